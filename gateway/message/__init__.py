@@ -1,0 +1,1 @@
+"""The bytes of one message: header view, stamping, DKIM signing."""

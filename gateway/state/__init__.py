@@ -1,0 +1,1 @@
+"""Fast shared state: leases, counters, windows."""

@@ -1,0 +1,1 @@
+"""HTTP pages: unsubscribe, explanations of replies, health and metrics."""

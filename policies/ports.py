@@ -1,0 +1,106 @@
+"""What policies need from the outside, each as small as its user: clocks, counters, look-ups.
+
+Implementations: `gateway.state` (windows, batches) and `gateway.records` (blocks). All raise
+`StoreUnavailable` when they cannot answer. Keys are free text chosen by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.words import Address
+from policies.terms import StreamTerms
+from suppression.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A window that has no room: `used` of `limit`, enough room again at `free_at` (Unix s).
+
+    `free_at` is None when the request alone exceeds `limit`.
+    """
+
+    used: int
+    limit: int
+    free_at: float | None
+
+
+class Reservation(Protocol):
+    """Octets set aside in a window until settled."""
+
+    async def grow(self, octets: int) -> Shortage | None:
+        """Set the reservation to `octets` in all (never shrinks); Shortage leaves it as it was."""
+
+    async def settle(self, octets: int) -> None:
+        """Replace the reservation by what was really used. Further calls do nothing."""
+
+
+class ByteWindows(Protocol):
+    """Rolling windows of octets: 24 h as 288 buckets of 5 minutes."""
+
+    async def reserve(self, key: str, octets: int, limit: int) -> Reservation | Shortage:
+        """Set `octets` aside under `key` when used + reserved + octets <= limit."""
+
+    async def used(self, key: str) -> int:
+        """Octets used in the last 24 h, reservations included."""
+
+
+class RateWindows(Protocol):
+    """Rolling counts over any window length."""
+
+    async def take(self, key: str, count: int, limit: int, seconds: int) -> Shortage | None:
+        """Count `count` under `key`, or say what is short and count nothing."""
+
+    async def count(self, key: str, seconds: int) -> int:
+        """How many were counted in the last `seconds`."""
+
+    async def add(self, key: str, count: int, seconds: int) -> int:
+        """Count without a limit; the new total of the window."""
+
+
+class Lease(Protocol):
+    """One open batch."""
+
+    async def release(self) -> None:
+        """Give it back; the next in line gets it. Further calls do nothing."""
+
+
+class Batches(Protocol):
+    """Leases on a tenant's open transactions, first come first served."""
+
+    async def acquire(
+        self, tenant: str, limit: int, wait: float, on_contended: Callable[[bool], None]
+    ) -> Lease | None:
+        """A lease at once or after waiting in line at most `wait` seconds, else None."""
+
+    def open(self, tenant: str) -> int:
+        """How many leases of the tenant are held now."""
+
+
+class Standings(Protocol):
+    """What the records say about addresses, one batched look-up for a group of recipients."""
+
+    async def look_up(self, stream: StreamTerms, group: Sequence[Address]) -> Sequence[Standing]:
+        """One `Standing` for each address, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block in force on a sender domain."""
+
+    case: str
+    domain: str
+    reason: str
+
+
+class Blocks(Protocol):
+    """Blocks in force, as fresh as the last commit of any process."""
+
+    async def find(self, tenant: str, domain: str) -> Block | None:
+        """The block on `domain` (A-label) for this tenant, if any."""
+
+
+Clock = Callable[[], float]
+"""Unix seconds."""
