@@ -1,0 +1,113 @@
+"""Read and check the whole configuration: the gateway file and every tenant's file.
+
+`load` gives a `Loaded` or raises ConfigurationError with one line per error, each
+`file:line: key.path: what to do`. `inspect` gives errors and warnings as values, for
+`consentry check-config`. Reads keys and certificates to check them; changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.config import check
+from gateway.config.advice import advice
+from gateway.config.document import Document, Finding, Unreadable, read
+from gateway.config.model import GatewayConfig
+from gateway.config.tenant import TenantConfig
+from gateway.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that may be put in force. `hash` names its content in every event."""
+
+    path: Path
+    config: GatewayConfig
+    tenants: dict[str, TenantConfig]
+    hash: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What reading the configuration found; `loaded` is None when there is an error."""
+
+    loaded: Loaded | None
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+
+
+def load(path: Path) -> Loaded:
+    """The configuration at `path`; raises ConfigurationError listing every error."""
+    inspection = inspect(path)
+    if inspection.loaded is None:
+        raise ConfigurationError("\n".join(map(str, inspection.errors)))
+    return inspection.loaded
+
+
+def inspect(path: Path) -> Inspection:
+    """Read everything, find every error and every unsafe setting; raises nothing."""
+    path = path.absolute()
+    errors: list[Finding] = []
+    documents: dict[str, Document] = {}
+    tenants: dict[str, TenantConfig] = {}
+    config: GatewayConfig | None = None
+    try:
+        documents[check.GATEWAY] = read(path)
+        config = _validate(GatewayConfig, documents[check.GATEWAY], path.parent)
+    except Unreadable as unreadable:
+        errors.append(unreadable.finding)
+    except ValidationError as error:
+        errors.extend(_findings(error, documents[check.GATEWAY], GatewayConfig))
+    folder = config.tenants_dir if config else path.parent / "tenants"
+    for file in sorted(folder.glob("*.yaml")):
+        try:
+            documents[file.stem] = document = read(file)
+            document.data.setdefault("name", file.stem)
+            tenants[file.stem] = _validate(TenantConfig, document, path.parent)
+        except Unreadable as unreadable:
+            errors.append(unreadable.finding)
+        except ValidationError as error:
+            errors.extend(_findings(error, document, TenantConfig))
+    warnings: list[Finding] = []
+    if config:
+        for problem in check.problems(config, tenants, known=frozenset(documents)):
+            finding = documents[problem.where].finding(problem.keys, problem.text)
+            (errors if problem.is_error else warnings).append(finding)
+    if config is None or errors:
+        return Inspection(None, tuple(errors), tuple(warnings))
+    loaded = Loaded(path, config, tenants, _hash(documents), tuple(map(str, warnings)))
+    return Inspection(loaded, (), tuple(warnings))
+
+
+def _validate(model: type[Model], document: Document, folder: Path) -> Model:
+    return model.model_validate(document.data, context={"folder": folder})
+
+
+def _findings(
+    error: ValidationError, document: Document, model: type[BaseModel]
+) -> Iterator[Finding]:
+    for detail in error.errors(include_url=False):
+        # Two kinds only follow from other errors: a default that could not be computed, and a
+        # list that is too short because its items are wrong.
+        follows = detail["type"] == "default_factory_not_called" or (
+            detail["type"] == "too_short" and detail["input"]
+        )
+        if not follows:
+            yield document.finding(detail["loc"], advice(detail, model))
+
+
+def _hash(documents: dict[str, Document]) -> str:
+    """Twelve hex digits over what the files say; comments and layout do not count."""
+    content = {name: document.data for name, document in documents.items()}
+    canonical = json.dumps(content, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -1,0 +1,331 @@
+"""What `consentry.yaml` may say: listeners, next hops, policies and the limits of the house.
+
+Pure values with defaults and meanings; docs/configuration.md and the JSON Schema are generated
+from them. Times are seconds and sizes octets after validation. What needs more than one key or
+file to judge is in `check`; tenants are in `tenant`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AnyHttpUrl, Field, field_validator
+
+from gateway.config.values import (
+    Domain,
+    Duration,
+    Endpoint,
+    Listen,
+    Location,
+    Name,
+    Network,
+    Settings,
+    Size,
+    is_loopback,
+)
+from gateway.words import Mode
+
+POLICY_NAMES = (
+    "tenant-state",
+    "sender-domain",
+    "domain-block",
+    "batch",
+    "bytes",
+    "rate",
+    "recipients",
+    "suppression",
+    "consent",
+    "message-sanity",
+    "from-alignment",
+    "unsubscribe-required",
+)
+
+Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class ListenerTls(StrEnum):
+    """How a listener encrypts."""
+
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+    NONE = "none"
+
+
+class HopTls(StrEnum):
+    """How the connection to a next hop is encrypted."""
+
+    VERIFY = "verify"
+    OPPORTUNISTIC = "opportunistic"
+    NONE = "none"
+
+
+class RateUnit(StrEnum):
+    """What a rate counts."""
+
+    MESSAGES = "messages"
+    RECIPIENTS = "recipients"
+
+
+class RateSettings(Settings):
+    """At most `count` of `unit` in any `per`."""
+
+    unit: RateUnit = Field(description="What is counted: messages or recipients.")
+    count: Count = Field(description="How many are allowed.")
+    per: Annotated[Duration, Field(ge=1)] = Field(
+        description="Length of the rolling window, such as 1m, 1h or 1d."
+    )
+
+
+class LimitSettings(Settings):
+    """Limits. What is left out is inherited: stream from tenant, tenant from gateway."""
+
+    recipients_per_message: Count | None = Field(
+        default=None,
+        description="RCPT accepted in one transaction; RFC 5321 forbids fewer than 100.",
+    )
+    batches: Count | None = Field(
+        default=None,
+        description="Open transactions of one tenant at a time, over all its connections.",
+    )
+    batch_wait: Duration | None = Field(
+        default=None,
+        description="How long a further transaction waits in line before it is deferred.",
+    )
+    batch_idle: Duration | None = Field(
+        default=None,
+        description="How long a silent holder keeps others waiting before it is closed.",
+    )
+    bytes_per_day: Size | None = Field(
+        default=None, description="Octets relayed (size times copies) in any 24 hours."
+    )
+    message_bytes: Size | None = Field(default=None, description="Octets one message may have.")
+    rates: tuple[RateSettings, ...] | None = Field(
+        default=None, description="Windows over messages or recipients; several count at once."
+    )
+
+
+class TlsSettings(Settings):
+    """The gateway's own certificate; read again on reload."""
+
+    certificate: Location = Field(description="PEM file: the certificate and its chain.")
+    key: Location = Field(description="PEM file: the private key, mode 0600.")
+
+
+class WebSettings(Settings):
+    """The web listener: unsubscribe pages, explanations of replies, metrics and health."""
+
+    listen: Listen = Field(
+        default=Endpoint("127.0.0.1", 8080),
+        description="Address and port; put a TLS proxy in front of it.",
+    )
+    base_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Public address of the pages, as it stands in List-Unsubscribe and replies. "
+        "RFC 8058 asks for https.",
+    )
+    mailto_domain: Domain | None = Field(
+        default=None,
+        description="Domain of the mailto form of List-Unsubscribe; left out when absent.",
+    )
+
+    @property
+    def link(self) -> str:
+        """`base_url` without a final slash, or an empty string."""
+        return str(self.base_url).rstrip("/") if self.base_url else ""
+
+
+class TrustedClients(Settings):
+    """Client addresses that send without signing in."""
+
+    networks: tuple[Network, ...] = Field(
+        min_length=1, description="Client addresses, such as 192.0.2.7 or 2001:db8::/64."
+    )
+    tenant: Name = Field(description="The tenant they send for.")
+    stream: Name | None = Field(
+        default=None, description="Its stream; the tenant's default when absent."
+    )
+
+
+class ListenerSettings(Settings):
+    """One SMTP listener."""
+
+    name: Name = Field(description="Its name in logs and metrics.")
+    listen: Listen = Field(description="Address and port, such as 0.0.0.0:587 or [::]:465.")
+    tls: ListenerTls = Field(
+        default=ListenerTls.STARTTLS,
+        description="starttls (587), implicit (465), or none for trusted networks.",
+    )
+    auth: bool = Field(
+        default=True, description="Offer AUTH PLAIN and LOGIN (after TLS where there is TLS)."
+    )
+    require_tls: bool = Field(
+        default_factory=lambda data: data.get("tls") is not ListenerTls.NONE,
+        description="Refuse MAIL before TLS. Default: true unless `tls` is none.",
+    )
+    proxy_from: tuple[Network, ...] = Field(
+        default=(), description="Balancers that must send a PROXY protocol header (v1 or v2)."
+    )
+    trusted: tuple[TrustedClients, ...] = Field(
+        default=(), description="Client addresses that need no login; the first match counts."
+    )
+
+
+class HopAuth(Settings):
+    """The gateway's login at the next hop."""
+
+    username: str = Field(min_length=1, description="Login at the next hop.")
+    password_file: Location = Field(description="File whose first line is the password, mode 0600.")
+
+
+class HopTimeouts(Settings):
+    """How long each phase with the next hop may take (RFC 5321 section 4.5.3.2)."""
+
+    connect: Duration = Field(default=30.0, description="TCP connection and TLS handshake.")
+    greeting: Duration = Field(default=60.0, description="The 220 banner.")
+    command: Duration = Field(
+        default=120.0, description="EHLO, STARTTLS, AUTH, MAIL, RCPT and RSET."
+    )
+    data: Duration = Field(default=180.0, description="The 354, and each block of the message.")
+    dot: Duration = Field(default=600.0, description="The reply to the final dot.")
+
+
+class NextHopSettings(Settings):
+    """One mail server that accepted mail is handed to."""
+
+    name: Name = Field(description="Its name in logs and metrics.")
+    host: str = Field(min_length=1, description="Host name or IP address.")
+    port: Port = Field(default=25, description="TCP port.")
+    tls: HopTls = Field(
+        default_factory=lambda data: (
+            HopTls.NONE if is_loopback(data.get("host", "")) else HopTls.VERIFY
+        ),
+        description="verify (certificate checked), opportunistic (encrypted when offered, "
+        "unchecked) or none. Default: verify, on loopback none.",
+    )
+    server_name: Domain | None = Field(
+        default=None, description="Name the certificate must carry; `host` when absent."
+    )
+    ca_file: Location | None = Field(
+        default=None, description="PEM file of the authorities to trust instead of the system's."
+    )
+    auth: HopAuth | None = Field(default=None, description="Sign in with AUTH PLAIN or LOGIN.")
+    max_connections: Count = Field(default=20, description="Connections held to this hop at most.")
+    refusals_per_connection: Count = Field(
+        default=8,
+        description="Refused RCPTs after which a connection is retired; Postfix slows at 10.",
+    )
+    messages_per_connection: Count = Field(
+        default=1000, description="Messages after which a connection is retired."
+    )
+    idle_seconds: Duration = Field(
+        default=60.0, description="How long an unused connection is kept."
+    )
+    timeouts: HopTimeouts = Field(default=HopTimeouts(), description="Patience per phase.")
+
+
+class SessionSettings(Settings):
+    """Limits on customers' connections."""
+
+    max_connections: Count = Field(default=2000, description="Connections in all.")
+    per_address: Count = Field(default=50, description="Connections of one client address.")
+    idle_seconds: Duration = Field(
+        default=300.0, description="Silence after which a session is closed."
+    )
+    errors: Count = Field(
+        default=20, description="Refused or unknown commands before a session is closed."
+    )
+    refusals_per_transaction: Count = Field(
+        default=100, description="Refused recipients before a session is closed."
+    )
+    memory_bytes: Size = Field(
+        default=512 * 2**20, description="Memory for messages in flight, shared."
+    )
+
+
+class JournalSettings(Settings):
+    """The event journal in `<state_dir>/journal`."""
+
+    max_bytes: Annotated[Size, Field(ge=65_536)] = Field(
+        default=100_000_000, description="Size at which a journal file is rotated."
+    )
+    keep_files: Count = Field(default=30, description="Rotated files kept per process.")
+    addresses: bool = Field(
+        default=False, description="Write recipient addresses in full; without it only their keys."
+    )
+
+
+class GatewayConfig(Settings):
+    """Everything in `consentry.yaml`. Relative paths start at its folder."""
+
+    hostname: Domain = Field(description="The gateway's own name: banner, EHLO, Received.")
+    state_dir: Location = Field(
+        default=Path("state"), description="Database, journal, control socket, ledger."
+    )
+    tenants_dir: Location = Field(
+        default=Path("tenants"), description="Folder with one YAML file per tenant."
+    )
+    keyring: Location = Field(
+        default=Path("keys/keyring.json"),
+        description="Secrets behind address keys and tokens. Keep it out of the state folder and "
+        "its backup, and never lose it.",
+    )
+    tls: TlsSettings | None = Field(default=None, description="Certificate for listeners with TLS.")
+    web: WebSettings = Field(default=WebSettings(), description="The web listener.")
+    listeners: tuple[ListenerSettings, ...] = Field(min_length=1, description="SMTP listeners.")
+    next_hops: tuple[NextHopSettings, ...] = Field(
+        min_length=1, description="Mail servers in order of preference; the next is for failure."
+    )
+    policies: tuple[dict[str, Mode], ...] = Field(
+        default=tuple({name: Mode.ENFORCE} for name in POLICY_NAMES),
+        description="Rules in the order they are asked, each `name: enforce` or `name: observe` "
+        "(only report). Default: all of them, enforced.",
+    )
+    limits: LimitSettings = Field(
+        default=LimitSettings(), description="Limits of tenants that set none."
+    )
+    session: SessionSettings = Field(
+        default=SessionSettings(), description="Limits on connections."
+    )
+    journal: JournalSettings = Field(default=JournalSettings(), description="The event journal.")
+    policy_deadline_seconds: Annotated[Duration, Field(gt=0)] = Field(
+        default=5.0, description="How long one policy may take before the mail is deferred."
+    )
+    drain_seconds: Duration = Field(
+        default=30.0, description="How long open transactions may go on after SIGTERM."
+    )
+    demo: bool = Field(
+        default=False,
+        description="The secrets in this folder are published: refuse to listen off loopback.",
+    )
+
+    @property
+    def policy_modes(self) -> tuple[tuple[str, Mode], ...]:
+        """The policies as (name, mode) pairs, in order."""
+        return tuple(pair for entry in self.policies for pair in entry.items())
+
+    @field_validator("policies", mode="after")
+    @classmethod
+    def _known_once(cls, entries: tuple[dict[str, Mode], ...]) -> tuple[dict[str, Mode], ...]:
+        seen: set[str] = set()
+        for entry in entries:
+            if len(entry) != 1:
+                raise ValueError("write one policy per item, such as `- suppression: enforce`")
+            (name,) = entry
+            if name not in POLICY_NAMES:
+                raise ValueError(f"{name} is no policy; known are {', '.join(POLICY_NAMES)}")
+            if name in seen:
+                raise ValueError(f"{name} is listed twice; keep one")
+            seen.add(name)
+        return entries
+
+    @field_validator("listeners", "next_hops", mode="after")
+    @classmethod
+    def _named_once(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [item.name for item in items]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"the name {min(twice)} is used twice; give each its own")
+        return items

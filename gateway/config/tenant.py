@@ -1,0 +1,209 @@
+"""What `tenants/<name>.yaml` may say: one customer's domains, logins, streams and limits.
+
+Pure values with defaults and meanings. What is wrong within one file is refused here; what needs
+other files (a login or domain that two tenants claim) is in `check`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from gateway.config.model import Count, LimitSettings
+from gateway.config.values import (
+    Domain,
+    Location,
+    LoginName,
+    Moment,
+    Name,
+    SenderDomain,
+    Settings,
+    Size,
+)
+from gateway.words import StreamKind
+from policies.terms import DAY, TenantState
+
+
+def _argon2(text: str) -> str:
+    try:
+        extract_parameters(text)
+    except InvalidHashError:
+        raise ValueError(
+            "this is no Argon2 hash; never write a password, set one with `consentry tenant passwd`"
+        ) from None
+    return text
+
+
+class DkimKey(Settings):
+    """One signing key of a sender domain; with several, every message is signed by each."""
+
+    selector: Domain = Field(description="Its DNS record is at <selector>._domainkey.<domain>.")
+    key_file: Location = Field(description="PEM file: RSA of at least 2048 bits, or Ed25519.")
+
+
+class DomainSettings(Settings):
+    """One sender domain."""
+
+    dkim: Annotated[
+        Annotated[Literal["none"], Tag("none")]
+        | Annotated[tuple[DkimKey, ...], Field(min_length=1), Tag("keys")],
+        Discriminator(lambda value: "none" if isinstance(value, str) else "keys"),
+    ] = Field(
+        description="Signing keys (`consentry dkim new` makes one), or `none` to send unsigned, "
+        "which no tenant with a list stream may."
+    )
+
+    @property
+    def keys(self) -> tuple[DkimKey, ...]:
+        """The signing keys; empty for `dkim: none`."""
+        return () if self.dkim == "none" else self.dkim
+
+
+class LoginSettings(Settings):
+    """One login for AUTH, written `name` or `name/stream` by the mailing software."""
+
+    name: LoginName = Field(description="The login before the slash; unique over all tenants.")
+    password_hash: Annotated[str, AfterValidator(_argon2)] = Field(
+        description="Argon2 hash, written by `consentry tenant add` and `passwd`."
+    )
+    stream: Name | None = Field(
+        default=None,
+        description="The stream when none is named after a slash; else the tenant's default.",
+    )
+
+
+class Unsubscribe(StrEnum):
+    """Whose unsubscribe header pair a stream's mail carries."""
+
+    STAMP = "stamp"
+    OWN = "own"
+
+
+def _is_list(data: dict[str, object]) -> bool:
+    return data.get("kind") is StreamKind.LIST
+
+
+class StreamSettings(Settings):
+    """One flow of mail with its own rules."""
+
+    kind: StreamKind = Field(
+        description="list (people who agreed), inquiry (unasked offers) or transactional."
+    )
+    default: bool = Field(
+        default=False, description="Taken when nothing names a stream; needed with several streams."
+    )
+    open: bool = Field(
+        default_factory=lambda data: data.get("kind") is not StreamKind.INQUIRY,
+        description="Whether the stream may send. Default: true; inquiry streams false.",
+    )
+    verified: bool = Field(
+        default=False,
+        description="Transactional only: the operator has seen that this is contractual mail.",
+    )
+    consent_level: Annotated[int, Field(ge=0, le=4)] = Field(
+        default_factory=lambda data: int(_is_list(data)),
+        description="Least proof of consent: 0 none, 1 attested, 2 single opt-in, 3 double opt-in "
+        "evidence, 4 hosted double opt-in. Default: 1 for list, else 0.",
+    )
+    unsubscribe: Unsubscribe = Field(
+        default_factory=lambda data: Unsubscribe.STAMP if _is_list(data) else Unsubscribe.OWN,
+        description="stamp adds our List-Unsubscribe pair; own leaves it to the tenant. "
+        "Default: stamp for list, else own.",
+    )
+    mail_from: tuple[str, ...] = Field(
+        default=(),
+        description="MAIL FROM addresses that choose this stream when the login does not.",
+    )
+    limits: LimitSettings = Field(default=LimitSettings(), description="Limits that differ for it.")
+
+    @model_validator(mode="after")
+    def _verified_is_transactional(self) -> Self:
+        if self.verified and self.kind is not StreamKind.TRANSACTIONAL:
+            raise ValueError("only a transactional stream can be verified; remove `verified`")
+        return self
+
+
+class ContactSettings(Settings):
+    """Where notices to the tenant go."""
+
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="Address for notices.")
+    language: str = Field(default="en", pattern=r"^[a-z]{2}$", description="Language of notices.")
+
+
+class AnnouncementSettings(Settings):
+    """A higher daily byte limit for some days, announced at least 24 hours ahead."""
+
+    announced: Moment = Field(description="When the tenant announced it (UTC without a zone).")
+    starts: Moment = Field(alias="from", description="From when the higher limit holds.")
+    ends: Moment = Field(alias="to", description="Until when it holds.")
+    bytes_per_day: Size = Field(description="Octets in any 24 hours during that time.")
+
+    @model_validator(mode="after")
+    def _ahead(self) -> Self:
+        if (self.starts - self.announced).total_seconds() < DAY:
+            raise ValueError("`from` must be at least 24 hours after `announced`")
+        if self.ends <= self.starts:
+            raise ValueError("`to` must be after `from`")
+        return self
+
+
+class Confirmation(Settings):
+    """Something the customer confirmed before sending was opened."""
+
+    what: str = Field(min_length=1, description="What was confirmed.")
+    recorded_at: Moment = Field(description="When it was recorded.")
+    by: str = Field(min_length=1, description="Who recorded it.")
+
+
+class TenantConfig(Settings):
+    """Everything in a tenant's file. The file's name is the tenant's name."""
+
+    name: Name = Field(description="The tenant's name; the same as the file's, so may be absent.")
+    state: TenantState = Field(
+        default=TenantState.CLOSED,
+        description="closed (nothing passes yet), starter (slowly), open, or disabled.",
+    )
+    starter_messages_per_hour: Count = Field(
+        default=100, description="Messages per hour in state starter."
+    )
+    contact: ContactSettings | None = Field(default=None, description="Where notices go.")
+    domains: dict[SenderDomain, DomainSettings] = Field(
+        min_length=1,
+        description="Sender domains; `*.domain` stands for all under it. One domain belongs to "
+        "one tenant.",
+    )
+    logins: tuple[LoginSettings, ...] = Field(default=(), description="Logins for AUTH.")
+    streams: dict[Name, StreamSettings] = Field(
+        min_length=1, description="The tenant's streams by name."
+    )
+    limits: LimitSettings = Field(default=LimitSettings(), description="Limits that differ for it.")
+    announcements: tuple[AnnouncementSettings, ...] = Field(
+        default=(), description="Days with a higher byte limit."
+    )
+    unsubscribe_hosts: tuple[Domain, ...] = Field(
+        default=(),
+        description="Hosts of the tenant's own unsubscribe links; other links are replaced.",
+    )
+    confirmations: tuple[Confirmation, ...] = Field(
+        default=(), description="What the customer confirmed; `consentry tenant open` adds one."
+    )
+    demo: bool = Field(
+        default=False,
+        description="The secrets in this file are published: refuse to listen off loopback.",
+    )
+
+    @property
+    def default_stream(self) -> str:
+        """The stream marked default, or the only one."""
+        return next((n for n, s in self.streams.items() if s.default), next(iter(self.streams)))
+
+    @model_validator(mode="after")
+    def _one_default(self) -> Self:
+        marked = sum(stream.default for stream in self.streams.values())
+        if marked > 1 or (len(self.streams) > 1 and marked == 0):
+            raise ValueError("mark exactly one of the streams `default: true`")
+        return self
