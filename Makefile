@@ -1,0 +1,49 @@
+# What a developer does here, each under one name; `make` alone lists them.
+# Needs Python 3.11 or newer and make. `make test` also needs the programs that
+# tests/e2e/install-packages names, and installs those that are missing.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+NODE_MODULES := tests/e2e/clients/node_modules/.package-lock.json
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt bench packages clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## start the demo: three outcomes, then a gateway to try by hand (Ctrl-C ends it)
+	@$(BIN)/python -m gateway.demo
+
+test: check packages $(NODE_MODULES) ## check, then run every test, with a real Postfix and six mail clients
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## lint, format check and type check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fmt: $(INSTALLED) ## format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) packages ## messages per second on one core, beside that core's RSA-2048 ceiling
+	@$(BIN)/python benchmarks/bench.py
+
+packages: ## install the programs the tests need, if any are missing
+	@tests/e2e/install-packages
+
+clean: ## remove all that make has made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info demo-state
+	rm -rf tests/e2e/clients/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(NODE_MODULES): tests/e2e/clients/package.json tests/e2e/clients/package-lock.json | packages
+	npm ci --prefix tests/e2e/clients --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,27 @@
+"""What end-to-end tests share: certificates, and one stock Postfix for the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.certificates import Certificates, make_certificates
+from tests.e2e.forms import SENDER, crowd
+from tests.e2e.postfix import Postfix
+
+READERS = ("anna@inbox.test", "bert@inbox.test", "cleo@inbox.test", SENDER, *crowd())
+"""Every mailbox behind the next hop; the sender's is where delivery reports go."""
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority that clients trust and a certificate for localhost."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def postfix(certificates: Certificates) -> Iterator[Postfix]:
+    """A Postfix with stock settings that knows `READERS`."""
+    with Postfix(READERS, certificates=certificates) as running:
+        yield running
