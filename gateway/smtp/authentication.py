@@ -1,0 +1,134 @@
+"""Who is signing in: passwords against Argon2 hashes, guessing slowed down, streams never guessed.
+
+Hashing runs in threads, never on the event loop. A verified login is remembered for five minutes
+as a keyed hash in memory and forgotten on reload. An unknown login costs the same time and gets
+the same text as a wrong password. Failures are counted per client address and per login name
+(without the stream), in windows shared by all sessions. Raises `StoreUnavailable` when the windows
+cannot answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from gateway import replies
+from gateway.replies import Reply
+from gateway.smtp.sasl import Credentials
+from policies.ports import Clock, RateWindows
+from policies.terms import TenantState, TenantTerms
+
+REMEMBERED = 300.0
+"""Seconds a verified login is remembered."""
+WINDOW = 600
+"""Seconds over which failures are counted."""
+FAILURES_PER_ADDRESS = 20
+FAILURES_PER_NAME = 20
+MAX_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One login of the configuration; `stream` is where its mail goes when none is named."""
+
+    name: str
+    tenant: str
+    password_hash: str
+    stream: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a session sends for. `stream` is None when it is chosen at MAIL."""
+
+    tenant: str
+    stream: str | None
+    login: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A refused sign-in with the private reason for the event."""
+
+    reply: Reply
+    reason: str
+
+
+class Authenticator:
+    """Checks credentials for all sessions of the process."""
+
+    def __init__(self, windows: RateWindows, clock: Clock) -> None:
+        self._windows = windows
+        self._clock = clock
+        self._hasher = PasswordHasher()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="argon2")
+        self._secret = secrets.token_bytes(32)
+        self._remembered: dict[bytes, float] = {}
+        self._dummy = self._hasher.hash(secrets.token_hex(16))
+
+    def forget(self) -> None:
+        """Forget every verified login: after a reload a changed password counts at once."""
+        self._remembered.clear()
+
+    def close(self) -> None:
+        """End the hashing threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def check(
+        self,
+        logins: Mapping[str, Login],
+        tenants: Mapping[str, TenantTerms],
+        client: str,
+        given: Credentials,
+    ) -> Identity | Failure:
+        """Whom the credentials stand for, or the refusal."""
+        name, slash, stream = given.login.partition("/")
+        keys = (f"auth:address:{client}", f"auth:login:{name[:64]}")
+        limits = (FAILURES_PER_ADDRESS, FAILURES_PER_NAME)
+        for key, limit in zip(keys, limits, strict=True):
+            if await self._windows.count(key, WINDOW) >= limit:
+                until = time.strftime("%H:%M UTC", time.gmtime(self._clock() + WINDOW))
+                return Failure(replies.AUTH_LOCK.fill(time=until), f"locked: {key}")
+        login = logins.get(name)
+        failure = await self._verify(login, given.password)
+        if failure is None and login is not None:
+            tenant = tenants.get(login.tenant)
+            if tenant is None or tenant.state is TenantState.DISABLED:
+                return Failure(replies.TERMINATED, "tenant is disabled")
+            if not slash:
+                return Identity(login.tenant, login.stream, name)
+            if stream in tenant.streams:
+                return Identity(login.tenant, stream, name)
+            failure = f"no stream {stream!r}"
+        for key in keys:
+            await self._windows.add(key, 1, WINDOW)
+        return Failure(replies.AUTH, failure or "unknown login")
+
+    async def _verify(self, login: Login | None, password: str) -> str | None:
+        stored = login.password_hash if login else self._dummy
+        token = hmac.digest(
+            self._secret, f"{stored}\0{password}".encode("utf-8", "surrogatepass"), hashlib.sha256
+        )
+        now = time.monotonic()
+        if login is not None and self._remembered.get(token, 0.0) > now:
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, self._hasher.verify, stored, password)
+        except (VerificationError, InvalidHashError):
+            return "wrong password" if login else "unknown login"
+        if login is None:
+            return "unknown login"
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[token] = now + REMEMBERED
+        return None

@@ -1,0 +1,285 @@
+"""The I/O shell of one customer connection: octets between the transport and the engine.
+
+Holds no SMTP knowledge beyond "feed the engine, wake the session". Time limits are not timers of
+their own: `Watch` sweeps all connections once a second and compares monotonic times, so that an
+idle connection costs nothing and a busy one no timer per wait. Raises `Gone` in the session when
+the customer has left and `Expired` when a limit is over; the session's task is never cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from enum import Enum, auto
+from typing import Protocol
+
+from gateway.replies import Reply
+from gateway.smtp.engine import Engine, Event
+
+READ_AHEAD = 131_072
+"""Octets read ahead of a busy session before the transport is told to wait."""
+WRITE_STALL = 60.0
+"""Seconds a customer may refuse to read its replies."""
+DATA_SILENCE = 180.0
+"""Seconds without an octet of message data (RFC 5321 section 4.5.3.2.5 asks for 3 minutes)."""
+SLOW_GRACE, SLOW_RATE = 60.0, 100
+"""Message data may be slower than so many octets a second for that many seconds."""
+PRESSED_GRACE, PRESSED_RATE = 10.0, 1024
+"""The same while memory or connections run short."""
+
+
+class Gone(Exception):
+    """The customer closed the connection."""
+
+
+class Expired(Exception):
+    """A time limit is over; `reply` is what the customer is told."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class Waiting(Enum):
+    """What a connection waits for."""
+
+    NOTHING = auto()
+    COMMAND = auto()
+    DATA = auto()
+
+
+class Overdue(Enum):
+    """Which limit of time is over."""
+
+    SILENCE = auto()
+    BATCH = auto()
+    ANSWER = auto()
+    READER = auto()
+
+
+class Keeper(Protocol):
+    """Who sweeps the open connections (see `watch.py`)."""
+
+    def add(self, connection: Connection) -> None:
+        """A connection is open."""
+
+    def remove(self, connection: Connection) -> None:
+        """A connection is closed."""
+
+
+class Connection(asyncio.Protocol):
+    """One customer connection; `serve` is the session's coroutine, run as one task."""
+
+    __slots__ = (
+        "_paused_reading",
+        "_stalled_since",
+        "_task",
+        "_verdict",
+        "_waiter",
+        "_writer_waiter",
+        "answer_by",
+        "client",
+        "data_octets",
+        "data_since",
+        "engine",
+        "heard_at",
+        "idle_limit",
+        "is_contended",
+        "is_gone",
+        "keeper",
+        "loop",
+        "on_answer_due",
+        "out",
+        "serve",
+        "transport",
+        "waiting",
+        "waiting_since",
+    )
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: str,
+        keeper: Keeper,
+        serve: Callable[[Connection], Coroutine[object, object, None]],
+        idle_limit: float,
+    ) -> None:
+        self.engine = engine
+        self.client = client
+        self.keeper = keeper
+        self.serve = serve
+        self.idle_limit = idle_limit
+        self.loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self.out: list[bytes] = []
+        self.is_gone = False
+        self.is_contended = False
+        self.waiting = Waiting.NOTHING
+        self.waiting_since = 0.0
+        self.heard_at = self.loop.time()
+        self.data_since = 0.0
+        self.data_octets = 0
+        self.answer_by = 0.0
+        self.on_answer_due: Callable[[], None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._writer_waiter: asyncio.Future[None] | None = None
+        self._verdict: Reply | None = None
+        self._paused_reading = False
+        self._stalled_since = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.client} {self.engine.state.name} waits {self.waiting.name}>"
+
+    # ---- asyncio.Protocol -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the session; with implicit TLS this comes after the handshake."""
+        self.transport = transport  # type: ignore[assignment]  # always a stream transport here
+        if self._task is None:
+            if not self.client:
+                self.client = peer_of(transport)
+            self.keeper.add(self)
+            self._task = self.loop.create_task(self.serve(self))
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the engine and wake the session."""
+        self.heard_at = self.loop.time()
+        self.engine.feed(data)
+        if self.waiting is Waiting.DATA:
+            self.data_octets += len(data)
+        waiter = self._waiter
+        if waiter is not None:
+            if not waiter.done():
+                waiter.set_result(None)
+        elif self.engine.buffered > READ_AHEAD and self.transport is not None:
+            self._paused_reading = True
+            self.transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The customer has left, or we closed."""
+        self.is_gone = True
+        self.keeper.remove(self)
+        for waiter in (self._waiter, self._writer_waiter):
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The customer does not read its replies."""
+        self._stalled_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """The customer reads again."""
+        self._stalled_since = 0.0
+        waiter = self._writer_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # ---- for the session ------------------------------------------------------------------
+
+    async def next_event(self, waiting: Waiting = Waiting.COMMAND) -> Event:
+        """The next event of the engine; replies queued so far go out before waiting for it."""
+        while True:
+            event = self.engine.next_event()
+            if event is not None:
+                return event
+            await self._readable(waiting)
+
+    def send(self, octets: bytes) -> None:
+        """Queue a reply; it goes out when the session waits, or with `flush`."""
+        self.out.append(octets)
+
+    def flush(self) -> None:
+        """Write the queued replies in one go."""
+        if self.out and not self.is_gone and self.transport is not None:
+            self.transport.write(b"".join(self.out))
+        self.out.clear()
+
+    def expire(self, reply: Reply) -> None:
+        """End the wait of the session with `reply`."""
+        self._verdict = reply
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def start_tls(self, context: ssl.SSLContext, patience: float) -> None:
+        """Handshake as the server. Raises `Gone` when it fails; nothing is sent in the clear."""
+        if self.transport is None or self.is_gone:
+            raise Gone
+        self.flush()
+        try:
+            transport = await self.loop.start_tls(
+                self.transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=patience,
+            )
+        except (OSError, ssl.SSLError) as problem:
+            raise Gone from problem
+        if transport is None or self.is_gone:
+            raise Gone
+        self.transport = transport
+
+    def close(self) -> None:
+        """Write what is queued and close."""
+        self.flush()
+        if self.transport is not None and not self.is_gone:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what is queued is lost."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def check(self, now: float, is_pressed: bool, batch_idle: float) -> Overdue | None:
+        """Which limit is over at the monotonic time `now`, if any; called by the watch."""
+        if self._stalled_since and now - self._stalled_since > WRITE_STALL:
+            return Overdue.READER
+        if self.answer_by and now > self.answer_by:
+            return Overdue.ANSWER
+        if self.waiting is Waiting.NOTHING:
+            return None
+        if self.is_contended and now - max(self.heard_at, self.waiting_since) > batch_idle:
+            return Overdue.BATCH
+        if self.waiting is Waiting.COMMAND:
+            return Overdue.SILENCE if now - self.waiting_since > self.idle_limit else None
+        if now - self.heard_at > DATA_SILENCE:
+            return Overdue.SILENCE
+        grace, rate = (PRESSED_GRACE, PRESSED_RATE) if is_pressed else (SLOW_GRACE, SLOW_RATE)
+        spent = now - self.data_since
+        return Overdue.SILENCE if spent > grace and self.data_octets < rate * spent else None
+
+    # ---- inside ---------------------------------------------------------------------------
+
+    async def _readable(self, waiting: Waiting) -> None:
+        self.flush()
+        if self._verdict is not None:
+            raise Expired(self._verdict)
+        if self.is_gone:
+            raise Gone
+        if self._stalled_since:
+            self._writer_waiter = self.loop.create_future()
+            await self._writer_waiter
+            self._writer_waiter = None
+        if self._paused_reading and self.transport is not None and not self.is_gone:
+            self._paused_reading = False
+            self.transport.resume_reading()
+        self.waiting = waiting
+        if waiting is Waiting.COMMAND:
+            self.waiting_since = self.loop.time()
+        self._waiter = self.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            self.waiting = Waiting.NOTHING
+        if self._verdict is not None:
+            raise Expired(self._verdict)
+        # Not `Gone` yet: what came before the customer left is still judged; a final dot counts.
+
+
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """The peer's address as text; "" when the transport has none."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
