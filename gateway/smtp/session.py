@@ -407,7 +407,7 @@ class Session:
             self._refuse(replies.STORAGE, transaction.ref)
             await self._end_transaction()
             return
-        reserved = max(transaction.size or 0, 1) if transaction.size else STEP
+        reserved = transaction.size or STEP
         if not await self._services.budget.take(reserved):
             self._refuse(replies.MEMORY, transaction.ref)
             await self._end_transaction()
