@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.certificates import Certificates, make_certificates
+from tests.e2e.deployed import deployed_service
 from tests.e2e.forms import SENDER, crowd
 from tests.e2e.postfix import Postfix
 
@@ -24,4 +25,13 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def postfix(certificates: Certificates) -> Iterator[Postfix]:
     """A Postfix with stock settings that knows `READERS`."""
     with Postfix(READERS, certificates=certificates) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def deployed_postfix(certificates: Certificates) -> Iterator[Postfix]:
+    """A Postfix with the entrance of deploy/postfix; its `port` is that entrance."""
+    port, settings, service = deployed_service()
+    with Postfix(READERS, certificates=certificates, settings=settings, service=service) as running:
+        running.port = port
         yield running
