@@ -48,10 +48,11 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a session sends for. `stream` is None when it is chosen at MAIL."""
+    """Whom a session sends for. `stream` is what the login named; `usual` counts after MAIL FROM."""
 
     tenant: str
-    stream: str | None
+    stream: str | None = None
+    usual: str | None = None
     login: str = ""
 
 
@@ -105,9 +106,9 @@ class Authenticator:
             if tenant is None or tenant.state is TenantState.DISABLED:
                 return Failure(replies.TERMINATED, "tenant is disabled")
             if not slash:
-                return Identity(login.tenant, login.stream, name)
+                return Identity(login.tenant, usual=login.stream, login=name)
             if stream in tenant.streams:
-                return Identity(login.tenant, stream, name)
+                return Identity(login.tenant, stream, login=name)
             failure = f"no stream {stream!r}"
         for key in keys:
             await self._windows.add(key, 1, WINDOW)

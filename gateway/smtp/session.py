@@ -18,6 +18,7 @@ from gateway.events import Event
 from gateway.framing import Flaw
 from gateway.message.address import parse_path
 from gateway.message.received import Receiver
+from gateway.message.received_field import with_protocol
 from gateway.pipeline import Ruling
 from gateway.relay.answers import reply_for
 from gateway.relay.transaction import RelayTransaction
@@ -244,7 +245,7 @@ class Session:
     def _stream(
         self, tenant: TenantTerms, identity: Identity, sender: Address | None
     ) -> StreamTerms:
-        # The order of docs/glossary.md: login or client address, MAIL FROM, the tenant's default.
+        # The order is that of docs/glossary.md.
         if identity.stream is not None and identity.stream in tenant.streams:
             return tenant.streams[identity.stream]
         if sender is not None:
@@ -252,7 +253,7 @@ class Session:
             for stream in tenant.streams.values():
                 if text in stream.mail_from:
                     return stream
-        return tenant.streams[tenant.default_stream]
+        return tenant.streams[identity.usual or tenant.default_stream]
 
     def _open(
         self,
@@ -452,7 +453,12 @@ class Session:
         client = Client(
             address=connection.client,
             hello=self._engine.hello,
-            protocol=_with_protocol(self._engine.is_encrypted, self._identity, transaction),
+            protocol=with_protocol(
+                extended=self._engine.is_extended,
+                tls=self._engine.is_encrypted,
+                authenticated=bool(self._identity and self._identity.login),
+                smtputf8=transaction.smtputf8,
+            ),
             login=self._identity.login if self._identity else "",
         )
         relay, self._relay = self._relay, None
@@ -565,10 +571,3 @@ def _flawed(flaw: Flaw, size: int, limit: int) -> Reply:
             return replies.MEMORY
         case Flaw.BARE_LINE_ENDING | Flaw.LINE_TOO_LONG:
             return replies.BAD_MESSAGE.fill(problem=flaw.value.capitalize())
-
-
-def _with_protocol(is_encrypted: bool, identity: Identity | None, transaction: Transaction) -> str:
-    # RFC 3848, and RFC 6531 section 4.3 for the UTF8 forms.
-    base = "UTF8SMTP" if transaction.smtputf8 else "ESMTP"
-    signed_in = "A" if identity is not None and identity.login else ""
-    return f"{base}{'S' if is_encrypted else ''}{signed_in}"
