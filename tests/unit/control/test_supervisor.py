@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHILD = """
+import signal, sys, time
+from pathlib import Path
+log, name = Path(sys.argv[1]), sys.argv[2]
+def note(what):
+    with log.open("a") as file:
+        file.write(f"{name} {what}\\n")
+def hup(*_): note("hup")
+def term(*_):
+    note("term")
+    sys.exit(0)
+signal.signal(signal.SIGHUP, hup)
+signal.signal(signal.SIGTERM, term if "deaf" not in sys.argv else hup)
+note("started")
+starts = log.read_text().count(f"{name} started")
+if "crash" in sys.argv and starts == 1: sys.exit(3)
+if "config" in sys.argv: sys.exit(78)
+if "drained" in sys.argv: sys.exit(0)
+while True: time.sleep(0.02)
+"""
+PARENT = """
+import asyncio, sys
+from gateway import supervisor
+supervisor.FIRST_DELAY = 0.05
+def child(name, *how): return [sys.executable, "-c", sys.argv[2], sys.argv[1], name, *how]
+commands = {"smtp": child("smtp", *sys.argv[3:]), "web": child("web")}
+async def main(): return await supervisor.Supervisor(commands, patience=0.3).run()
+sys.exit(asyncio.run(main()))
+"""
+
+
+class Service:
+    """A supervisor with two small children that write what happens to them into a file."""
+
+    def __init__(self, log: Path, *how: str) -> None:
+        log.touch()
+        self.log = log
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PARENT, str(log), CHILD, *how],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+
+    def wait_for(self, line: str, count: int = 1) -> None:
+        deadline = time.monotonic() + 20
+        while self.log.read_text().count(f"{line}\n") < count:
+            assert time.monotonic() < deadline, f"no {line!r} in {self.log.read_text()!r}"
+            time.sleep(0.01)
+
+    def end(self) -> tuple[int, str]:
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+def test_signals_reach_both_children_and_the_service_ends(tmp_path: Path) -> None:
+    """SIGHUP reloads both, SIGTERM ends both, and the status is 0."""
+    service = Service(tmp_path / "log")
+    for name in ("smtp", "web"):
+        service.wait_for(f"{name} started")
+    service.process.send_signal(signal.SIGHUP)
+    for name in ("smtp", "web"):
+        service.wait_for(f"{name} hup")
+    service.process.send_signal(signal.SIGTERM)
+    assert service.end() == (0, "")
+    assert {"smtp term", "web term"} <= set(service.log.read_text().splitlines())
+
+
+def test_a_crashed_child_is_started_again(tmp_path: Path) -> None:
+    """The other one does not notice."""
+    service = Service(tmp_path / "log", "crash")
+    service.wait_for("smtp started", 2)
+    service.process.send_signal(signal.SIGINT)
+    status, errors = service.end()
+    assert status == 0
+    assert "smtp ended with status 3; starting it again in 0.05 s" in errors
+    assert service.log.read_text().count("web started") == 1
+
+
+@pytest.mark.parametrize(("how", "status"), [("config", 78), ("drained", 0)])
+def test_the_end_of_one_child_can_end_the_service(tmp_path: Path, how: str, status: int) -> None:
+    """A configuration error is not tried again, and a drained service is over."""
+    service = Service(tmp_path / "log", how)
+    assert service.end()[0] == status
+    assert service.log.read_text().count("smtp started") == 1
+
+
+def test_a_child_that_will_not_end_is_killed(tmp_path: Path) -> None:
+    """After the patience given, so that a restart of the service cannot hang."""
+    service = Service(tmp_path / "log", "deaf")
+    service.wait_for("smtp started")
+    service.wait_for("web started")
+    service.process.send_signal(signal.SIGTERM)
+    status, errors = service.end()
+    assert status == 0
+    assert "smtp did not end within 0.3 s; killing it" in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's own")
+def test_children_do_not_outlive_a_killed_supervisor() -> None:
+    """A child that asked to end with its parent is gone when the parent is killed."""
+    child = "from gateway.supervisor import end_with_parent as e; e(); "
+    child += "import time; print('started', flush=True); time.sleep(60)"
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', "
+    parent += f"{child!r}])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    process.kill()
+    process.wait()
+    assert process.stdout.read() == ""  # the pipe ends when the child, its last writer, has gone
+    process.stdout.close()

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.events import Event
+from gateway.metrics import (
+    DECLARED,
+    MAX_CHILDREN,
+    NEXT_HOP_UP,
+    SESSIONS,
+    Kind,
+    Metrics,
+    WebMetrics,
+    document,
+    heartbeat,
+    merge,
+)
+
+
+def value(text: str, line: str) -> float:
+    """The value of the sample that is written as `line`, 0 when it is absent."""
+    found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def relayed(*states: str) -> Event:
+    recipients = [{"n": n, "state": state} for n, state in enumerate(states, 1)]
+    detail: dict[str, object] = {"size": 1000, "copies": 2, "recipients": recipients, "ms": 3.0}
+    return Event("message.relayed", 1.0, detail=detail)
+
+
+def test_a_relayed_message_counts_once_with_its_recipients_and_octets() -> None:
+    """Octets are size times copies, as the contract counts them."""
+    metrics = Metrics()
+    metrics.count(relayed("taken", "taken", "refused"))
+    text = metrics.text()
+    assert value(text, 'consentry_messages_total{outcome="relayed"}') == 1
+    assert value(text, 'consentry_recipients_total{outcome="taken"}') == 2
+    assert value(text, 'consentry_recipients_total{outcome="refused"}') == 1
+    assert value(text, "consentry_relayed_bytes_total") == 2000
+    assert value(text, 'consentry_relay_seconds_bucket{le="0.0025"}') == 0
+    assert value(text, 'consentry_relay_seconds_bucket{le="0.005"}') == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag", "sample"),
+    [
+        ("session.refused", "CONN-LIMIT", 'stage="session",outcome="deferred",tag="CONN-LIMIT"'),
+        ("auth.failed", "AUTH", 'stage="auth",outcome="refused",tag="AUTH"'),
+        ("mail.refused", "BATCH-BUSY", 'stage="mail",outcome="deferred",tag="BATCH-BUSY"'),
+        ("rcpt.refused", "PROTECTED", 'stage="rcpt",outcome="refused",tag="PROTECTED"'),
+        ("message.refused", "FROM-ALIGN", 'stage="message",outcome="refused",tag="FROM-ALIGN"'),
+        ("message.deferred", "PARTIAL", 'stage="message",outcome="deferred",tag="PARTIAL"'),
+    ],
+)
+def test_a_refusal_counts_by_stage_outcome_and_tag(kind: str, tag: str, sample: str) -> None:
+    """The outcome follows from the tag's reply."""
+    labels = ",".join(sorted(sample.split(",")))
+    metrics = Metrics()
+    metrics.count(Event(kind, 1.0, tag=tag))
+    assert value(metrics.text(), f"consentry_refusals_total{{{labels}}}") == 1
+
+
+def test_unknown_events_count_nothing_and_labels_stay_few() -> None:
+    """A flood of new names ends in `other`."""
+    metrics = Metrics()
+    metrics.count(Event("something.new", 1.0))
+    for number in range(MAX_CHILDREN + 50):
+        metrics.count(Event("fact.recorded", 1.0, detail={"kind": f"kind-{number}"}))
+    assert value(metrics.text(), 'consentry_facts_total{kind="other"}') == 50
+    assert metrics.text().count("consentry_facts_total{") == MAX_CHILDREN + 1
+
+
+def test_watched_values_are_read_at_the_scrape() -> None:
+    """A gauge shows the state of that moment, per next hop."""
+    metrics = Metrics()
+    hops = {("postfix",): 1.0}
+    metrics.watch(NEXT_HOP_UP, lambda: hops)
+    hops["postfix",] = 0.0
+    assert 'consentry_next_hop_up{hop="postfix"} 0.0' in metrics.text()
+
+
+def test_both_processes_merge_into_one_text() -> None:
+    """Each metric is described once and has the samples of both."""
+    smtp, web = Metrics(), WebMetrics()
+    smtp.watch_journal(lambda: True, lambda: 0)
+    web.watch_journal(lambda: False, lambda: 7)
+    smtp.count(relayed("taken"))
+    web.count(Event("unsubscribed", 1.0))
+    apart = [smtp.text(), web.text()]
+    text = merge(apart)
+    assert value(text, 'consentry_journal_writable{process="smtp"}') == 1
+    assert value(text, 'consentry_journal_writable{process="web"}') == 0
+    assert value(text, 'consentry_journal_dropped_events_total{process="web"}') == 7
+    assert value(text, "consentry_unsubscribes_total") == 1
+    assert value(text, 'consentry_messages_total{outcome="relayed"}') == 1
+    assert text.count("# TYPE consentry_journal_writable gauge") == 1
+    assert set(text.splitlines()) == {line for one in apart for line in one.splitlines()}
+
+
+def test_the_document_is_current() -> None:
+    """docs/metrics.md is what `python -m gateway.metrics` prints."""
+    written = Path(__file__).parents[3] / "docs" / "metrics.md"
+    assert written.read_text() == document()
+
+
+def test_every_declared_metric_is_well_named() -> None:
+    """Counters, and only they, end in `_total`; histograms have buckets; no name is used twice."""
+    assert len({metric.name for metric in DECLARED}) == len(DECLARED)
+    for metric in DECLARED:
+        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
+    assert SESSIONS in DECLARED
+
+
+async def test_a_held_loop_shows_as_lag() -> None:
+    """The heartbeat comes late by as long as something held the loop."""
+    seen: list[float] = []
+    done = asyncio.Event()
+
+    def observe(lag: float) -> None:
+        seen.append(lag)
+        done.set()
+
+    beating = asyncio.create_task(heartbeat(observe))
+    asyncio.get_running_loop().call_later(0.09, time.sleep, 0.06)
+    await done.wait()
+    beating.cancel()
+    assert 0.03 < seen[0] < 5
