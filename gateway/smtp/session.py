@@ -285,6 +285,7 @@ class Session:
             size=parameters.size,
             body=parameters.body,
             smtputf8=parameters.smtputf8,
+            tenant=tenant.name,
         )
         return transaction
 
@@ -300,11 +301,10 @@ class Session:
         answers: list[bytes | None] = []
         addresses: list[Address] = []
         places: list[int] = []
-        for command in group.commands:
-            transaction.asked += 1
+        for number, command in enumerate(group.commands, transaction.asked + 1):
             address = self._address(command, transaction)
             if isinstance(address, Reply):
-                answers.append(self._refused_recipient(address, transaction.asked))
+                answers.append(self._refused_recipient(address, number))
             elif any(known.address.text == address.text for known in transaction.recipients):
                 answers.append(_RCPT_OK)
             else:
@@ -313,6 +313,7 @@ class Session:
                 addresses.append(address)
         if addresses:
             await self._judge(transaction, relay, addresses, places, answers)
+        transaction.asked += len(group.commands)
         for answer in answers:
             if answer is not None:
                 self._connection.send(answer)
@@ -328,11 +329,10 @@ class Session:
         places: list[int],
         answers: list[bytes | None],
     ) -> None:
-        first = transaction.asked - len(answers) + 1
         rulings = await self._snapshot.pipeline.rcpt(transaction, addresses)
         passed: list[tuple[int, Recipient, Ruling]] = []
         for place, address, (recipient, ruling) in zip(places, addresses, rulings, strict=True):
-            number = first + place
+            number = transaction.asked + place + 1
             if ruling.reply is not None or recipient is None:
                 answers[place] = self._refused_recipient(
                     ruling.reply or replies.TEMP, number, address, recipient, ruling
