@@ -1,0 +1,203 @@
+"""DKIM signatures (RFC 6376; Ed25519: RFC 8463), relaxed/relaxed, for one or many copies.
+
+Takes a stamped header section, the body's hash and the signers of the header From domain; gives
+each copy's whole header section, signatures on top, to be sent as it is. What the copies share is
+canonicalised and hashed once. Fields that a reader acts on are named once more than they occur, so
+that adding one breaks the signature. Raises SigningFailed; chooses no key and has no clock.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from gateway.errors import HeaderSyntaxError, SigningFailed
+from gateway.message.dkim_keys import PrivateKey, check_name
+from gateway.message.header import Field, HeaderView
+from gateway.message.stamp import Stamped
+from gateway.message.unsubscribe_fields import UNSUBSCRIBE, UNSUBSCRIBE_POST
+
+BACKDATED = 60
+"""Seconds that `t=` lies back, so that a verifier with a slow clock does not see the future."""
+VALIDITY = 14 * 86_400
+"""Seconds until `x=`: longer than a next hop keeps mail in its queue."""
+
+PAIR = (UNSUBSCRIBE, UNSUBSCRIBE_POST)
+OVERSIGNED = (
+    *(b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"reply-to"),
+    *(b"mime-version", b"content-type", b"content-transfer-encoding", b"list-id"),
+)
+"""Named once more than they occur; so is `PAIR`."""
+SIGNED = (
+    *(b"sender", b"in-reply-to", b"references", b"feedback-id", b"auto-submitted", b"precedence"),
+    *(b"list-help", b"list-subscribe", b"list-owner", b"list-post", b"list-archive"),
+    *(b"resent-from", b"resent-sender", b"resent-to", b"resent-cc", b"resent-date"),
+    b"resent-message-id",
+)
+"""Signed where present (RFC 6376 section 5.4.1), but another may be added."""
+
+_PADDING = PKCS1v15()
+_PREHASHED = Prehashed(SHA256())
+_FOLD = b"\r\n\t"
+_LINE = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """One key of a domain. `domain` and `selector` are lower-case A-labels."""
+
+    domain: str
+    selector: str
+    key: PrivateKey
+
+    def __post_init__(self) -> None:
+        check_name(self.domain, "domain")
+        check_name(self.selector, "selector")
+
+    @property
+    def algorithm(self) -> str:
+        """The `a=` tag."""
+        kind = "ed25519" if isinstance(self.key, Ed25519PrivateKey) else "rsa"
+        return f"{kind}-sha256"
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign a SHA-256 digest; RSA lets other threads run meanwhile."""
+        try:
+            if isinstance(self.key, Ed25519PrivateKey):
+                return self.key.sign(digest)
+            return self.key.sign(digest, _PADDING, _PREHASHED)
+        except Exception as error:
+            # Whatever goes wrong in a key must end as a 451, never as unsigned mail.
+            raise SigningFailed(f"the key {self.selector} of {self.domain} did not sign") from error
+
+
+class Signatures:
+    """Signs the copies of one message; holds what they share. Usable from any thread.
+
+    `stamped` may say that each copy brings its own unsubscribe pair. Without signers (a domain
+    with `dkim: none`) the copies come out unsigned.
+    """
+
+    __slots__ = ("_brings_pair", "_drafts", "_hash", "_shared")
+
+    def __init__(
+        self, signers: Sequence[Signer], stamped: Stamped, body_hash: bytes, now: float
+    ) -> None:
+        self._shared = stamped.shared
+        self._brings_pair = stamped.needs_unsubscribe
+        self._hash = sha256()
+        self._drafts: list[tuple[Signer, bytes, bytes]] = []
+        if not signers:
+            return
+        names, fields = _chosen(stamped.shared, stamped.needs_unsubscribe)
+        self._hash.update(b"".join([canonical(field) for field in fields]))
+        for signer in signers:
+            draft = _draft(signer, names, body_hash, int(now))
+            # What is hashed in the end: the field in relaxed form with an empty b= and no CRLF.
+            hashed = b"dkim-signature:" + b" ".join(draft.split()[1:])
+            self._drafts.append((signer, draft, hashed))
+
+    def copy_header(self, own: bytes = b"") -> bytes:
+        """One copy's header section with the empty line; `own` is its unsubscribe pair.
+
+        Raises SigningFailed when a key fails or `own` is not what the message was stamped for.
+        """
+        return b"".join((self.fields(own), self._shared.octets, own, b"\r\n"))
+
+    def fields(self, own: bytes = b"") -> bytes:
+        """The copy's DKIM-Signature fields alone."""
+        shared_and_own = self._hash
+        if own or self._brings_pair:
+            shared_and_own = self._hash.copy()
+            shared_and_own.update(self._canonical_pair(own))
+        signed = []
+        for signer, draft, hashed in self._drafts:
+            whole = shared_and_own.copy()
+            whole.update(hashed)
+            signature = b64encode(signer.sign(whole.digest()))
+            lines = [signature[at : at + _LINE] for at in range(0, len(signature), _LINE)]
+            signed.append(b"%b%b\r\n" % (draft, _FOLD.join(lines)))
+        return b"".join(signed)
+
+    def _canonical_pair(self, own: bytes) -> bytes:
+        try:
+            pair = HeaderView.parse(own).fields
+        except HeaderSyntaxError as error:
+            raise SigningFailed("a copy's unsubscribe pair is malformed") from error
+        if not self._brings_pair or tuple([field.name for field in pair]) != PAIR:
+            raise SigningFailed("a copy's own fields are not what the message was stamped for")
+        return b"".join([canonical(field) for field in pair])
+
+
+def sign(signers: Sequence[Signer], header: bytes, body_hash: bytes, now: float) -> bytes:
+    """The DKIM-Signature fields to put on top of a single `header`; SigningFailed on any fault."""
+    try:
+        view = HeaderView.parse(header)
+    except HeaderSyntaxError as error:
+        raise SigningFailed(f"the header section cannot be signed: {error}") from error
+    return Signatures(signers, Stamped(view, needs_unsubscribe=False), body_hash, now).fields()
+
+
+def canonical(field: Field) -> bytes:
+    """A field in relaxed form (RFC 6376 section 3.4.2), with its CRLF."""
+    # split() cuts at CR, LF, space and tab; HeaderView lets no other whitespace in.
+    return b"%b:%b\r\n" % (field.name, b" ".join(field.raw[len(field.name) + 1 :].split()))
+
+
+def _chosen(view: HeaderView, brings_pair: bool) -> tuple[tuple[bytes, ...], list[Field]]:
+    """The names of the `h=` tag, and the shared fields they stand for, in the order of hashing.
+
+    Instances of one name are taken from the bottom up (section 5.4.2); a mention that is left over
+    stands for nothing. A pair that each copy brings is hashed after all that is shared.
+    """
+    names: list[bytes] = []
+    fields: list[Field] = []
+    for name in OVERSIGNED if brings_pair else OVERSIGNED + PAIR:
+        found = view.all(name)
+        names += [name] * (len(found) + 1)
+        fields += reversed(found)
+    present = view.names
+    for name in [name for name in SIGNED if name in present]:
+        found = view.all(name)
+        names += [name] * len(found)
+        fields += reversed(found)
+    if brings_pair:
+        names += PAIR + PAIR
+    return tuple(names), fields
+
+
+def _draft(signer: Signer, names: tuple[bytes, ...], body_hash: bytes, now: int) -> bytes:
+    """The DKIM-Signature field (section 3.5) up to and with `b=`."""
+    return (
+        b"DKIM-Signature: v=1; a=%b; c=relaxed/relaxed; d=%b; s=%b;\r\n"
+        b"\tt=%d; x=%d; bh=%b;\r\n"
+        b"\th=%b;\r\n"
+        b"\tb="
+    ) % (
+        signer.algorithm.encode("ascii"),
+        signer.domain.encode("ascii"),
+        signer.selector.encode("ascii"),
+        now - BACKDATED,
+        now + VALIDITY,
+        b64encode(body_hash),
+        _signed_names(names),
+    )
+
+
+@lru_cache(maxsize=256)
+def _signed_names(names: tuple[bytes, ...]) -> bytes:
+    """The value of `h=`, folded behind colons."""
+    lines = [b""]
+    for name in names:
+        if len(lines[-1]) + len(name) > _LINE:
+            lines.append(b"")
+        lines[-1] += name + b":"
+    return _FOLD.join(lines)[:-1]

@@ -1,0 +1,109 @@
+"""What the gateway writes into a header section, and what it takes out; nothing else changes.
+
+Takes the view of a message as received and a `StampPlan`, gives `Stamped`: the octets that all
+copies of the message share, built once. On top come Received, Date and Message-ID where missing,
+Feedback-ID and, on list streams, List-Id where missing. Blind-copy fields, control fields of ours
+and a Feedback-ID or unsubscribe pair that ours replaces go. A copy's own unsubscribe pair is added
+when it is signed (`dkim.Signatures`). Raises ValueError for a plan that would break a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.message.header import Field, HeaderView
+from gateway.message.received_field import received_field, rfc5322_date
+from gateway.message.unsubscribe_fields import UNSUBSCRIBE, UNSUBSCRIBE_POST, has_valid_pair
+
+CONTROL_PREFIX = b"x-consentry-"
+"""Fields by which a customer tells the gateway something; they never leave it."""
+
+FEEDBACK_ID = b"feedback-id"
+_REMOVED = frozenset({b"bcc", b"resent-bcc", FEEDBACK_ID})
+_REMOVED_WITH_PAIR = _REMOVED | {UNSUBSCRIBE, UNSUBSCRIBE_POST}
+
+
+@dataclass(frozen=True, slots=True)
+class StampPlan:
+    """All that stamping one message needs besides the message.
+
+    `hostname` is ours; `helo` and `client` (IP address) what the customer's host called itself
+    and came from; `protocol` the `with` keyword; `now` Unix seconds; `is_list` whether the stream
+    is of kind `list`; `stamps_unsubscribe` whether copies get a pair of ours unless the message
+    has a valid one that leads to `unsubscribe_hosts`.
+    """
+
+    hostname: str
+    helo: str
+    client: str
+    protocol: str
+    ref: str
+    now: float
+    tenant: str
+    stream: str
+    mailing: str
+    is_list: bool = False
+    stamps_unsubscribe: bool = False
+    unsubscribe_hosts: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        ours = f"{self.hostname}{self.client}{self.protocol}{self.ref}{self.mailing}"
+        names = f"{self.tenant}{self.stream}"
+        if not (ours + names).isascii() or not (ours + names).isprintable():
+            raise ValueError("a stamp holds a character that may not stand in a header field")
+        if ":" in names + self.mailing or " " in ours + names:
+            raise ValueError("a name in a stamp holds a colon or a space")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A header section ready for signing: `shared` is in every copy as it stands.
+
+    With `needs_unsubscribe`, each copy must be given its own unsubscribe pair besides.
+    """
+
+    shared: HeaderView
+    needs_unsubscribe: bool
+
+
+def stamp(view: HeaderView, plan: StampPlan) -> Stamped:
+    """The header section of `view` with the plan's fields on top; all other octets unchanged."""
+    needs_unsubscribe = plan.stamps_unsubscribe and not has_valid_pair(view, plan.unsubscribe_hosts)
+    gone = view.names & (_REMOVED_WITH_PAIR if needs_unsubscribe else _REMOVED)
+    gone |= {name for name in view.names if name.startswith(CONTROL_PREFIX)}
+    kept: Sequence[Field] = view.fields
+    octets = view.octets
+    if gone:
+        kept = [field for field in view.fields if field.name not in gone]
+        octets = b"".join([field.raw for field in kept])
+    ours = _our_fields(view, plan)
+    top = b"".join([field.raw for field in ours])
+    return Stamped(HeaderView(top + octets, [*ours, *kept]), needs_unsubscribe)
+
+
+def list_id_field(tenant: str, stream: str, hostname: str) -> bytes:
+    """The List-Id of a stream (RFC 2919 section 2): a name under our host name, never reused."""
+    return f"List-Id: <{stream}.{tenant}.{hostname}>\r\n".encode("ascii")
+
+
+def feedback_id_field(mailing: str, stream: str, tenant: str) -> bytes:
+    """Feedback-ID: three identifiers that mailbox providers count by, and the sender's name."""
+    return f"Feedback-ID: {mailing}:{stream}:{tenant}:consentry\r\n".encode("ascii")
+
+
+def _our_fields(view: HeaderView, plan: StampPlan) -> list[Field]:
+    """What goes on top, trace first as RFC 5321 section 4.4 asks."""
+    received = received_field(
+        plan.helo, plan.client, plan.hostname, plan.protocol, plan.ref, plan.now
+    )
+    ours = [Field(b"received", received)]
+    if b"date" not in view:
+        ours.append(Field(b"date", f"Date: {rfc5322_date(int(plan.now))}\r\n".encode("ascii")))
+    if b"message-id" not in view:
+        message_id = f"Message-ID: <{plan.ref}@{plan.hostname}>\r\n".encode("ascii")
+        ours.append(Field(b"message-id", message_id))
+    ours.append(Field(FEEDBACK_ID, feedback_id_field(plan.mailing, plan.stream, plan.tenant)))
+    if plan.is_list and b"list-id" not in view:
+        ours.append(Field(b"list-id", list_id_field(plan.tenant, plan.stream, plan.hostname)))
+    return ours

@@ -1,0 +1,54 @@
+"""The List-Unsubscribe pair (RFC 2369 section 3.2, RFC 8058 section 3.1): ours, and a tenant's own.
+
+Gives the two fields for one copy, and says whether a message already carries a pair of its
+tenant's that may stay: exactly one of each field, an https address, and every web address on a
+registered host. Raises ValueError for a link of ours that would break the field; fetches nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.message.header import HeaderView
+
+UNSUBSCRIBE = b"list-unsubscribe"
+UNSUBSCRIBE_POST = b"list-unsubscribe-post"
+ONE_CLICK = b"List-Unsubscribe=One-Click"
+
+_LINK = re.compile(r"[!-;=?-~]{1,900}")
+_URIS = re.compile(rb"[ \t]*+<([^<>]*+)>[ \t]*+(?:,[ \t]*+<([^<>]*+)>[ \t]*+)*+")
+_URI = re.compile(rb"<([^<>]*+)>")
+# Nothing that a browser and we could split differently: no user part, no backslash, no escapes.
+_WEB = re.compile(rb"(https?)://([A-Za-z0-9.-]++)(?::[0-9]++)?(?:[/?#][!-;=?-\[\]-~]*+)?", re.I)
+
+
+def unsubscribe_fields(url: str, mailto: str) -> bytes:
+    """The pair for one copy. `url` is https, `mailto` a whole `mailto:` URI or "" for none."""
+    links = [url, mailto] if mailto else [url]
+    for link in links:
+        if not _LINK.fullmatch(link):
+            raise ValueError(f"{link!a} cannot stand in a List-Unsubscribe field")
+    folded = ",\r\n\t".join([f"<{link}>" for link in links])
+    return (
+        f"List-Unsubscribe: {folded}\r\nList-Unsubscribe-Post: {ONE_CLICK.decode()}\r\n"
+    ).encode("ascii")
+
+
+def has_valid_pair(view: HeaderView, hosts: frozenset[str]) -> bool:
+    """Whether the message's own pair works and leads to `hosts` (lower case) only."""
+    links = view.all(UNSUBSCRIBE)
+    posts = view.all(UNSUBSCRIBE_POST)
+    if len(links) != 1 or len(posts) != 1 or posts[0].value != ONE_CLICK:
+        return False
+    value = links[0].value
+    if not _URIS.fullmatch(value):
+        return False
+    has_https = False
+    for uri in _URI.findall(value):
+        if uri[:7].lower() == b"mailto:":
+            continue
+        web = _WEB.fullmatch(uri)
+        if web is None or web[2].decode().lower() not in hosts:
+            return False
+        has_https = has_https or web[1].lower() == b"https"
+    return has_https
