@@ -1,0 +1,66 @@
+"""What a policy is: a class with a name and a method for each stage it judges.
+
+A policy answers `Verdict`s and raises only `StoreUnavailable`; whatever else it raises is a fault
+of ours, and the pipeline defers. Its class docstring is its manual entry in docs/policies.md.
+
+- `claims = True`: it takes something limited (a batch, octets, a count), so it is asked after the
+  other policies of its stage and only when none of them refused.
+- `deadline(t)`: seconds it may take, where that is more than the configured deadline.
+- `confirm`: asked once the message is stamped, before any copy goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from gateway.message.header import HeaderView
+from gateway.message.received import Message
+from policies.transaction import Recipient, Transaction
+from policies.verdict import Verdict
+
+
+class Policy(Protocol):
+    """Any policy; it judges by at least one of the protocols below."""
+
+    name: str
+
+
+@runtime_checkable
+class MailPolicy(Protocol):
+    """Judges at MAIL."""
+
+    async def at_mail(self, t: Transaction) -> Verdict:
+        """Whether this transaction may begin."""
+
+
+@runtime_checkable
+class RcptPolicy(Protocol):
+    """Judges at RCPT, a pipelined group at a time."""
+
+    async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
+        """One verdict for each of the group, in order; `t.recipients` are those accepted before."""
+
+
+@runtime_checkable
+class MessagePolicy(Protocol):
+    """Judges the message exactly as it was received."""
+
+    async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
+        """Whether this message may go to the recipients of the transaction."""
+
+
+@runtime_checkable
+class ConfirmPolicy(Protocol):
+    """Judges what is about to be relayed."""
+
+    async def confirm(self, t: Transaction, octets_per_copy: int, copies: int) -> Verdict:
+        """Whether that many copies of the stamped message may go out."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A policy that may take longer than the configured deadline."""
+
+    def deadline(self, t: Transaction) -> float:
+        """Seconds it may take for this transaction."""

@@ -1,0 +1,103 @@
+"""Every policy by name, in default order, and how each is made from the parts it needs.
+
+`build` turns the configuration's (name, mode) pairs into policies; an unknown name raises
+ConfigurationError. `reference` is docs/policies.md, made from the policies' docstrings:
+`python -m policies.registry > docs/policies.md`. A new policy is a file and a line in `REGISTRY`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.errors import ConfigurationError
+from gateway.words import Mode
+from policies.batch import BatchPolicy
+from policies.bytes import BytesPolicy, Warn
+from policies.consent import ConsentPolicy
+from policies.domain_block import DomainBlockPolicy
+from policies.from_alignment import FromAlignmentPolicy
+from policies.message_sanity import MessageSanityPolicy
+from policies.policy import Policy
+from policies.ports import Batches, Blocks, ByteWindows, Clock, RateWindows
+from policies.rate import RatePolicy
+from policies.recipients import RecipientsPolicy
+from policies.sender_domain import SenderDomainPolicy
+from policies.suppression import SuppressionPolicy
+from policies.tenant_state import TenantStatePolicy
+from policies.unsubscribe_required import UnsubscribeRequiredPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What policies are made from. `monotonic` counts seconds from anywhere."""
+
+    hostname: str
+    batches: Batches
+    byte_windows: ByteWindows
+    rates: RateWindows
+    blocks: Blocks
+    warn: Warn
+    monotonic: Clock
+
+
+Factory = Callable[[Parts, Mode], Policy]
+
+REGISTRY: Mapping[str, tuple[type, Factory]] = {
+    "tenant-state": (TenantStatePolicy, lambda p, _: TenantStatePolicy(p.rates)),
+    "sender-domain": (SenderDomainPolicy, lambda *_: SenderDomainPolicy()),
+    "domain-block": (DomainBlockPolicy, lambda p, _: DomainBlockPolicy(p.blocks)),
+    "recipients": (RecipientsPolicy, lambda *_: RecipientsPolicy()),
+    "batch": (
+        BatchPolicy,
+        lambda p, mode: BatchPolicy(p.batches, p.monotonic, waits=mode is Mode.ENFORCE),
+    ),
+    "bytes": (BytesPolicy, lambda p, _: BytesPolicy(p.byte_windows, p.rates, p.warn)),
+    "rate": (RatePolicy, lambda p, _: RatePolicy(p.rates)),
+    "suppression": (SuppressionPolicy, lambda *_: SuppressionPolicy()),
+    "consent": (ConsentPolicy, lambda *_: ConsentPolicy()),
+    "message-sanity": (MessageSanityPolicy, lambda p, _: MessageSanityPolicy(p.hostname)),
+    "from-alignment": (FromAlignmentPolicy, lambda *_: FromAlignmentPolicy()),
+    "unsubscribe-required": (UnsubscribeRequiredPolicy, lambda *_: UnsubscribeRequiredPolicy()),
+}
+
+
+def build(order: Iterable[tuple[str, Mode]], parts: Parts) -> list[tuple[Policy, Mode]]:
+    """The policies in the configured order, each with its mode."""
+    policies = []
+    for name, mode in order:
+        if name not in REGISTRY:
+            raise ConfigurationError(f"{name} is no policy; known are {', '.join(REGISTRY)}")
+        _, factory = REGISTRY[name]
+        policies.append((factory(parts, mode), mode))
+    return policies
+
+
+_STAGES = {"at_mail": "MAIL", "at_rcpt": "RCPT", "at_message": "message", "confirm": "relay"}
+
+_INTRODUCTION = """\
+# Policies
+
+<!-- Made by `python -m policies.registry`; change the docstrings in policies/ instead. -->
+
+Each policy is one file in `policies/`. The configuration lists them in order, each with `enforce`
+or `observe` (it reports what it would have refused, and refuses nothing). Within a stage the first
+permanent refusal wins, else the first temporary one. Policies that claim something limited (marked
+*claims*) are asked after the others, and only when none refused. A policy that fails or takes too
+long defers the mail with [TEMP]. The tags are explained in [replies.md](replies.md).
+"""
+
+
+def reference() -> str:
+    """docs/policies.md."""
+    sections = [_INTRODUCTION]
+    for name, (policy, _) in REGISTRY.items():
+        stages = ", ".join(word for method, word in _STAGES.items() if hasattr(policy, method))
+        claims = " *Claims.*" if getattr(policy, "claims", False) else ""
+        sections.append(f"## {name}\n\nAsked at: {stages}.{claims}\n\n{inspect.getdoc(policy)}\n")
+    return "\n".join(sections)
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -1,0 +1,28 @@
+"""Whose mail a message says it is: the domains of its From and Sender fields. Pure."""
+
+from __future__ import annotations
+
+from gateway.errors import AddressSyntaxError, HeaderSyntaxError
+from gateway.message.header import HeaderView
+from gateway.message.mailbox_list import mailboxes
+from suppression.address import a_label
+
+
+class AuthorError(Exception):
+    """From or Sender cannot be read as one author; the text is for the customer."""
+
+
+def author_domains(view: HeaderView) -> list[str]:
+    """The A-label domains of the one From address and, where present, the one Sender address."""
+    return [*_domains(view, b"from", least=1), *_domains(view, b"sender", least=0)]
+
+
+def _domains(view: HeaderView, name: bytes, least: int) -> list[str]:
+    shown = name.decode().capitalize()
+    try:
+        found = [mailbox for field in view.all(name) for mailbox in mailboxes(field.value)]
+        if not least <= len(found) <= 1:
+            raise AuthorError(f"{shown} must name exactly one address, not {len(found)}")
+        return [a_label(mailbox.domain) for mailbox in found]
+    except (AddressSyntaxError, HeaderSyntaxError) as error:
+        raise AuthorError(f"{shown}: {error}") from error
