@@ -1,0 +1,254 @@
+"""The connections held to one next hop: lent to one transaction at a time, kept, retired.
+
+`decide` is the whole policy, a pure function over counts; `Pool` carries it out. Who finds all
+connections lent waits in line. One coarse timer sweeps the deadlines of all connections, busy and
+idle, so that no exchange needs a timer of its own. Health and the choice among next hops are in
+`hops`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from enum import Enum, auto
+
+from gateway.relay.connection import Connection, End, Unusable
+from gateway.relay.engine import Offers, Place
+from gateway.relay.outcome import HopReply, Trouble
+from gateway.relay.settings import NextHopSettings, tls_context
+
+SWEEP_SECONDS = 1.0
+
+
+class Step(Enum):
+    """What to do for one who asks for a connection."""
+
+    REUSE = auto()
+    """Take the connection that was idle for the shortest time."""
+    OPEN = auto()
+    REPLACE = auto()
+    """Retire the connection that was idle longest, and open one in its place."""
+    WAIT = auto()
+
+
+def decide(held: int, idle: int, limit: int, in_line: int, fresh: bool) -> Step:
+    """The next step, given connections `held` in all, those of them `idle`, and who waits before.
+
+    `fresh` asks for a connection that no earlier transaction used.
+    """
+    if in_line:
+        return Step.WAIT
+    if idle and not fresh:
+        return Step.REUSE
+    if held < limit:
+        return Step.OPEN
+    return Step.REPLACE if idle else Step.WAIT
+
+
+class Busy(Unusable):
+    """All connections stayed lent for too long; says nothing about the next hop's health."""
+
+
+class Pool:
+    """At most `settings.max_connections` to one next hop. `offers` are those last announced.
+
+    A pool is closed by `close`: idle connections leave at once, lent ones when given back.
+    """
+
+    def __init__(self, settings: NextHopSettings) -> None:
+        """Raises ConfigurationError when the TLS settings cannot be used."""
+        self.settings = settings
+        self.offers: Offers | None = None
+        self._context = tls_context(settings)
+        self._held: set[Connection] = set()
+        self._leaving: set[Connection] = set()
+        self._idle: list[Connection] = []
+        self._line: deque[tuple[asyncio.Future[Connection | None], bool]] = deque()
+        self._promised = 0
+        self._is_closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        times = settings.timeouts
+        self._interval = min(
+            SWEEP_SECONDS, *(t / 4 for t in (times.greeting, times.command, times.data, times.dot))
+        )
+
+    def __repr__(self) -> str:
+        return f"<Pool {self.settings.name} {self.held} held, {len(self._idle)} idle>"
+
+    @property
+    def held(self) -> int:
+        """Connections open or opening, without those that have said QUIT."""
+        return len(self._held) + self._promised
+
+    @property
+    def idle(self) -> int:
+        """Connections nobody uses now."""
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Transactions that wait in line."""
+        return len(self._line)
+
+    def take(self) -> Connection | None:
+        """An idle connection at once, or None: the way of nearly every message."""
+        if self._idle and not self._line:
+            connection = self._idle.pop()
+            connection.deadline = float("inf")
+            return connection
+        return None
+
+    async def acquire(self, fresh: bool = False) -> Connection:
+        """A connection of this hop's; raises `Unusable` when none can be had.
+
+        Waiting in line ends with `timeouts.connect`.
+        """
+        step = decide(
+            self.held, len(self._idle), self.settings.max_connections, len(self._line), fresh
+        )
+        match step:
+            case Step.REUSE:
+                connection = self._idle.pop()
+                connection.deadline = float("inf")
+                return connection
+            case Step.REPLACE:
+                self._retire(self._idle.pop(0))
+            case Step.WAIT:
+                if (lent := await self._wait_in_line(fresh)) is not None:
+                    return lent
+                self._promised -= 1
+            case Step.OPEN:
+                pass
+        try:
+            return await self._open()
+        except Unusable as error:
+            # A next hop with a lower limit of its own answers 421 to one connection too many.
+            if error.trouble is not Trouble.AWAY or not self._held or fresh:
+                raise
+        if (lent := await self._wait_in_line(fresh)) is not None:
+            return lent
+        self._promised -= 1
+        return await self._open()
+
+    def release(self, connection: Connection) -> None:
+        """Give a connection back, whatever state it is in; it is reset or retired as needed."""
+        if connection.ending is not None:
+            return
+        if connection.is_spent or self._is_closed:
+            self._retire(connection)
+        elif connection.is_dirty:
+            connection.resets += 1
+            connection.submit(
+                (b"RSET\r\n", Place.RSET),
+                self.settings.timeouts.command,
+                lambda replies: self._was_reset(connection, replies),
+            )
+        else:
+            self._keep(connection)
+
+    def close(self) -> None:
+        """Retire all that is idle now, and the rest as it comes back."""
+        self._is_closed = True
+        while self._idle:
+            self._retire(self._idle.pop())
+
+    def abort(self) -> None:
+        """End every connection, also those in use."""
+        self.close()
+        for connection in [*self._held, *self._leaving]:
+            connection.end(End.DROPPED, "shutdown")
+
+    async def _open(self) -> Connection:
+        connection = Connection(self.settings, self._ended)
+        self._held.add(connection)
+        self._arm()
+        try:
+            await connection.open(self._context)
+        except BaseException as error:
+            connection.end(End.DROPPED, str(error))
+            raise
+        self.offers = connection.offers
+        return connection
+
+    async def _wait_in_line(self, fresh: bool) -> Connection | None:
+        """A connection, or None with the promise of room for one more."""
+        place: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        entry = (place, fresh)
+        self._line.append(entry)
+        try:
+            async with asyncio.timeout(self.settings.timeouts.connect):
+                return await place
+        except BaseException as error:
+            if entry in self._line:
+                self._line.remove(entry)
+            elif place.done() and not place.cancelled():  # given in the very moment of leaving
+                self._give_up(place.result())
+            if isinstance(error, TimeoutError):
+                raise Busy(Trouble.AWAY, "all connections stayed busy") from error
+            raise
+
+    def _give_up(self, lent: Connection | None) -> None:
+        if lent is not None:
+            self.release(lent)
+        else:
+            self._promised -= 1
+            self._make_room()
+
+    def _keep(self, connection: Connection) -> None:
+        while self._line:
+            place, fresh = self._line[0]
+            if fresh:
+                self._retire(connection)
+                return
+            self._line.popleft()
+            if not place.done():
+                place.set_result(connection)
+                return
+        connection.deadline = asyncio.get_running_loop().time() + self.settings.idle_seconds
+        self._idle.append(connection)
+
+    def _was_reset(self, connection: Connection, replies: list[HopReply]) -> None:
+        connection.is_dirty = False
+        if replies and replies[0].is_positive and not self._is_closed:
+            self._keep(connection)
+        elif connection.ending is None:
+            self._retire(connection)
+
+    def _retire(self, connection: Connection) -> None:
+        self._held.discard(connection)
+        self._leaving.add(connection)
+        connection.quit()
+        self._make_room()
+
+    def _ended(self, connection: Connection) -> None:
+        self._leaving.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if connection in self._held:
+            self._held.discard(connection)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        while self._line and self.held < self.settings.max_connections:
+            place, _ = self._line.popleft()
+            if not place.done():
+                self._promised += 1
+                place.set_result(None)
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval, self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for connection in [*self._held, *self._leaving]:
+            if connection.deadline > now:
+                continue
+            if connection in self._idle:
+                self._idle.remove(connection)
+                self._retire(connection)
+            else:
+                connection.end(End.SILENT)
+        if self._held or self._leaving:
+            self._arm()

@@ -1,0 +1,359 @@
+"""One customer's transaction at the next hop: recipients asked, copies sent, outcomes given.
+
+`ask` and `send` never raise for what a next hop does, and nothing is ever said to be taken that
+was not. Until a copy's final dot goes out everything may be done again on another connection, and
+is, when one was lost or closed with 421; from then on a copy is sent no more. Recipients accepted
+on a connection that is gone are asked again together with their copy, in `send`. Cancelling a
+caller drops the connection, except after the dot: see `send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.framing import dot_stuff
+from gateway.relay.answers import outcome_of
+from gateway.relay.connection import Command, Connection, End
+from gateway.relay.engine import Place, mail_command, rcpt_command
+from gateway.relay.hop import Lend, Lent
+from gateway.relay.outcome import HopReply, Outcome, State, Trouble
+from gateway.words import Body
+
+MAX_STALLS = 3
+"""Connections in a row that may break without any progress before the customer is told 451."""
+SLICE = 131_072
+"""Octets of a message handed to the transport at once."""
+
+BROKE_OFF = HopReply(451, "4.4.2", "broke off before the message was sent", Trouble.BROKE_OFF)
+NO_ANSWER = HopReply(451, "4.4.2", "no answer to the message", Trouble.BROKE_OFF)
+UNRECORDED = HopReply(451, "4.3.0", "the gateway could not record the message, nothing was sent")
+
+_DATA: Command = (b"DATA\r\n", Place.DATA)
+_RSET: Command = (b"RSET\r\n", Place.RSET)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What one or more recipients get: `header` with the empty line, `body` line-aligned."""
+
+    recipients: tuple[str, ...]
+    header: bytes
+    body: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What came back for an envelope; `rcpt` is short when MAIL was refused or all broke off."""
+
+    mail_refusal: HopReply | None = None
+    rcpt: list[HopReply] = field(default_factory=list)
+    data: HopReply | None = None
+
+
+class RelayTransaction:
+    """Made by `NextHops.transaction`; one `ask` or `send` at a time, `close` at the end."""
+
+    def __init__(
+        self,
+        lend: Lend,
+        sender: str,
+        size: int | None,
+        body: Body,
+        smtputf8: bool,
+        tenant: str,
+    ) -> None:
+        self._lend = lend
+        self._sender = sender
+        self._size = size
+        self._body = body
+        self._smtputf8 = smtputf8
+        self._tenant = tenant
+        self._lent: Lent | None = None
+        self._is_mailed = False
+        self._accepted: list[str] = []
+        self._is_sending = False
+        self._is_closing = False
+
+    async def ask(self, recipients: Sequence[str]) -> list[HopReply]:
+        """One reply for each recipient, in order; MAIL goes with the first.
+
+        A refused MAIL is the reply to all of them. The group is cut so that no connection collects
+        more refusals than it may, and goes on where it was when one closes with 421 or is lost.
+        """
+        replies: list[HopReply] = []
+        stalls = 0
+        try:
+            while len(replies) < len(recipients):
+                lent = await self._ready(fresh=stalls > 0)
+                if isinstance(lent, HopReply):
+                    return replies + [lent] * (len(recipients) - len(replies))
+                part = recipients[len(replies) : len(replies) + self._room(lent)]
+                answers = await self._envelope(lent, part)
+                if answers.mail_refusal is not None:
+                    return replies + [answers.mail_refusal] * (len(recipients) - len(replies))
+                self._accepted += [
+                    recipient
+                    for recipient, reply in zip(part, answers.rcpt, strict=False)
+                    if reply.is_positive
+                ]
+                replies += answers.rcpt
+                if len(answers.rcpt) == len(part):
+                    stalls = 0
+                    continue
+                stalls = 1 if answers.rcpt else stalls + 1
+                if self._should_stop(lent, stalls):
+                    return replies + [BROKE_OFF] * (len(recipients) - len(replies))
+        except BaseException:
+            self._drop()
+            raise
+        return replies
+
+    async def send(
+        self,
+        copy: Copy,
+        before_dot: Callable[[], None],
+        on_late: Callable[[list[Outcome]], None] | None = None,
+    ) -> list[Outcome]:
+        """Send one copy; one outcome for each of its recipients, in order.
+
+        `before_dot` is called right before the octets that hold the final dot are written; when it
+        raises, the connection is dropped instead and all are deferred. It is called once at most.
+        Cancelled before that, `send` drops the connection and nothing was sent. Cancelled after
+        it, `send` ends for its caller, the connection listens on (`timeouts.dot`), and `on_late`
+        gets the outcomes. So no shield is needed, and a task that runs `send` may also just be
+        left running after the customer was answered: `close` waits for it.
+        """
+        self._is_sending = True
+        stalls = 0
+        try:
+            while True:
+                lent = await self._ready(fresh=stalls > 0)
+                if isinstance(lent, HopReply):
+                    return [outcome_of(lent)] * len(copy.recipients)
+                outcomes = await self._attempt(lent, copy, before_dot, on_late)
+                if outcomes is not None:
+                    return outcomes
+                stalls += 1
+                if self._should_stop(lent, stalls):
+                    return [outcome_of(BROKE_OFF)] * len(copy.recipients)
+        except BaseException:
+            self._drop()
+            raise
+        finally:
+            self._is_sending = False
+            if self._is_closing:
+                self._let_go()
+
+    async def close(self) -> None:
+        """Give the connection back (a RSET follows where needed); waits for nothing."""
+        self._is_closing = True
+        if not self._is_sending:
+            self._let_go()
+
+    # ---- connection -----------------------------------------------------------------------------
+
+    async def _ready(self, fresh: bool) -> Lent | HopReply:
+        """The connection in hand while it serves, else another."""
+        if self._lent is not None:
+            connection = self._lent.connection
+            is_spent = connection.room <= 0 if self._is_mailed else connection.is_spent
+            if connection.ending is None and not is_spent and not fresh:
+                return self._lent
+            self._let_go()
+        lent = await self._lend(self._smtputf8, fresh)
+        if isinstance(lent, Lent):
+            self._lent = lent
+        return lent
+
+    def _room(self, lent: Lent) -> int:
+        """Recipients that may be asked at once: even if all are refused, and MAIL too."""
+        return max(1, lent.connection.room - (0 if self._is_mailed else 1))
+
+    def _let_go(self) -> None:
+        lent, self._lent = self._lent, None
+        self._is_mailed = False
+        self._accepted = []
+        if lent is not None:
+            lent.hop.pool.release(lent.connection)
+
+    def _drop(self) -> None:
+        if self._lent is not None:
+            self._lent.connection.end(End.DROPPED, "the transaction was abandoned")
+            self._let_go()
+
+    def _should_stop(self, lent: Lent, stalls: int) -> bool:
+        ending = lent.connection.ending
+        if ending is not None and ending.end is End.SILENT:
+            lent.hop.failed(Trouble.AWAY, str(ending))
+        return stalls >= MAX_STALLS or not (ending is None or ending.may_replay)
+
+    # ---- commands -------------------------------------------------------------------------------
+
+    async def _envelope(
+        self, lent: Lent, recipients: Sequence[str], with_data: bool = False
+    ) -> _Answers:
+        """MAIL unless it stands, RCPT for each, DATA if asked: what was answered, judged."""
+        connection, hop = lent.connection, lent.hop
+        is_mail_due = not self._is_mailed
+        commands: list[Command] = []
+        is_reset_due = is_mail_due and connection.is_dirty
+        if is_reset_due:
+            connection.resets += 1
+            commands.append(_RSET)
+        if is_mail_due:
+            mail = mail_command(
+                self._sender, connection.offers, self._size, self._body, self._smtputf8
+            )
+            commands.append((mail, Place.MAIL))
+        commands += [(rcpt_command(recipient), Place.RCPT) for recipient in recipients]
+        if with_data:
+            commands.append(_DATA)
+        connection.is_dirty = True
+        got = await connection.converse(commands, connection.settings.timeouts.command)
+        connection.refusals += sum(reply.code >= 400 for reply in got)
+        if is_reset_due and got and not got.pop(0).is_positive:
+            connection.end(End.GARBLED, "RSET was refused")
+            return _Answers()
+        if is_mail_due:
+            if not got:
+                return _Answers()
+            if not got[0].is_positive:
+                return _Answers(hop.judge(got[0], self._tenant))
+            del got[0]
+            self._is_mailed = True
+            hop.worked()
+        count = len(recipients)
+        rcpt = [hop.judge(reply, self._tenant, is_rcpt=True) for reply in got[:count]]
+        data = hop.judge(got[count], self._tenant) if len(got) > count else None
+        return _Answers(None, rcpt, data)
+
+    async def _attempt(
+        self,
+        lent: Lent,
+        copy: Copy,
+        before_dot: Callable[[], None],
+        on_late: Callable[[list[Outcome]], None] | None,
+    ) -> list[Outcome] | None:
+        """Outcomes, or None when it broke off before the dot (or the refusals ran out)."""
+        connection, times = lent.connection, lent.connection.settings.timeouts
+        answers = _Answers()
+        if self._is_mailed and tuple(self._accepted) == copy.recipients:
+            refused: dict[int, HopReply] = {}
+        else:
+            self._is_mailed = False
+            self._accepted = []
+            answers = await self._ask_again(lent, copy.recipients)
+            if answers.mail_refusal is not None:
+                return [outcome_of(answers.mail_refusal)] * len(copy.recipients)
+            if len(answers.rcpt) < len(copy.recipients):
+                return None
+            refused = {i: reply for i, reply in enumerate(answers.rcpt) if not reply.is_positive}
+        self._is_mailed = False
+        self._accepted = []
+        data = answers.data
+        if len(refused) == len(copy.recipients):
+            if data is not None and data.code == 354:
+                connection.end(End.DROPPED, "354 without a recipient")
+            return [outcome_of(refused[i]) for i in range(len(copy.recipients))]
+        if data is None:
+            got = await connection.exchange((_DATA,), times.data)
+            if not got:
+                return None
+            connection.refusals += got[0].code >= 400
+            data = lent.hop.judge(got[0], self._tenant)
+        if data.code != 354:
+            return _spread(copy, refused, outcome_of(data))
+        last = await _write(connection, copy, times.data)
+        if connection.ending is not None:
+            return None
+        try:
+            before_dot()
+        except Exception:
+            connection.end(End.DROPPED, "the message could not be recorded")
+            return _spread(copy, refused, outcome_of(UNRECORDED))
+        connection.expect_dot(times.dot)
+        connection.write(last)
+        try:
+            got = await connection.dot_reply()
+        except asyncio.CancelledError:
+            self._lent = None
+            self._listen_on(lent, copy, refused, on_late)
+            raise
+        return _spread(copy, refused, self._conclude(lent, got))
+
+    async def _ask_again(self, lent: Lent, recipients: tuple[str, ...]) -> _Answers:
+        """A new envelope on this connection, with DATA behind it where that can be pipelined."""
+        connection = lent.connection
+        whole = _Answers()
+        while len(whole.rcpt) < len(recipients) and connection.room > 0:
+            part = recipients[len(whole.rcpt) : len(whole.rcpt) + self._room(lent)]
+            is_last = len(whole.rcpt) + len(part) == len(recipients)
+            answers = await self._envelope(
+                lent, part, with_data=is_last and connection.offers.pipelining
+            )
+            whole.rcpt += answers.rcpt
+            whole.data = answers.data
+            if answers.mail_refusal is not None:
+                return answers
+            if connection.ending is not None:
+                break
+        return whole
+
+    def _conclude(self, lent: Lent, got: list[HopReply]) -> Outcome:
+        """What the final dot's reply, or the lack of one, means for the copy."""
+        connection = lent.connection
+        if not got:
+            if connection.ending is not None and connection.ending.end is End.SILENT:
+                lent.hop.failed(Trouble.AWAY, str(connection.ending))
+            return Outcome(State.UNKNOWN, NO_ANSWER)
+        connection.messages += 1
+        if got[0].is_positive:
+            connection.resets = 0
+            connection.is_dirty = False
+            return Outcome(State.TAKEN, got[0])
+        connection.refusals += 1
+        return outcome_of(lent.hop.judge(got[0], self._tenant))
+
+    def _listen_on(
+        self,
+        lent: Lent,
+        copy: Copy,
+        refused: dict[int, HopReply],
+        on_late: Callable[[list[Outcome]], None] | None,
+    ) -> None:
+        def conclude(got: list[HopReply]) -> None:
+            outcomes = _spread(copy, refused, self._conclude(lent, got))
+            lent.hop.pool.release(lent.connection)
+            if on_late is not None:
+                on_late(outcomes)
+
+        lent.connection.answer_later(conclude)
+
+
+def _spread(copy: Copy, refused: dict[int, HopReply], outcome: Outcome) -> list[Outcome]:
+    """One outcome for each recipient: its own refusal, or what became of the copy."""
+    if not refused:
+        return [outcome] * len(copy.recipients)
+    return [
+        outcome_of(refused[i]) if i in refused else outcome for i in range(len(copy.recipients))
+    ]
+
+
+async def _write(connection: Connection, copy: Copy, seconds: float) -> bytes:
+    """Write all of the message but its last slice, which is given back with the dot behind it."""
+    pending = [dot_stuff(copy.header)]
+    size = len(pending[0])
+    for block in copy.body:
+        if size + len(block) > SLICE:
+            connection.write(b"".join(pending))
+            pending.clear()
+            size = 0
+            await connection.drain(seconds)
+            if connection.ending is not None:
+                return b""
+        pending.append(dot_stuff(block))
+        size += len(block)
+    pending.append(b".\r\n")
+    return b"".join(pending)
