@@ -1,0 +1,369 @@
+"""One received message on its way out: judged, stamped, signed, relayed, recorded, answered.
+
+The order is that of docs/flow.md from the final dot on. Takes the transaction with its accepted
+recipients, gives the one reply the customer hears. Every fault of ours ends as a 4xx. Once begun it
+runs to its end, however long the next hop listens and whether or not the customer is still there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gateway import replies
+from gateway.errors import (
+    AddressSyntaxError,
+    HeaderSyntaxError,
+    JournalUnwritable,
+    SigningFailed,
+    StoreUnavailable,
+)
+from gateway.events import Emit, Event
+from gateway.ledger.dsn import Original, delivery_notice
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.plan import Plan, Step
+from gateway.ledger.verdict import Refusal, conclude, partial
+from gateway.message.dkim import Signatures, Signer
+from gateway.message.header import HeaderView
+from gateway.message.mailbox_list import mailboxes
+from gateway.message.received import Message
+from gateway.message.stamp import Stamped, StampPlan, stamp
+from gateway.message.unsubscribe_fields import unsubscribe_fields
+from gateway.relay.answers import reply_for, without_addresses
+from gateway.relay.hops import NextHops
+from gateway.relay.outcome import Outcome, State
+from gateway.relay.transaction import Copy, RelayTransaction
+from gateway.replies import Reply
+from gateway.smtp.services import Client, Delivered, Snapshot
+from gateway.words import Body, StreamKind
+from policies.ports import Clock
+from policies.transaction import Recipient, Transaction
+from suppression.address import a_label
+from suppression.tokens import Purpose, Tokens
+
+LAST_START = 240.0
+"""Seconds after the final dot from which on no further copy is begun."""
+
+
+class _Refused(Exception):
+    """The message goes no further; `reply` says why."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+@dataclass(slots=True)
+class _Job:
+    """All about one message while it is delivered."""
+
+    snapshot: Snapshot
+    client: Client
+    transaction: Transaction
+    trail: dict[str, object]
+    message: Message
+    relay: RelayTransaction
+    started: float
+    octets: int = 0
+    copies: int = 0
+    taken_octets: int = 0
+    doubles: list[int] = field(default_factory=list)
+    """Numbers of recipients who may get the message twice: an earlier copy's fate is unknown."""
+
+
+class Delivery:
+    """Delivers messages for every session of the process."""
+
+    def __init__(
+        self, ledger: Ledger, hops: NextHops, tokens: Tokens, emit: Emit, clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._hops = hops
+        self._tokens = tokens
+        self._emit = emit
+        self._clock = clock
+        self._unseen: dict[str, Plan] = {}
+        self.in_progress = 0
+
+    async def deliver(
+        self,
+        snapshot: Snapshot,
+        client: Client,
+        transaction: Transaction,
+        trail: Mapping[str, object],
+        message: Message,
+        relay: RelayTransaction,
+    ) -> Delivered:
+        """Deliver `message`; never raises. Settles the transaction's holds."""
+        now = asyncio.get_running_loop().time()
+        job = _Job(snapshot, client, transaction, dict(trail), message, relay, now)
+        self.in_progress += 1
+        plan: Plan | None = None
+        reply = replies.TEMP
+        try:
+            view = await self._judge(job)
+            plan = await self._plan(job)
+            await self._relay(job, plan, self._stamp(job, view), self._signers(job, view))
+            reply = await self._conclude(job, plan)
+        except _Refused as refused:
+            reply = refused.reply
+        except StoreUnavailable as problem:
+            job.trail["fault"] = str(problem)
+        except JournalUnwritable as problem:
+            reply = replies.STORAGE
+            job.trail["fault"] = str(problem)
+        except Exception as fault:  # whatever it is, it is ours: the mail must not bounce for it
+            job.trail["fault"] = repr(fault)
+        finally:
+            self.in_progress -= 1
+            await relay.close()
+            await self._settle(job, plan)
+        return self._answer(job, plan, reply)
+
+    def seen(self, ref: str) -> None:
+        """The customer has seen the 250 of `ref`: the same bytes again are a new mail."""
+        plan = self._unseen.pop(ref, None)
+        if plan is not None:
+            plan.seen()
+
+    def unseen(self, ref: str) -> None:
+        """The customer may not have seen the 250 of `ref`: a retry must not double it."""
+        plan = self._unseen.pop(ref, None)
+        if plan is not None:
+            plan.unseen()
+
+    # ---- judged -------------------------------------------------------------------------------
+
+    async def _judge(self, job: _Job) -> HeaderView:
+        try:
+            view = HeaderView.parse(job.message.header)
+        except HeaderSyntaxError as problem:
+            raise _Refused(replies.BAD_MESSAGE.fill(problem=problem)) from problem
+        ruling = await job.snapshot.pipeline.message(job.transaction, job.message, view)
+        job.trail["message"] = ruling.trail
+        if ruling.reply is not None:
+            raise _Refused(ruling.reply)
+        return view
+
+    async def _plan(self, job: _Job) -> Plan:
+        t = job.transaction
+        return await self._ledger.plan(
+            t.ref,
+            t.stream.id,
+            t.mail_from.text if t.mail_from else "",
+            job.message.digest,
+            [recipient.address.text for recipient in t.recipients],
+            LAST_START,
+        )
+
+    # ---- stamped and signed -------------------------------------------------------------------
+
+    def _stamp(self, job: _Job, view: HeaderView) -> Stamped:
+        t = job.transaction
+        is_list = t.stream.kind is StreamKind.LIST
+        return stamp(
+            view,
+            StampPlan(
+                hostname=job.snapshot.hostname,
+                helo=job.client.hello,
+                client=job.client.address,
+                protocol=job.client.protocol,
+                ref=t.ref,
+                now=self._clock(),
+                tenant=t.tenant.name,
+                stream=t.stream.name,
+                mailing=t.mailing,
+                is_list=is_list,
+                stamps_unsubscribe=is_list
+                and t.stream.stamps_unsubscribe
+                and bool(job.snapshot.unsubscribe_url),
+                unsubscribe_hosts=t.tenant.unsubscribe_hosts,
+            ),
+        )
+
+    def _signers(self, job: _Job, view: HeaderView) -> Sequence[Signer]:
+        field_ = view.first(b"from")
+        if field_ is None:
+            return ()
+        try:
+            authors = mailboxes(field_.value)
+        except (AddressSyntaxError, HeaderSyntaxError) as problem:
+            raise _Refused(replies.FROM_ALIGN.fill(problem=problem)) from problem
+        domain = a_label(authors[0].domain)
+        if not job.transaction.tenant.owns(domain):
+            # Only with from-alignment observed or off: another tenant's key never signs for this.
+            return ()
+        return job.snapshot.signers.get(domain, ())
+
+    def _pair(self, job: _Job, recipient: Recipient) -> bytes:
+        token = self._tokens.make(
+            Purpose.UNSUBSCRIBE, job.transaction.stream.number, recipient.standing.key
+        )
+        domain = job.snapshot.mailto_domain
+        mailto = f"mailto:unsubscribe+{token}@{domain}" if domain else ""
+        return unsubscribe_fields(f"{job.snapshot.unsubscribe_url}/{token}", mailto)
+
+    # ---- relayed ------------------------------------------------------------------------------
+
+    async def _relay(
+        self, job: _Job, plan: Plan, stamped: Stamped, signers: Sequence[Signer]
+    ) -> None:
+        sending = plan.to_send()
+        recipients = job.transaction.recipients
+        job.doubles = [recipients[i].index for i in sending if plan.steps[i] is Step.SEND_AGAIN]
+        if not sending:
+            return
+        signatures = Signatures(signers, stamped, job.message.body_hash, self._clock())
+        groups = [[i] for i in sending] if stamped.needs_unsubscribe else [sending]
+        header = self._header(job, signatures, stamped, recipients[sending[0]])
+        job.octets = len(header) + sum(map(len, job.message.body))
+        job.copies = len(groups)
+        confirmed = await job.snapshot.pipeline.confirm(job.transaction, job.octets, job.copies)
+        if confirmed.reply is not None:
+            job.trail["confirm"] = confirmed.trail
+            raise _Refused(confirmed.reply)
+        loop = asyncio.get_running_loop()
+        for number, group in enumerate(groups):
+            if loop.time() - job.started > LAST_START:
+                break
+            if number:
+                header = self._header(job, signatures, stamped, recipients[group[0]])
+            copy = Copy(tuple(recipients[i].address.text for i in group), header, job.message.body)
+            with plan.flight(group) as flight:
+                await flight.ready()
+                outcomes = await job.relay.send(copy, flight.before_dot)
+                flight.record(outcomes)
+            if any(outcome.state is State.TAKEN for outcome in outcomes):
+                job.taken_octets += job.octets
+
+    def _header(
+        self, job: _Job, signatures: Signatures, stamped: Stamped, recipient: Recipient
+    ) -> bytes:
+        own = self._pair(job, recipient) if stamped.needs_unsubscribe else b""
+        try:
+            return signatures.copy_header(own)
+        except SigningFailed as problem:
+            job.trail["fault"] = str(problem)
+            raise _Refused(replies.TEMP) from problem
+
+    # ---- concluded ----------------------------------------------------------------------------
+
+    async def _conclude(self, job: _Job, plan: Plan) -> Reply:
+        if plan.is_unwritable:
+            raise _Refused(replies.STORAGE)
+        t = job.transaction
+        outcomes = plan.outcomes()
+        answer = conclude(outcomes, reply_for, t.mail_from is not None)
+        if answer.bounce and t.mail_from is not None:
+            if not await self._bounce(job, answer.bounce):
+                return partial(outcomes)
+            plan.bounced()
+        return answer.reply
+
+    async def _bounce(self, job: _Job, refusals: Sequence[Refusal]) -> bool:
+        """Send the sender a DSN for the refused recipients; True when the next hop took it."""
+        t = job.transaction
+        if t.mail_from is None:
+            return False
+        sender = t.mail_from.text
+        now = self._clock()
+        original = Original(t.ref, sender, job.message.header, t.now, t.smtputf8)
+        header, body = delivery_notice(
+            original,
+            [(t.recipients[refusal.index].address.text, refusal.reply) for refusal in refusals],
+            job.snapshot.hostname,
+            now,
+        )
+        eight_bit = Body.EIGHT_BIT if t.smtputf8 else Body.SEVEN_BIT
+        relay = self._hops.transaction("", size=None, body=eight_bit, smtputf8=t.smtputf8)
+        try:
+            (asked,) = await relay.ask([sender])
+            if not asked.is_positive:
+                return False
+            (outcome,) = await relay.send(Copy((sender,), header, body), lambda: None)
+        finally:
+            await relay.close()
+        return outcome.state is State.TAKEN
+
+    async def _settle(self, job: _Job, plan: Plan | None) -> None:
+        taken = 0
+        if plan is not None:
+            sent = set(plan.to_send())
+            taken = sum(
+                outcome.state is State.TAKEN
+                for index, outcome in enumerate(plan.outcomes())
+                if index in sent
+            )
+        for hold in job.transaction.holds:
+            try:
+                await hold.settle(job.taken_octets, taken)
+            except StoreUnavailable as problem:
+                job.trail["unsettled"] = str(problem)
+        job.transaction.holds.clear()
+
+    def _answer(self, job: _Job, plan: Plan | None, reply: Reply) -> Delivered:
+        ref = job.transaction.ref
+        self._record(job, plan, reply)
+        if plan is None:
+            return Delivered(reply)
+        if reply.code == 250:
+            self._unseen[ref] = plan
+            return Delivered(replace(reply, text=f"{reply.text}; ref={ref}"), ref)
+        plan.unseen()
+        return Delivered(reply)
+
+    def _record(self, job: _Job, plan: Plan | None, reply: Reply) -> None:
+        t = job.transaction
+        kind = "message.relayed"
+        if reply.code != 250:
+            kind = "message.refused" if reply.is_permanent else "message.deferred"
+        detail: dict[str, object] = {
+            "from": t.mail_from.domain if t.mail_from else "<>",
+            "client": job.client.address,
+            "size": job.message.size,
+            "octets": job.octets,
+            "copies": job.copies,
+            "asked": t.asked,
+            "reply": str(reply),
+            "ms": round((asyncio.get_running_loop().time() - job.started) * 1000, 1),
+            "recipients": self._recipients(job, plan),
+            "trail": job.trail,
+        }
+        if job.doubles:
+            detail["possible_doubles"] = job.doubles
+        self._emit(
+            Event(
+                kind,
+                self._clock(),
+                session=t.session,
+                ref=t.ref,
+                tenant=t.tenant.name,
+                stream=t.stream.name,
+                mailing=t.mailing,
+                config=job.snapshot.hash,
+                tag=reply.tag,
+                domain=t.mail_from.domain if t.mail_from else "",
+                detail=detail,
+            )
+        )
+
+    def _recipients(self, job: _Job, plan: Plan | None) -> list[dict[str, object]]:
+        outcomes: Sequence[Outcome | None] = (
+            plan.outcomes() if plan is not None else [None] * len(job.transaction.recipients)
+        )
+        listed = []
+        for recipient, outcome in zip(job.transaction.recipients, outcomes, strict=True):
+            entry: dict[str, object] = {
+                "n": recipient.index,
+                "key": recipient.standing.key.hex(),
+                "domain": recipient.address.domain,
+            }
+            if job.snapshot.records_addresses:
+                entry["address"] = recipient.address.text
+            if outcome is not None:
+                entry["state"] = outcome.state.value
+                entry["code"] = outcome.reply.code
+                entry["text"] = without_addresses(outcome.reply.text)
+            listed.append(entry)
+        return listed
