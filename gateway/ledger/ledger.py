@@ -1,0 +1,164 @@
+"""The ledger: a customer's retry sends only what is missing, and never a double unflagged.
+
+`Ledger.plan` tells for each recipient of a message whether to send it; the `Plan` it gives is the
+one place where copies are begun, recorded and ended (see `plan.py`). The latest plan that deals
+with an entry owns it, in memory; what is not a plain success, or whose 250 was not surely seen,
+is kept in the durable store for 5 days. A plain success touches no store and leaves nothing
+behind. `run()` writes in the background, 20 times a second, whatever has gathered; until then the
+intent file stands in, so no reply has to wait for it. `plan` raises `StoreUnavailable` when a
+retry cannot be checked; it does not decide the reply (`verdict.py`) and sends nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+
+from gateway.errors import JournalUnwritable, StoreUnavailable
+from gateway.ledger.entry import KEEP_SECONDS, Entry, LedgerStore, entry_keys
+from gateway.ledger.intents import Intents
+from gateway.ledger.plan import Plan
+from gateway.relay.outcome import Outcome, State
+from policies.ports import Clock
+
+WRITE_EVERY, PURGE_EVERY = 0.05, 3600.0
+"""Seconds."""
+
+
+class Ledger:
+    """The entries of one process. `open()` first, `run()` as a task, `close()` last."""
+
+    def __init__(self, store: LedgerStore, intents: Intents, clock: Clock) -> None:
+        self.intents = intents
+        self.owners: dict[bytes, Plan] = {}
+        self._store = store
+        self._clock = clock
+        self._stored: set[bytes] = set()
+        self._unsaved: dict[bytes, Entry] = {}
+        self._ended: set[bytes] = set()
+        self._over: list[str] = []
+
+    async def open(self) -> int:
+        """Take up what earlier processes left; how many copies' fate a crash left open.
+
+        Raises `StoreUnavailable`, and `OSError` when the intent file cannot be read.
+        """
+        self._stored = set(await self._store.load())
+        found = self.intents.replay()
+        for ref, key, state, reply in found:
+            self._unsaved[key] = Entry(key, state, ref, self._clock(), reply)
+            self._over.append(ref)
+        return len(found)
+
+    async def plan(
+        self,
+        ref: str,
+        stream: str,
+        sender: str,
+        digest: bytes,
+        recipients: Sequence[str],
+        wait: float,
+    ) -> Plan:
+        """What to do about each recipient; waits up to `wait` seconds for copies in flight.
+
+        `stream` is `tenant/stream`, `sender` "" for `<>`, `digest` is `Message.digest`. Every plan
+        must be ended by `seen()` or `unseen()`. Raises `StoreUnavailable`.
+        """
+        plan = Plan(self, ref, entry_keys(stream, sender, digest, recipients))
+        if not self.owners.keys().isdisjoint(plan.keys):
+            await self._until_settled(plan.keys, wait)
+        doubtful = []
+        for key in plan.claim():
+            if key in self._unsaved:
+                plan.adopt(self._unsaved[key])
+            elif key in self._stored:
+                doubtful.append(key)
+        if doubtful:
+            try:
+                for entry in await self._store.find(doubtful):
+                    plan.adopt(entry)
+            except BaseException:
+                plan.unseen()
+                raise
+            plan.wake()
+        return plan
+
+    async def run(self) -> None:
+        """Write what gathers, for ever; trouble with disk or store is tried again."""
+        since_purge = 0.0
+        while True:
+            await asyncio.sleep(WRITE_EVERY)
+            since_purge += WRITE_EVERY
+            with suppress(StoreUnavailable, JournalUnwritable):
+                await self.persist()
+                if since_purge >= PURGE_EVERY:
+                    since_purge = 0.0
+                    await self.purge()
+
+    async def close(self) -> None:
+        """Write what is left. Raises `StoreUnavailable` or `JournalUnwritable`."""
+        await self.persist()
+        self.intents.flush()
+
+    async def persist(self) -> None:
+        """Bring file and store up to date; one caller at a time.
+
+        Raises `JournalUnwritable` or `StoreUnavailable`; what was not written is kept for later.
+        """
+        self.intents.flush()
+        if not (self._unsaved or self._ended or self._over):
+            return
+        entries, ended, over = dict(self._unsaved), self._ended, self._over
+        self._ended, self._over = set(), []
+        try:
+            if ended:
+                await self._store.end(list(ended))
+            if entries:
+                await self._store.save(list(entries.values()))
+        except BaseException:
+            self._ended |= ended
+            self._over = over + self._over
+            raise
+        for key, entry in entries.items():
+            if self._unsaved.get(key) is entry:
+                del self._unsaved[key]
+            if key not in self._ended:
+                self._stored.add(key)
+        for ref in over:
+            self.intents.close(ref)
+
+    async def purge(self) -> None:
+        """Drop the entries that no retry will ask for any more; never beside `persist`."""
+        await self._store.purge(self._clock() - KEEP_SECONDS)
+        self._stored = set(await self._store.load()) - self._ended
+
+    # ---- for plans ------------------------------------------------------------------------
+
+    def keep(self, key: bytes, ref: str, outcome: Outcome) -> None:
+        """A retry will have to know this."""
+        reply = outcome.reply if outcome.state is State.REFUSED else None
+        self._unsaved[key] = Entry(key, outcome.state, ref, self._clock(), reply)
+
+    def forget(self, key: bytes) -> None:
+        """The customer has seen the 250: the same bytes again are a new mail."""
+        if self._unsaved.pop(key, None) is not None or key in self._stored:
+            self._stored.discard(key)
+            self._ended.add(key)
+
+    def over(self, ref: str) -> None:
+        """Close `ref` in the intent file as soon as what was kept of it is saved."""
+        self._over.append(ref)
+
+    async def _until_settled(self, keys: Collection[bytes], wait: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                while busy := next((p for k in keys if (p := self.in_flight(k))), None):
+                    await busy.change()
+
+    def in_flight(self, key: bytes) -> Plan | None:
+        """The plan that is about to settle `key`, if any."""
+        owner = self.owners.get(key)
+        return owner if owner is not None and not owner.has_settled(key) else None
