@@ -1,41 +1,262 @@
-"""What no single key can say: references between files, unsafe settings, keys that do not fit.
+"""What no single key can say: references between keys and files, and settings that are unsafe.
 
 `problems` yields errors (the gateway refuses to start) and warnings (it starts, and says so).
-Reads certificate and key files to judge them; changes nothing.
+What lies in key and certificate files is judged in `keyfiles`; nothing is changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
-from gateway.config.document import Keys
-from gateway.config.model import GatewayConfig
-from gateway.config.tenant import TenantConfig
+from gateway.config import keyfiles
+from gateway.config.model import POLICY_NAMES, GatewayConfig, HopTls, ListenerSettings, ListenerTls
+from gateway.config.problem import GATEWAY, Problem, warning
+from gateway.config.tenant import TenantConfig, Unsubscribe
+from gateway.config.values import is_loopback
+from gateway.words import Mode, StreamKind
 
-GATEWAY = ""
-"""`Problem.where` of the gateway file; any other value is a tenant's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to mend, by file and key."""
-
-    where: str
-    keys: Keys
-    text: str
-    is_error: bool = True
+RESERVED = ("example", "invalid", "test", "localhost", "example.com", "example.net", "example.org")
+"""Names that no server can have (RFC 2606, RFC 6761)."""
 
 
 def problems(
     config: GatewayConfig, tenants: Mapping[str, TenantConfig], known: Collection[str]
 ) -> Iterator[Problem]:
-    """Everything wrong or unsafe. `known` names every tenant file, readable or not."""
-    for name, tenant in tenants.items():
-        if tenant.name != name:
-            yield Problem(name, ("name",), f"the file is called {name}.yaml; write {name}")
+    """Everything wrong or unsafe. `known` names every tenant file, those with errors too."""
     for index, listener in enumerate(config.listeners):
-        for at, trusted in enumerate(listener.trusted):
-            if trusted.tenant not in known:
-                keys: Keys = ("listeners", index, "trusted", at, "tenant")
-                yield Problem(GATEWAY, keys, f"there is no tenant {trusted.tenant}")
+        yield from _listener(config, index, listener)
+        yield from _trusted(index, listener, tenants, known)
+    yield from _endpoints(config)
+    yield from _hops(config)
+    yield from _policies(config)
+    yield from _house(config)
+    trusted = {entry.tenant for listener in config.listeners for entry in listener.trusted}
+    for name, tenant in tenants.items():
+        yield from _tenant(name, tenant, has_clients=name in trusted)
+        yield from _streams(name, tenant, config)
+    yield from _claims(tenants)
+    yield from _demo(config, tenants)
+    yield from keyfiles.problems(config, tenants)
+
+
+def _listener(config: GatewayConfig, index: int, listener: ListenerSettings) -> Iterator[Problem]:
+    at = ("listeners", index)
+    if listener.tls is not ListenerTls.NONE and config.tls is None:
+        yield Problem(
+            GATEWAY, (*at, "tls"), "needs a certificate; set `tls.certificate` and `tls.key`"
+        )
+    if listener.tls is ListenerTls.NONE and listener.require_tls:
+        yield Problem(GATEWAY, (*at, "require_tls"), "cannot be met with `tls: none`; remove one")
+    if not listener.auth and not listener.trusted:
+        yield Problem(GATEWAY, at, "nobody could send here; set `auth: true` or list `trusted`")
+    if listener.tls is ListenerTls.NONE and listener.auth and not listener.listen.is_loopback:
+        yield warning(
+            GATEWAY,
+            (*at, "auth"),
+            "passwords cross the network in the clear; use starttls or implicit TLS",
+        )
+    if any(network.prefixlen == 0 for network in listener.proxy_from):
+        yield warning(
+            GATEWAY,
+            (*at, "proxy_from"),
+            "anyone may claim to be any client; list the balancers' addresses only",
+        )
+
+
+def _trusted(
+    index: int,
+    listener: ListenerSettings,
+    tenants: Mapping[str, TenantConfig],
+    known: Collection[str],
+) -> Iterator[Problem]:
+    for number, entry in enumerate(listener.trusted):
+        at = ("listeners", index, "trusted", number)
+        if entry.tenant not in known:
+            yield Problem(GATEWAY, (*at, "tenant"), f"there is no tenant {entry.tenant}")
+        tenant = tenants.get(entry.tenant)
+        if tenant and entry.stream and entry.stream not in tenant.streams:
+            yield Problem(
+                GATEWAY,
+                (*at, "stream"),
+                f"{entry.tenant} has no stream {entry.stream}; it has {', '.join(tenant.streams)}",
+            )
+        if any(network.prefixlen == 0 for network in entry.networks):
+            yield Problem(
+                GATEWAY,
+                (*at, "networks"),
+                f"everyone could send as {entry.tenant}; list its own addresses",
+            )
+
+
+def _endpoints(config: GatewayConfig) -> Iterator[Problem]:
+    taken = {config.web.listen: "the web listener"}
+    for index, listener in enumerate(config.listeners):
+        if listener.listen.port and listener.listen in taken:
+            yield Problem(
+                GATEWAY,
+                ("listeners", index, "listen"),
+                f"{listener.listen} is taken by {taken[listener.listen]}; choose another port",
+            )
+        taken[listener.listen] = f"listener {listener.name}"
+
+
+def _hops(config: GatewayConfig) -> Iterator[Problem]:
+    for index, hop in enumerate(config.next_hops):
+        if is_loopback(hop.host) or hop.tls is HopTls.VERIFY:
+            continue
+        at = ("next_hops", index)
+        if hop.auth:
+            yield Problem(
+                GATEWAY, (*at, "auth"), "the password could be read on the way; set `tls: verify`"
+            )
+        if hop.tls is HopTls.NONE:
+            yield warning(GATEWAY, (*at, "tls"), "mail crosses the network unencrypted; use verify")
+
+
+def _policies(config: GatewayConfig) -> Iterator[Problem]:
+    listed = dict(config.policy_modes)
+    missing = [name for name in POLICY_NAMES if name not in listed]
+    if missing:
+        yield warning(
+            GATEWAY,
+            ("policies",),
+            f"without {', '.join(missing)} mail passes that should not; list them as enforce",
+        )
+    for index, (name, mode) in enumerate(config.policy_modes):
+        if mode is Mode.OBSERVE:
+            yield warning(
+                GATEWAY,
+                ("policies", index, name),
+                "only reports what it would refuse; set it to enforce when the reports look right",
+            )
+
+
+def _house(config: GatewayConfig) -> Iterator[Problem]:
+    is_public = any(not listener.listen.is_loopback for listener in config.listeners)
+    if is_public and _is_reserved(config.hostname):
+        yield warning(GATEWAY, ("hostname",), "is no name a server can have; write its DNS name")
+    if config.keyring.is_relative_to(config.state_dir):
+        yield warning(
+            GATEWAY, ("keyring",), "lies in the state folder and its backup; keep it elsewhere"
+        )
+    if config.journal.addresses:
+        yield warning(
+            GATEWAY, ("journal", "addresses"), "personal data in the journal; turn off when done"
+        )
+    if config.limits.recipients_per_message and config.limits.recipients_per_message < 100:
+        yield warning(
+            GATEWAY,
+            ("limits", "recipients_per_message"),
+            "RFC 5321 section 4.5.3.1.8 asks for at least 100; some software fails below",
+        )
+
+
+def _is_reserved(name: str) -> bool:
+    return any(name == reserved or name.endswith(f".{reserved}") for reserved in RESERVED)
+
+
+def _tenant(name: str, tenant: TenantConfig, has_clients: bool) -> Iterator[Problem]:
+    if tenant.name != name:
+        yield Problem(name, ("name",), f"the file is called {name}.yaml; write {name}")
+    if not tenant.logins and not has_clients:
+        yield warning(name, ("logins",), f"nobody can send; run `consentry tenant passwd {name}`")
+    has_list = any(stream.kind is StreamKind.LIST for stream in tenant.streams.values())
+    for domain, settings in tenant.domains.items():
+        at = ("domains", domain, "dkim")
+        if settings.keys:
+            continue
+        if has_list:
+            yield Problem(
+                name, at, f"list streams need signed mail; run `consentry dkim new {domain}`"
+            )
+        else:
+            yield warning(name, at, "mail goes out unsigned, and many servers refuse it")
+
+
+def _streams(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator[Problem]:
+    chosen: dict[str, str] = {}
+    for stream, settings in tenant.streams.items():
+        at = ("streams", stream)
+        if settings.kind is StreamKind.INQUIRY and settings.open:
+            yield warning(
+                name,
+                (*at, "open"),
+                "inquiries go to people who did not agree; Polish law (PKE art. 398, since 10 "
+                "November 2024) asks for prior consent, also of companies",
+            )
+        if settings.unsubscribe is Unsubscribe.STAMP:
+            yield from _link(name, (*at, "unsubscribe"), config)
+        for index, address in enumerate(settings.mail_from):
+            here = (*at, "mail_from", index)
+            if not _owns(tenant, address.rpartition("@")[2]):
+                yield Problem(name, here, f"{address} is in none of the tenant's domains; add it")
+            if address in chosen:
+                yield Problem(name, here, f"{address} already chooses stream {chosen[address]}")
+            chosen[address] = stream
+    for index, login in enumerate(tenant.logins):
+        if login.stream and login.stream not in tenant.streams:
+            yield Problem(
+                name,
+                ("logins", index, "stream"),
+                f"there is no stream {login.stream}; there is {', '.join(tenant.streams)}",
+            )
+
+
+def _link(name: str, keys: tuple[str, ...], config: GatewayConfig) -> Iterator[Problem]:
+    url = config.web.base_url
+    if url is None:
+        yield Problem(name, keys, "needs an address for the links; set `web.base_url`")
+    elif url.scheme != "https" and not is_loopback(url.host or ""):
+        yield Problem(
+            name, keys, f"RFC 8058 section 3.1 asks for https links, and `web.base_url` is {url}"
+        )
+
+
+def _owns(tenant: TenantConfig, domain: str) -> bool:
+    return any(
+        domain == own or (own.startswith("*.") and domain.endswith(own[1:]))
+        for own in tenant.domains
+    )
+
+
+def _claims(tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:
+    """Logins and sender domains that two tenants claim."""
+    logins: dict[str, str] = {}
+    domains: dict[str, str] = {}
+    for name, tenant in tenants.items():
+        for index, login in enumerate(tenant.logins):
+            owner = logins.setdefault(login.name, name)
+            if owner != name or any(e.name == login.name for e in tenant.logins[:index]):
+                text = f"tenant {owner} has the login {login.name} already; choose another"
+                yield Problem(name, ("logins", index, "name"), text)
+        domains |= {domain: name for domain in tenant.domains if domain not in domains}
+    for name, tenant in tenants.items():
+        for domain in tenant.domains:
+            owner = next((domains[c] for c in _covering(domain) if c in domains), name)
+            if owner != name:
+                text = f"belongs to tenant {owner}; one domain belongs to one tenant"
+                yield Problem(name, ("domains", domain), text)
+
+
+def _covering(domain: str) -> Iterator[str]:
+    """`domain` itself and every `*.parent` entry that covers it."""
+    yield domain
+    parent = domain.removeprefix("*.")
+    while "." in parent:
+        parent = parent.partition(".")[2]
+        yield f"*.{parent}"
+
+
+def _demo(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:
+    """Published secrets must not be reachable from another machine."""
+    marked = [GATEWAY] if config.demo else []
+    marked += [name for name, tenant in tenants.items() if tenant.demo]
+    listening = [*(listener.listen for listener in config.listeners), config.web.listen]
+    public = next((endpoint for endpoint in listening if not endpoint.is_loopback), None)
+    if public is not None:
+        for where in marked:
+            text = (
+                f"demo secrets are published and {public} is reachable from outside; make real "
+                "ones with `consentry init`, or listen on 127.0.0.1 only"
+            )
+            yield Problem(where, ("demo",), text)

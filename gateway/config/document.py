@@ -86,10 +86,8 @@ def _step(node: Node | None, key: str | int) -> tuple[Node, Node] | None:
 
 def read(path: Path) -> Document:
     """Read one YAML mapping; raises Unreadable."""
-    yaml = YAML(typ="safe", pure=True)
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"))
-        data = yaml.constructor.construct_document(root) if root is not None else {}
+        return parse(path, path.read_text(encoding="utf-8"))
     except OSError as error:
         problem = error.strerror or "cannot be read"
         raise Unreadable(
@@ -97,10 +95,18 @@ def read(path: Path) -> Document:
         ) from None
     except UnicodeDecodeError:
         raise Unreadable(Finding(path, 1, (), "is not UTF-8; save it as UTF-8")) from None
+
+
+def parse(path: Path, text: str) -> Document:
+    """The document that `text` makes as the content of `path`; raises Unreadable."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+        data = yaml.constructor.construct_document(root) if root is not None else {}
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Unreadable(Finding(path, line, (), f"is no valid YAML: {error.problem}")) from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: a date such as 2030-02-31
         raise Unreadable(Finding(path, 1, (), f"is no valid YAML: {error}")) from None
     if not isinstance(data, dict):
         raise Unreadable(Finding(path, 1, (), "must hold keys and values, such as `hostname: …`"))

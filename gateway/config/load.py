@@ -18,8 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config import check
 from gateway.config.advice import advice
-from gateway.config.document import Document, Finding, Unreadable, read
+from gateway.config.document import Document, Finding, Unreadable, parse, read
 from gateway.config.model import GatewayConfig
+from gateway.config.problem import GATEWAY
 from gateway.config.tenant import TenantConfig
 from gateway.errors import ConfigurationError
 
@@ -62,18 +63,17 @@ def inspect(path: Path) -> Inspection:
     tenants: dict[str, TenantConfig] = {}
     config: GatewayConfig | None = None
     try:
-        documents[check.GATEWAY] = read(path)
-        config = _validate(GatewayConfig, documents[check.GATEWAY], path.parent)
+        documents[GATEWAY] = read(path)
+        config = _validate(GatewayConfig, documents[GATEWAY], path.parent)
     except Unreadable as unreadable:
         errors.append(unreadable.finding)
     except ValidationError as error:
-        errors.extend(_findings(error, documents[check.GATEWAY], GatewayConfig))
+        errors.extend(_findings(error, documents[GATEWAY], GatewayConfig))
     folder = config.tenants_dir if config else path.parent / "tenants"
     for file in sorted(folder.glob("*.yaml")):
         try:
             documents[file.stem] = document = read(file)
-            document.data.setdefault("name", file.stem)
-            tenants[file.stem] = _validate(TenantConfig, document, path.parent)
+            tenants[file.stem] = _tenant(path, document)
         except Unreadable as unreadable:
             errors.append(unreadable.finding)
         except ValidationError as error:
@@ -87,6 +87,16 @@ def inspect(path: Path) -> Inspection:
         return Inspection(None, tuple(errors), tuple(warnings))
     loaded = Loaded(path, config, tenants, _hash(documents), tuple(map(str, warnings)))
     return Inspection(loaded, (), tuple(warnings))
+
+
+def read_tenant(gateway_file: Path, path: Path, text: str) -> TenantConfig:
+    """What `text` would mean as the tenant file `path`; raises Unreadable or ValidationError."""
+    return _tenant(gateway_file, parse(path, text))
+
+
+def _tenant(gateway_file: Path, document: Document) -> TenantConfig:
+    document.data.setdefault("name", document.path.stem)
+    return _validate(TenantConfig, document, gateway_file.parent)
 
 
 def _validate(model: type[Model], document: Document, folder: Path) -> Model:

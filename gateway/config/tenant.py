@@ -20,6 +20,7 @@ from gateway.config.values import (
     LoginName,
     Moment,
     Name,
+    Sender,
     SenderDomain,
     Settings,
     Size,
@@ -41,7 +42,7 @@ def _argon2(text: str) -> str:
 class DkimKey(Settings):
     """One signing key of a sender domain; with several, every message is signed by each."""
 
-    selector: Domain = Field(description="Its DNS record is at <selector>._domainkey.<domain>.")
+    selector: Domain = Field(description="Its DNS record is at `<selector>._domainkey.<domain>`.")
     key_file: Location = Field(description="PEM file: RSA of at least 2048 bits, or Ed25519.")
 
 
@@ -114,7 +115,7 @@ class StreamSettings(Settings):
         description="stamp adds our List-Unsubscribe pair; own leaves it to the tenant. "
         "Default: stamp for list, else own.",
     )
-    mail_from: tuple[str, ...] = Field(
+    mail_from: tuple[Sender, ...] = Field(
         default=(),
         description="MAIL FROM addresses that choose this stream when the login does not.",
     )

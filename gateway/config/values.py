@@ -15,7 +15,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated
 
-import idna
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -27,12 +26,19 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from gateway.message.address import parse_mailbox
+from suppression.address import a_label, exact_form
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?")
 _DECIMAL = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE_UNITS = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)?")
 _DURATION_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+LOGIN = r"^[a-z0-9][a-z0-9._@+-]{0,127}$"
 
 
 class Settings(BaseModel):
@@ -94,12 +100,7 @@ def _endpoint(value: object) -> Endpoint:
 
 def to_a_label(domain: str) -> str:
     """`domain` as a lower-case A-label (RFC 5890); raises ValueError when it is no host name."""
-    text = domain.strip().rstrip(".").lower()
-    if not text.isascii():
-        try:
-            text = idna.encode(text, uts46=True).decode()
-        except idna.IDNAError as error:
-            raise ValueError(f"{domain} is not a domain name: {error}") from None
+    text = a_label(domain.strip().rstrip("."))
     if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in text.split(".")):
         raise ValueError(f"{domain!r} is not a domain name")
     return text
@@ -109,6 +110,10 @@ def _sender_domain(domain: str) -> str:
     if domain.startswith("*."):
         return f"*.{to_a_label(domain[2:])}"
     return to_a_label(domain)
+
+
+def _sender(address: str) -> str:
+    return exact_form(parse_mailbox(address))
 
 
 def _in_folder(path: Path, info: ValidationInfo) -> Path:
@@ -142,22 +147,48 @@ Listen = Annotated[
     WithJsonSchema({"type": "string", "title": "address:port", "examples": ["0.0.0.0:587"]}),
 ]
 
-Domain = Annotated[str, AfterValidator(to_a_label)]
+Domain = Annotated[
+    str,
+    AfterValidator(to_a_label),
+    WithJsonSchema({"type": "string", "title": "domain", "examples": ["mail.example.com"]}),
+]
 """A lower-case A-label; U-labels are converted."""
 
 SenderDomain = Annotated[str, AfterValidator(_sender_domain)]
 """A domain, or `*.domain` for everything under it."""
 
-Location = Annotated[Path, AfterValidator(_in_folder)]
+Sender = Annotated[
+    str, AfterValidator(_sender), WithJsonSchema({"type": "string", "title": "address"})
+]
+"""A MAIL FROM address in its exact form: case-folded local part, A-label."""
+
+Location = Annotated[
+    Path, AfterValidator(_in_folder), WithJsonSchema({"type": "string", "title": "path"})
+]
 """A path; relative ones start at the folder of the gateway file."""
 
-Moment = Annotated[datetime, AfterValidator(_aware)]
+Moment = Annotated[
+    datetime,
+    AfterValidator(_aware),
+    WithJsonSchema({"type": "string", "title": "time", "examples": ["2030-01-01T09:00:00Z"]}),
+]
 """A date and time; without a zone it is UTC."""
 
-Network = IPv4Network | IPv6Network
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    WithJsonSchema({"type": "string", "title": "network", "examples": ["192.0.2.0/24"]}),
+]
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=NAME),
+    WithJsonSchema({"type": "string", "title": "name", "pattern": NAME}),
+]
 """A tenant's or stream's name: lower-case letters, digits and hyphens."""
 
-LoginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@+-]{0,127}$")]
+LoginName = Annotated[
+    str,
+    StringConstraints(pattern=LOGIN),
+    WithJsonSchema({"type": "string", "title": "login", "pattern": LOGIN}),
+]
 """A login: no slash, because what follows a slash names the stream."""

@@ -1,0 +1,48 @@
+"""The `consentry` command: puts the groups of `gateway.commands` together.
+
+Holds no logic. Exit status: 0 done, 1 a store or the running gateway could not answer, 2 wrong
+use or a configuration error.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from gateway.commands import config, tenant
+from gateway.errors import ConfigurationError, ConsentryError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""A compliance gateway for outgoing mail: it passes a message only when sender,
+recipient and contract allow it.
+
+First steps:
+
+    consentry init /etc/consentry --hostname mail.example.com
+
+    consentry tenant add acme --domain acme.example --stream weekly:list
+
+    consentry check-config
+
+    consentry serve
+
+Every command finds its settings by --config, $CONSENTRY_CONFIG, ./consentry.yaml or
+/etc/consentry/consentry.yaml, and prints JSON for machines with --json.""",
+)
+
+config.register(app)
+app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
+
+
+def main() -> None:
+    """Run the command; a known trouble is one line, not a stack trace."""
+    try:
+        app()
+    except ConsentryError as error:
+        typer.secho(str(error), fg="red", err=True)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
