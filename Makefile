@@ -29,7 +29,7 @@ fmt: $(INSTALLED) ## format the code and mend what the linter can mend
 	$(BIN)/ruff format
 
 bench: $(INSTALLED) packages ## messages per second on one core, beside that core's RSA-2048 ceiling
-	@$(BIN)/python benchmarks/bench.py
+	@$(BIN)/python -m benchmarks.bench
 
 packages: ## install the programs the tests need, if any are missing
 	@tests/e2e/install-packages

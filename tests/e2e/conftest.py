@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.certificates import Certificates, make_certificates
 from tests.e2e.deployed import deployed_service
 from tests.e2e.forms import SENDER, crowd
+from tests.e2e.gateway import Gateway, Settings
 from tests.e2e.postfix import Postfix
 
 READERS = ("anna@inbox.test", "bert@inbox.test", "cleo@inbox.test", SENDER, *crowd())
@@ -34,4 +35,14 @@ def deployed_postfix(certificates: Certificates) -> Iterator[Postfix]:
     port, settings, service = deployed_service()
     with Postfix(READERS, certificates=certificates, settings=settings, service=service) as running:
         running.port = port
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    postfix: Postfix, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway in front of the stock Postfix, for tests that leave nothing behind in it."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with Gateway(folder, Settings(postfix.port), certificates) as running:
         yield running
