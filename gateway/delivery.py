@@ -22,7 +22,7 @@ from gateway.errors import (
 from gateway.events import Emit, Event
 from gateway.ledger.dsn import Original, delivery_notice
 from gateway.ledger.ledger import Ledger
-from gateway.ledger.plan import Plan, Step
+from gateway.ledger.plan import NOT_SENT, Plan, Step
 from gateway.ledger.verdict import Refusal, conclude, partial
 from gateway.message.dkim import Signatures, Signer
 from gateway.message.header import HeaderView
@@ -32,7 +32,7 @@ from gateway.message.stamp import Stamped, StampPlan, stamp
 from gateway.message.unsubscribe_fields import unsubscribe_fields
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
-from gateway.relay.outcome import Outcome, State
+from gateway.relay.outcome import State
 from gateway.relay.transaction import Copy, RelayTransaction
 from gateway.replies import Reply
 from gateway.smtp.services import Client, Delivered, Snapshot
@@ -194,7 +194,7 @@ class Delivery:
         if not job.transaction.tenant.owns(domain):
             # Only with from-alignment observed or off: another tenant's key never signs for this.
             return ()
-        return job.snapshot.signers.get(domain, ())
+        return job.snapshot.signers_for(domain)
 
     def _pair(self, job: _Job, recipient: Recipient) -> bytes:
         token = self._tokens.make(
@@ -327,6 +327,7 @@ class Delivery:
             "asked": t.asked,
             "reply": str(reply),
             "ms": round((asyncio.get_running_loop().time() - job.started) * 1000, 1),
+            "taken_octets": job.taken_octets,
             "recipients": self._recipients(job, plan),
             "trail": job.trail,
         }
@@ -349,21 +350,19 @@ class Delivery:
         )
 
     def _recipients(self, job: _Job, plan: Plan | None) -> list[dict[str, object]]:
-        outcomes: Sequence[Outcome | None] = (
-            plan.outcomes() if plan is not None else [None] * len(job.transaction.recipients)
-        )
+        recipients = job.transaction.recipients
+        outcomes = plan.outcomes() if plan is not None else [NOT_SENT] * len(recipients)
         listed = []
-        for recipient, outcome in zip(job.transaction.recipients, outcomes, strict=True):
+        for recipient, outcome in zip(recipients, outcomes, strict=True):
             entry: dict[str, object] = {
                 "n": recipient.index,
                 "key": recipient.standing.key.hex(),
                 "domain": recipient.address.domain,
+                "state": outcome.state.value,
+                "code": outcome.reply.code,
+                "text": without_addresses(outcome.reply.text),
             }
             if job.snapshot.records_addresses:
                 entry["address"] = recipient.address.text
-            if outcome is not None:
-                entry["state"] = outcome.state.value
-                entry["code"] = outcome.reply.code
-                entry["text"] = without_addresses(outcome.reply.text)
             listed.append(entry)
         return listed

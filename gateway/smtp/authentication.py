@@ -48,7 +48,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a session sends for. `stream` is what the login named; `usual` counts after MAIL FROM."""
+    """Whom a session sends for. `stream` is what the login named, `usual` yields to MAIL FROM."""
 
     tenant: str
     stream: str | None = None

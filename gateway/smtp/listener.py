@@ -11,6 +11,8 @@ import asyncio
 import socket
 from ipaddress import ip_address
 
+from gateway.config.values import Endpoint
+from gateway.errors import ConfigurationError
 from gateway.smtp import proxy
 from gateway.smtp.connection import Connection
 from gateway.smtp.engine import Engine
@@ -25,11 +27,20 @@ PROXY_PATIENCE = 5.0
 class Listener:
     """One listening socket. `listening` may be replaced at any time."""
 
-    def __init__(self, host: str, port: int, listening: Listening, services: Services) -> None:
+    def __init__(self, endpoint: Endpoint, listening: Listening, services: Services) -> None:
+        """Raises ConfigurationError when the address cannot be listened on."""
+        self.endpoint = endpoint
         self.listening = listening
         self._services = services
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+        try:
+            self._socket = socket.create_server(
+                (endpoint.host, endpoint.port), family=family, backlog=BACKLOG
+            )
+        except OSError as problem:
+            raise ConfigurationError(
+                f"listener {listening.name}: {endpoint}: {problem.strerror}"
+            ) from problem
         self._socket.setblocking(False)
         self._task: asyncio.Task[None] | None = None
         self._openings: set[asyncio.Task[None]] = set()
@@ -43,12 +54,13 @@ class Listener:
         """Begin to accept."""
         self._task = asyncio.get_running_loop().create_task(self._accept())
 
-    async def close(self) -> None:
-        """Accept no more; sessions go on."""
+    def close(self) -> None:
+        """Accept no more; sessions go on. Safe to call twice."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        self._socket.close()
+            # The socket is closed once the loop has let go of it.
+            self._task.add_done_callback(lambda _task: self._socket.close())
+            self._task = None
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()

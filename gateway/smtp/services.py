@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from gateway.enforcement import Enforcement
 from gateway.events import Emit
 from gateway.message.dkim import Signer
 from gateway.message.received import Message
+from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.relay.hops import NextHops
 from gateway.relay.transaction import RelayTransaction
@@ -52,8 +54,8 @@ class Listening:
 class Snapshot:
     """One configuration in force. `link` begins the second line of refusals; "" for none.
 
-    `signers` are by sender domain (A-label); `unsubscribe_url` and `mailto_domain` are what
-    unsubscribe headers are made of.
+    `signers` are by sender domain (A-label, or `*.parent`); `unsubscribe_url` and `mailto_domain`
+    are what unsubscribe headers are made of.
     """
 
     hash: str
@@ -69,6 +71,15 @@ class Snapshot:
     refusals_per_transaction: int
     idle_seconds: float
     records_addresses: bool
+
+    def signers_for(self, domain: str) -> Sequence[Signer]:
+        """The keys that sign for `domain`: its own, else those of a `*.parent` it is under."""
+        found = self.signers.get(domain)
+        parent = domain
+        while found is None and "." in parent:
+            parent = parent.partition(".")[2]
+            found = self.signers.get(f"*.{parent}")
+        return found or ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +129,13 @@ class Services:
     current: Callable[[], Snapshot]
     authenticator: Authenticator
     windows: RateWindows
+    enforcement: Enforcement
     delivery: Deliver
     hops: NextHops
     budget: MemoryBudget
     watch: Watch
     emit: Emit
+    metrics: Metrics
     is_writable: Callable[[], bool]
     new_ref: Callable[[], str]
     mailing: Callable[[str, float], str]

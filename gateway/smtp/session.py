@@ -228,6 +228,7 @@ class Session:
         stream = self._stream(tenant, self._identity, sender)
         transaction = self._open(snapshot, tenant, stream, sender, parameters)
         ruling = await snapshot.pipeline.mail(transaction)
+        await self._services.enforcement.after_mail(transaction, ruling)
         if ruling.reply is not None:
             self._emit(
                 "mail.refused",
@@ -330,6 +331,7 @@ class Session:
         answers: list[bytes | None],
     ) -> None:
         rulings = await self._snapshot.pipeline.rcpt(transaction, addresses)
+        await self._services.enforcement.after_rcpt(transaction, rulings)
         passed: list[tuple[int, Recipient, Ruling]] = []
         for place, address, (recipient, ruling) in zip(places, addresses, rulings, strict=True):
             number = transaction.asked + place + 1

@@ -1,0 +1,174 @@
+"""From a loaded configuration to the snapshot that transactions run under, and to listeners.
+
+Built as a whole or not at all: whatever cannot be used (a key, a certificate, a password file)
+raises ConfigurationError and the old snapshot stays in force. Reads keys and password files;
+opens no socket.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config.load import Loaded
+from gateway.config.model import GatewayConfig, ListenerSettings, ListenerTls
+from gateway.config.model import NextHopSettings as HopConfig
+from gateway.config.tenant import TenantConfig
+from gateway.config.terms import tenant_terms
+from gateway.config.values import Endpoint
+from gateway.errors import ConfigurationError
+from gateway.message.dkim import Signer
+from gateway.message.dkim_keys import load_key
+from gateway.pipeline import Alarm, Pipeline
+from gateway.relay.settings import NextHopSettings, Timeouts, Tls
+from gateway.smtp.authentication import Identity, Login
+from gateway.smtp.engine import Offer
+from gateway.smtp.services import Listening, Snapshot, Trust
+from policies import registry
+from policies.ports import Standings
+from policies.terms import Limits
+
+UNSUBSCRIBE_PATH = "/u"
+REPLIES_PATH = "/replies"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that one configuration comes down to."""
+
+    snapshot: Snapshot
+    hops: tuple[NextHopSettings, ...]
+    listeners: dict[str, tuple[Endpoint, Listening]]
+
+
+def prepare(
+    loaded: Loaded,
+    parts: registry.Parts,
+    standings: Standings,
+    number: Callable[[str, str], int],
+    alarm: Alarm,
+) -> Prepared:
+    """Make `loaded` ready to be put in force. Raises ConfigurationError, StoreUnavailable."""
+    config = loaded.config
+    link = config.web.link
+    pipeline = Pipeline(
+        registry.build(config.policy_modes, parts),
+        standings,
+        config.policy_deadline_seconds,
+        alarm,
+    )
+    snapshot = Snapshot(
+        hash=loaded.hash,
+        hostname=config.hostname,
+        link=f"{link}{REPLIES_PATH}" if link else "",
+        unsubscribe_url=f"{link}{UNSUBSCRIBE_PATH}" if link else "",
+        mailto_domain=config.web.mailto_domain or "",
+        tenants=tenant_terms(config, loaded.tenants, number),
+        logins=_logins(loaded.tenants),
+        signers=_signers(loaded.tenants),
+        pipeline=pipeline,
+        errors=config.session.errors,
+        refusals_per_transaction=config.session.refusals_per_transaction,
+        idle_seconds=config.session.idle_seconds,
+        records_addresses=config.journal.addresses,
+    )
+    hops = tuple(_hop(config, hop) for hop in config.next_hops)
+    context = _server_context(config)
+    listeners = {
+        settings.name: (settings.listen, _listening(config, settings, context))
+        for settings in config.listeners
+    }
+    return Prepared(snapshot, hops, listeners)
+
+
+def _logins(tenants: dict[str, TenantConfig]) -> dict[str, Login]:
+    return {
+        login.name: Login(login.name, tenant.name, login.password_hash, login.stream)
+        for tenant in tenants.values()
+        for login in tenant.logins
+    }
+
+
+def _signers(tenants: dict[str, TenantConfig]) -> dict[str, tuple[Signer, ...]]:
+    signers = {}
+    for tenant in tenants.values():
+        for domain, settings in tenant.domains.items():
+            signers[domain] = tuple(
+                Signer(domain.removeprefix("*."), key.selector, load_key(_read(key.key_file)))
+                for key in settings.keys
+            )
+    return signers
+
+
+def _hop(config: GatewayConfig, hop: HopConfig) -> NextHopSettings:
+    times = hop.timeouts
+    password = ""
+    if hop.auth is not None:
+        lines = _read(hop.auth.password_file).decode("utf-8", "replace").splitlines()
+        password = lines[0].strip() if lines else ""
+    return NextHopSettings(
+        name=hop.name,
+        host=hop.host,
+        port=hop.port,
+        hostname=config.hostname,
+        tls=Tls(hop.tls.value),
+        server_name=hop.server_name or "",
+        ca_file=hop.ca_file,
+        username=hop.auth.username if hop.auth else "",
+        password=password,
+        max_connections=hop.max_connections,
+        refusals_per_connection=hop.refusals_per_connection,
+        messages_per_connection=hop.messages_per_connection,
+        idle_seconds=hop.idle_seconds,
+        timeouts=Timeouts(times.connect, times.greeting, times.command, times.data, times.dot),
+    )
+
+
+def _server_context(config: GatewayConfig) -> ssl.SSLContext | None:
+    if config.tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    try:
+        context.load_cert_chain(config.tls.certificate, config.tls.key)
+    except (OSError, ssl.SSLError) as problem:
+        raise ConfigurationError(
+            f"tls: {config.tls.certificate} with {config.tls.key}: {problem}"
+        ) from problem
+    return context
+
+
+def _listening(
+    config: GatewayConfig, settings: ListenerSettings, context: ssl.SSLContext | None
+) -> Listening:
+    has_tls = settings.tls is not ListenerTls.NONE
+    offer = Offer(
+        hostname=config.hostname,
+        max_size=config.limits.message_bytes or Limits().message_bytes,
+        tls=settings.tls is ListenerTls.STARTTLS,
+        needs_tls=settings.require_tls,
+        auth=settings.auth,
+        needs_auth=True,
+    )
+    trusted = tuple(
+        Trust(clients.networks, Identity(clients.tenant, usual=clients.stream))
+        for clients in settings.trusted
+    )
+    return Listening(
+        name=settings.name,
+        offer=offer,
+        is_implicit=settings.tls is ListenerTls.IMPLICIT,
+        context=context if has_tls else None,
+        trusted=trusted,
+        proxies=settings.proxy_from,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise ConfigurationError(f"{path}: {problem.strerror}") from problem
