@@ -1,0 +1,115 @@
+"""Stamping: what is added, what is removed, and that no other octet changes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.message.header import HeaderView
+from gateway.message.stamp import StampPlan, stamp
+
+PLAN = StampPlan(
+    hostname="mx.b.org",
+    helo="app.a.org",
+    client="192.0.2.1",
+    protocol="ESMTPSA",
+    ref="r1",
+    now=0,
+    tenant="acme",
+    stream="weekly",
+    mailing="m1",
+)
+LIST_PLAN = dataclasses.replace(
+    PLAN, is_list=True, stamps_unsubscribe=True, unsubscribe_hosts=frozenset({"u.a.org"})
+)
+PAIR = (
+    b"List-Unsubscribe: <https://u.a.org/1>\r\n",
+    b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+)
+
+KEPT = [
+    b"From: a@a.org\r\n",
+    b"To: b@b.org,\r\n \t c@c.org\r\n",
+    b"subject:  caf\xe9 \r\n",
+    b"Received: from x\r\n\tby y\r\n",
+    b"X-Other:\r\n",
+    b"BccX: kept\r\n",
+    b"DATE: today\r\n",
+    b"message-id: <1@a.org>\r\n",
+    b"LIST-ID: <x.a.org>\r\n",
+]
+REMOVED = [
+    b"Bcc: secret@a.org,\r\n more@a.org\r\n",
+    b"RESENT-BCC: secret@a.org\r\n",
+    b"X-Consentry-Anything: 1\r\n",
+    b"x-consentry-: 1\r\n",
+    b"Feedback-ID: mine\r\n",
+    b"List-Unsubscribe: <mailto:u@a.org>\r\n",
+]
+
+
+@given(st.lists(st.sampled_from(KEPT + REMOVED), max_size=25))
+def test_no_other_octet_changes(raws: list[bytes]) -> None:
+    """What stays is octet for octet, in order, below what we add; the rest is gone."""
+    stamped = stamp(HeaderView.parse(b"".join(raws)), LIST_PLAN)
+    kept = [raw for raw in raws if raw in KEPT]
+    octets = stamped.shared.octets
+    top = len(octets) - len(b"".join(kept))
+    assert octets[top:] == b"".join(kept)
+    expected = [b"received", b"date", b"message-id", b"feedback-id", b"list-id"]
+    present = {raw.partition(b":")[0].lower() for raw in kept} - {b"received"}
+    added = HeaderView.parse(octets[:top])
+    assert [field.name for field in added.fields] == [n for n in expected if n not in present]
+    assert stamped.shared.fields == HeaderView.parse(octets).fields
+
+
+def test_adds_what_is_missing() -> None:
+    """A bare message gets every field of ours; recipients are in none of them."""
+    stamped = stamp(HeaderView.parse(b"From: a@a.org\r\n"), LIST_PLAN)
+    assert stamped.shared.octets == (
+        b"Received: from app.a.org ([192.0.2.1])\r\n"
+        b"\tby mx.b.org with ESMTPSA id r1;\r\n"
+        b"\tThu, 01 Jan 1970 00:00:00 +0000\r\n"
+        b"Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n"
+        b"Message-ID: <r1@mx.b.org>\r\n"
+        b"Feedback-ID: m1:weekly:acme:consentry\r\n"
+        b"List-Id: <weekly.acme.mx.b.org>\r\n"
+        b"From: a@a.org\r\n"
+    )
+    assert stamped.needs_unsubscribe
+
+
+def test_own_pair_kept_only_when_valid_and_registered() -> None:
+    """A tenant's pair that leads to its host stays; any other is replaced, or left by the plan."""
+    own = HeaderView.parse(b"From: a@a.org\r\n" + b"".join(PAIR))
+    kept = stamp(own, LIST_PLAN)
+    assert not kept.needs_unsubscribe
+    assert kept.shared.octets.endswith(own.octets)
+    replaced = stamp(own, dataclasses.replace(LIST_PLAN, unsubscribe_hosts=frozenset()))
+    assert replaced.needs_unsubscribe
+    assert b"list-unsubscribe" not in replaced.shared
+    assert b"list-unsubscribe-post" not in replaced.shared
+    left = stamp(own, PLAN)
+    assert not left.needs_unsubscribe
+    assert left.shared.octets.endswith(own.octets)
+    assert b"list-id" not in left.shared
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mailing": "m1\r\nBcc: x"},
+        {"stream": "a:b"},
+        {"tenant": "a b"},
+        {"tenant": "ä"},
+        {"ref": "\x00"},
+        {"hostname": "mx b"},
+    ],
+)
+def test_plan_cannot_break_out(change: dict[str, str]) -> None:
+    """Names that would end or corrupt a field never get into one."""
+    with pytest.raises(ValueError, match="stamp"):
+        dataclasses.replace(PLAN, **change)
