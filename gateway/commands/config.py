@@ -69,7 +69,7 @@ def init(
         typer.echo(f"wrote {path}")
     typer.echo(
         f"\nLogin {example.login}, password {example.password} (shown this once).\n"
-        f"Sender domain {DOMAIN}; `consentry dkim dns` prints its DNS record.\n"
+        f"Sender domain {DOMAIN}, DKIM key in keys/dkim.\n"
         f"Next: read {folder / 'consentry.yaml'}, then\n"
         f"  consentry check-config --config {folder / 'consentry.yaml'}\n"
         f"  consentry serve --config {folder / 'consentry.yaml'}"

@@ -16,7 +16,7 @@ from gateway.config.load import Loaded
 from gateway.config.templates import TenantDraft, tenant_yaml
 from gateway.config.values import to_a_label
 from gateway.errors import ConfigurationError
-from gateway.message.dkim_keys import KeyKind, dns_record, new_key
+from gateway.message.dkim_keys import KeyKind, new_key, zone_line
 from gateway.words import StreamKind
 from policies.terms import TenantState
 
@@ -77,7 +77,7 @@ def add(
     streams = dict(map(_stream, stream or ["main:list"]))
     secret, generated = _password(password)
     pems = {own: new_key(KeyKind.RSA) for own in domains}
-    paths = {own: folder / f"keys/dkim/{own}.pem" for own in domains}
+    paths = {own: folder / f"keys/dkim/{own}.{SELECTOR}.pem" for own in domains}
     draft = TenantDraft(
         name=name,
         state=TenantState.CLOSED,
@@ -102,7 +102,7 @@ def add(
     typer.echo(f"wrote {written}")
     _tell(name, generated)
     for own in domains:
-        typer.echo(f"Publish {SELECTOR}._domainkey.{own} TXT {dns_record(pems[own])}")
+        typer.echo(f"Publish this DNS record:\n{zone_line(pems[own], own, SELECTOR)}")
     typer.echo(f'Open it with `consentry tenant open {name} --confirmation "..."`. {RELOAD}')
 
 

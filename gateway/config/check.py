@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from gateway.config import keyfiles
-from gateway.config.model import POLICY_NAMES, GatewayConfig, HopTls, ListenerSettings, ListenerTls
+from gateway.config.model import GatewayConfig, HopTls, ListenerSettings, ListenerTls
 from gateway.config.problem import GATEWAY, Problem, warning
 from gateway.config.tenant import TenantConfig, Unsubscribe
 from gateway.config.values import is_loopback
 from gateway.words import Mode, StreamKind
+from policies.registry import REGISTRY
 
 RESERVED = ("example", "invalid", "test", "localhost", "example.com", "example.net", "example.org")
 """Names that no server can have (RFC 2606, RFC 6761)."""
@@ -115,7 +116,7 @@ def _hops(config: GatewayConfig) -> Iterator[Problem]:
 
 def _policies(config: GatewayConfig) -> Iterator[Problem]:
     listed = dict(config.policy_modes)
-    missing = [name for name in POLICY_NAMES if name not in listed]
+    missing = [name for name in REGISTRY if name not in listed]
     if missing:
         yield warning(
             GATEWAY,
@@ -167,7 +168,7 @@ def _tenant(name: str, tenant: TenantConfig, has_clients: bool) -> Iterator[Prob
             continue
         if has_list:
             yield Problem(
-                name, at, f"list streams need signed mail; run `consentry dkim new {domain}`"
+                name, at, "list streams need signed mail; make a key with `consentry dkim new`"
             )
         else:
             yield warning(name, at, "mail goes out unsigned, and many servers refuse it")

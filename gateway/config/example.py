@@ -38,7 +38,7 @@ def write_example(folder: Path, hostname: str) -> Example:
     """Fill `folder` for a gateway called `hostname` (A-label)."""
     password = new_password()
     certificate, key = self_signed(hostname)
-    dkim_key = f"keys/dkim/{DOMAIN}.pem"
+    dkim_key = f"keys/dkim/{DOMAIN}.{SELECTOR}.pem"
     draft = TenantDraft(
         name=TENANT,
         state=TenantState.STARTER,

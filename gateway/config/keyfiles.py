@@ -45,7 +45,7 @@ def problems(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iter
         for domain, settings in tenant.domains.items():
             for index, key in enumerate(settings.keys):
                 at = ("domains", domain, "dkim", index, "key_file")
-                yield from _dkim(name, at, key.key_file, domain)
+                yield from _dkim(name, at, key.key_file)
 
 
 def _secret(where: str, keys: Keys, path: Path, remedy: str) -> Iterator[Problem]:
@@ -60,8 +60,8 @@ def _readable(where: str, keys: Keys, path: Path) -> Iterator[Problem]:
         yield warning(where, keys, f"everyone on this machine can read it; run `chmod 600 {path}`")
 
 
-def _dkim(where: str, keys: Keys, path: Path, domain: str) -> Iterator[Problem]:
-    yield from _secret(where, keys, path, f"make one with `consentry dkim new {domain}`")
+def _dkim(where: str, keys: Keys, path: Path) -> Iterator[Problem]:
+    yield from _secret(where, keys, path, "make one with `consentry dkim new`")
     if path.is_file():
         try:
             load_key(path.read_bytes())

@@ -26,21 +26,7 @@ from gateway.config.values import (
     is_loopback,
 )
 from gateway.words import Mode
-
-POLICY_NAMES = (
-    "tenant-state",
-    "sender-domain",
-    "domain-block",
-    "batch",
-    "bytes",
-    "rate",
-    "recipients",
-    "suppression",
-    "consent",
-    "message-sanity",
-    "from-alignment",
-    "unsubscribe-required",
-)
+from policies.registry import REGISTRY
 
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -279,7 +265,7 @@ class GatewayConfig(Settings):
         min_length=1, description="Mail servers in order of preference; the next is for failure."
     )
     policies: tuple[dict[str, Mode], ...] = Field(
-        default=tuple({name: Mode.ENFORCE} for name in POLICY_NAMES),
+        default=tuple({name: Mode.ENFORCE} for name in REGISTRY),
         description="Rules in the order they are asked, each `name: enforce` or `name: observe` "
         "(only report). Default: all of them, enforced.",
     )
@@ -314,8 +300,8 @@ class GatewayConfig(Settings):
             if len(entry) != 1:
                 raise ValueError("write one policy per item, such as `- suppression: enforce`")
             (name,) = entry
-            if name not in POLICY_NAMES:
-                raise ValueError(f"{name} is no policy; known are {', '.join(POLICY_NAMES)}")
+            if name not in REGISTRY:
+                raise ValueError(f"{name} is no policy; known are {', '.join(REGISTRY)}")
             if name in seen:
                 raise ValueError(f"{name} is listed twice; keep one")
             seen.add(name)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.words import StreamKind
+from policies.registry import REGISTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class TenantDraft:
 
 def gateway_yaml(hostname: str) -> str:
     """`consentry.yaml` for a first try: loopback only, the next hop on this machine."""
-    return GATEWAY.format(hostname=hostname)
+    policies = "".join(f"  - {name}: enforce\n" for name in REGISTRY)
+    return GATEWAY.format(hostname=hostname, policies=policies)
 
 
 def tenant_yaml(draft: TenantDraft) -> str:
@@ -102,19 +104,7 @@ web:
 
 # The rules, in the order they are asked. `observe` only reports what it would have refused.
 policies:
-  - tenant-state: enforce
-  - sender-domain: enforce
-  - domain-block: enforce
-  - batch: enforce
-  - bytes: enforce
-  - rate: enforce
-  - recipients: enforce
-  - suppression: enforce
-  - consent: enforce
-  - message-sanity: enforce
-  - from-alignment: enforce
-  - unsubscribe-required: enforce
-
+{policies}
 # What a tenant may do when its own file does not say otherwise.
 limits:
   recipients_per_message: 100
@@ -136,7 +126,7 @@ state: {state}                # closed, starter (slowly), open, disabled;
 #   email: postmaster@customer.example
 #   language: en
 
-domains:                      # sender domains; `consentry dkim dns` prints the DNS records
+domains:                      # sender domains; `consentry dkim dns` prints a DNS record
 {domains}
 logins:                       # the software signs in as `{login}`, or `{login}/stream`
   - name: {login}
