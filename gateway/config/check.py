@@ -233,9 +233,9 @@ def _claims(tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:
         domains |= {domain: name for domain in tenant.domains if domain not in domains}
     for name, tenant in tenants.items():
         for domain in tenant.domains:
-            owner = next((domains[c] for c in _covering(domain) if c in domains), name)
-            if owner != name:
-                text = f"belongs to tenant {owner}; one domain belongs to one tenant"
+            owners = [domains[claim] for claim in _covering(domain) if claim in domains]
+            if other := next((owner for owner in owners if owner != name), None):
+                text = f"belongs to tenant {other}; one domain belongs to one tenant"
                 yield Problem(name, ("domains", domain), text)
 
 

@@ -139,7 +139,7 @@ class ListenerSettings(Settings):
     """One SMTP listener."""
 
     name: Name = Field(description="Its name in logs and metrics.")
-    listen: Listen = Field(description="Address and port, such as 0.0.0.0:587 or [::]:465.")
+    listen: Listen = Field(description='Address and port, such as 0.0.0.0:587 or "[::]:465".')
     tls: ListenerTls = Field(
         default=ListenerTls.STARTTLS,
         description="starttls (587), implicit (465), or none for trusted networks.",

@@ -92,9 +92,9 @@ def _endpoint(value: object) -> Endpoint:
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65_536):
-        raise ValueError("write address:port, such as 0.0.0.0:587 or [::]:587")
+        raise ValueError('write address:port, such as 0.0.0.0:587 or "[::]:587"')
     if ":" in host and not bracketed:
-        raise ValueError("write an IPv6 address in brackets, such as [::]:587")
+        raise ValueError('write an IPv6 address in brackets and quotes: "[::]:587"')
     return Endpoint(host, int(port))
 
 

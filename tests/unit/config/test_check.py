@@ -1,0 +1,213 @@
+"""What is wrong or unsafe although every key is well written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Findings = Callable[[], list[str]]
+
+TLS_SECTION = """\
+tls:                          # self-signed, for a first try; replace it by a real certificate
+  certificate: keys/gateway.crt
+  key: keys/gateway.key
+"""
+
+TRUSTED = """\
+  - name: trusted
+    listen: 127.0.0.1:2525
+    tls: none
+    auth: false
+    trusted: [{networks: [192.0.2.0/28], tenant: example, stream: orders}]
+"""
+
+
+def test_the_example_is_clean(errors: Findings, warnings: Findings) -> None:
+    """What `consentry init` writes has neither errors nor warnings."""
+    assert errors() == []
+    assert warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("gateway", TLS_SECTION, "", "listeners.0.tls: needs a certificate; set `tls.certificate`"),
+        (
+            "gateway",
+            "127.0.0.1:2465",
+            "127.0.0.1:2587",
+            "listeners.1.listen: 127.0.0.1:2587 is taken by",
+        ),
+        ("gateway", "tls: starttls", "auth: false", "listeners.0: nobody could send here"),
+        (
+            "gateway",
+            "tls: starttls",
+            "tls: none\n    require_tls: true",
+            "require_tls: cannot be met",
+        ),
+        ("gateway", "base_url: http://127.0.0.1:8080", "", "needs an address for the links"),
+        (
+            "gateway",
+            "http://127.0.0.1:8080",
+            "http://acme.net",
+            "RFC 8058 section 3.1 asks for https",
+        ),
+        (
+            "gateway",
+            "    host: 127.0.0.1",
+            "    host: mx.acme.net\n    tls: opportunistic\n    "
+            "auth: {username: u, password_file: p}",
+            "next_hops.0.auth: the password could be read",
+        ),
+        (
+            "gateway",
+            "    port: 25",
+            "    auth: {username: u, password_file: keys/p}",
+            "keys/p is missing",
+        ),
+        ("gateway", "keys/gateway.key", "keys/absent.key", "tls.key: "),
+        ("gateway", "keys/gateway.key", "keys/keyring.json", "cannot be used together"),
+        ("gateway", "keyring: keys/keyring.json", "keyring: keys/no.json", "keyring: "),
+        (
+            "tenant",
+            "state: starter",
+            "name: other\nstate: starter",
+            "name: the file is called example.yaml",
+        ),
+        (
+            "tenant",
+            "- name: example",
+            "- name: example\n    stream: none",
+            "there is no stream none",
+        ),
+        (
+            "tenant",
+            "kind: list",
+            "kind: list\n    mail_from: [a@other.example]",
+            "is in none of the",
+        ),
+        (
+            "tenant",
+            "customer.example.consentry.pem",
+            "absent.pem",
+            "absent.pem is missing; make one with",
+        ),
+        (
+            "tenant",
+            "keys/dkim/customer.example.consentry.pem",
+            "keys/gateway.key",
+            "neither RSA nor",
+        ),
+    ],
+)
+def test_errors(folder, errors: Findings, file: str, old: str, new: str, expected: str) -> None:
+    """What could not work keeps the gateway from starting."""
+    folder.replace(getattr(folder, file), old, new)
+    assert any(expected in line for line in errors()), errors()
+    assert folder.inspect().loaded is None
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "gateway",
+            "127.0.0.1:2587\n    tls: starttls",
+            "0.0.0.0:2587\n    tls: none",
+            "in the clear",
+        ),
+        ("gateway", "127.0.0.1:2587", "0.0.0.0:2587", "tls.certificate: is self-signed"),
+        (
+            "gateway",
+            "    host: 127.0.0.1",
+            "    host: 192.0.2.1\n    tls: none",
+            "unencrypted; use verify",
+        ),
+        ("gateway", "  - suppression: enforce\n", "", "policies: without suppression mail passes"),
+        ("gateway", "- suppression: enforce", "- suppression: observe", "only reports"),
+        ("gateway", "state_dir: state ", "state_dir: keys ", "keyring: lies in the state folder"),
+        ("gateway", "recipients_per_message: 100", "recipients_per_message: 50", "at least 100"),
+        (
+            "gateway",
+            "tls: implicit",
+            "tls: implicit\n    proxy_from: [0.0.0.0/0]",
+            "claim to be any",
+        ),
+        ("tenant", "kind: inquiry", "kind: inquiry\n    open: true", "PKE art. 398"),
+    ],
+)
+def test_warnings(folder, warnings: Findings, file: str, old: str, new: str, expected: str) -> None:
+    """What is unsafe is said, and the gateway starts."""
+    folder.replace(getattr(folder, file), old, new)
+    assert any(expected in line for line in warnings()), warnings()
+    assert folder.inspect().loaded is not None
+
+
+def test_demo_secrets_stay_on_loopback(folder, errors: Findings) -> None:
+    """A folder or tenant marked demo is refused as soon as one listener is reachable."""
+    folder.replace(folder.tenant, "state: starter", "demo: true\nstate: starter")
+    assert errors() == []
+    folder.replace(folder.gateway, "127.0.0.1:2465", '"[::]:2465"')
+    assert "demo: demo secrets are published and [::]:2465 is reachable" in errors()[0]
+
+
+def test_list_streams_need_signatures(folder, errors: Findings, warnings: Findings) -> None:
+    """`dkim: none` is an error beside a list stream, and a warning without one."""
+    text = folder.tenant.read_text()
+    start, end = text.index("    dkim:\n"), text.index("\nlogins:")
+    folder.tenant.write_text(text[:start] + "    dkim: none\n" + text[end:])
+    assert "domains.customer.example.dkim: list streams need signed mail" in errors()[0]
+    folder.replace(folder.tenant, "kind: list", "kind: transactional")
+    assert errors() == []
+    assert "mail goes out unsigned" in warnings()[0]
+
+
+def test_secrets_that_others_can_read(folder, warnings: Findings, errors: Findings) -> None:
+    """A world-readable key or tenant file is a warning, a world-readable keyring an error."""
+    folder.tenant.chmod(0o644)
+    (folder.path / "keys/gateway.key").chmod(0o604)
+    assert [line.split(": ")[1] for line in warnings()] == [
+        "tls.key",
+        "everyone on this machine can read it; run `chmod 600 " + str(folder.tenant) + "`",
+    ]
+    (folder.path / "keys/keyring.json").chmod(0o644)
+    assert "keyring: " in errors()[0]
+
+
+def test_trusted_clients_must_exist(folder, errors: Findings) -> None:
+    """A trusted network names a tenant and a stream that exist, and never everyone."""
+    folder.replace(folder.gateway, "  # Known client", TRUSTED + "  # Known client")
+    assert errors() == []
+    folder.replace(folder.gateway, "192.0.2.0/28", "0.0.0.0/0")
+    folder.replace(folder.gateway, "stream: orders}", "stream: gone}")
+    assert [line.partition(": ")[2].partition(": ")[0] for line in errors()] == [
+        "listeners.2.trusted.0.stream",
+        "listeners.2.trusted.0.networks",
+    ]
+    folder.replace(folder.gateway, "tenant: example, ", "tenant: nobody, ")
+    assert "there is no tenant nobody" in errors()[0]
+
+
+@pytest.mark.parametrize("claimed", ["customer.example", "shop.customer.example"])
+def test_one_domain_belongs_to_one_tenant(folder, errors: Findings, claimed: str) -> None:
+    """The same login or domain in two files is an error, also when a `*.` entry covers it."""
+    text = folder.tenant.read_text()
+    folder.replace(folder.tenant, "  customer.example:", '  "*.customer.example":')
+    if claimed == "customer.example":
+        folder.tenant.write_text(text)
+    other = folder.tenant.with_name("other.yaml")
+    other.write_text(text.replace("  customer.example:", f"  {claimed}:"))
+    other.chmod(0o600)
+    found = errors()
+    assert any(
+        line.startswith("other.yaml") and "belongs to tenant example" in line for line in found
+    )
+    assert any("tenant example has the login example already" in line for line in found)
+
+
+def test_a_broken_tenant_file_is_not_reported_as_missing(folder, errors: Findings) -> None:
+    """A trusted network of a tenant whose file has errors gives only that file's errors."""
+    folder.replace(folder.gateway, "  # Known client", TRUSTED + "  # Known client")
+    folder.replace(folder.tenant, "state: starter", "state: x")
+    assert all(line.startswith("example.yaml") for line in errors())

@@ -1,0 +1,120 @@
+"""The commands that write and check the configuration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app, main
+from gateway.config.load import load
+
+
+def run(*arguments: object, stdin: str = "") -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def test_init_makes_a_configuration_that_starts(tmp_path: Path) -> None:
+    """A new folder passes check-config, its secrets are private, its password fits."""
+    result = run("init", tmp_path / "new", "--hostname", "Mail.Acme.net")
+    assert result.exit_code == 0, result.output
+    loaded = load(tmp_path / "new/consentry.yaml")
+    assert loaded.config.hostname == "mail.acme.net"
+    assert loaded.warnings == ()
+    files = [path for path in (tmp_path / "new").rglob("*") if path.is_file()]
+    assert len(files) == 6
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    password = result.output.split("password ")[1].split()[0]
+    assert PasswordHasher().verify(loaded.tenants["example"].logins[0].password_hash, password)
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    """One file in the way, and nothing at all is written."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys/gateway.key").write_text("mine")
+    result = run("init", tmp_path, "--hostname", "mail.acme.net")
+    assert result.exit_code == 2
+    assert "exists already; nothing was written" in result.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["gateway.key"]
+    assert (tmp_path / "keys/gateway.key").read_text() == "mine"
+
+
+def test_check_config(folder) -> None:
+    """Exit status 0 when the gateway would start, 2 when not; --strict minds warnings."""
+    assert run("check-config", "-c", folder.gateway).exit_code == 0
+    folder.replace(folder.gateway, "  - consent: enforce\n", "")
+    assert run("check-config", "-c", folder.gateway).exit_code == 0
+    assert run("check-config", "-c", folder.gateway, "--strict").exit_code == 2
+    folder.replace(folder.gateway, "port: 25", "prt: 25")
+    result = run("check-config", "-c", folder.gateway)
+    assert result.exit_code == 2
+    line = "next_hops.0.prt: is no setting here; did you mean port?"
+    assert line in result.output
+    rows = json.loads(run("check-config", "-c", folder.gateway, "--json").stdout)
+    assert {"severity", "file", "line", "key", "text"} == set(rows[0])
+    assert rows[0]["key"] == "next_hops.0.prt"
+
+
+def test_the_life_of_a_tenant(folder) -> None:
+    """Added closed with a key and a password, opened with a confirmation, disabled."""
+    config = ("-c", folder.gateway)
+    result = run("tenant", "add", "acme", "--domain", "acme.example", "--stream", "w:list", *config)
+    assert result.exit_code == 0, result.output
+    assert "consentry._domainkey.acme.example. IN TXT" in result.output
+    assert folder.load().tenants["acme"].state == "closed"
+    password = "correct horse battery"
+    assert run("tenant", "passwd", "acme", "--password", "stdin", *config, stdin=password + "\n")
+    acme = folder.load().tenants["acme"]
+    assert PasswordHasher().verify(acme.logins[0].password_hash, password)
+    assert password not in (folder.path / "tenants/acme.yaml").read_text()
+    run("tenant", "open", "acme", "--confirmation", "signed", "--by", "ana", *config)
+    assert folder.load().tenants["acme"].state == "open"
+    run("tenant", "disable", "acme", *config)
+    rows = json.loads(run("tenant", "list", "--json", *config).stdout)
+    assert [(row["tenant"], row["state"]) for row in rows] == [
+        ("acme", "disabled"),
+        ("example", "starter"),
+    ]
+
+
+def test_a_failed_add_leaves_no_key(folder) -> None:
+    """When the tenant cannot be added, its DKIM key is taken away again."""
+    folder.replace(folder.gateway, "  base_url: http://127.0.0.1:8080\n", "")
+    folder.replace(folder.tenant, "kind: list", "kind: transactional")
+    result = run("tenant", "add", "acme", "--domain", "acme.example", "-c", folder.gateway)
+    assert result.exit_code == 1
+    assert "set `web.base_url`" in str(result.exception)
+    assert len(list((folder.path / "keys/dkim").iterdir())) == 1
+
+
+def test_errors_are_one_line(
+    folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A known trouble ends with status 2 and a sentence, not with a stack trace."""
+    arguments = ["consentry", "tenant", "disable", "nobody", "-c", str(folder.gateway)]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "there is no tenant nobody; there is example\n"
+
+
+def test_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is none, the command says how to name or make one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CONSENTRY_CONFIG", raising=False)
+    monkeypatch.setattr("gateway.commands.shared.SEARCHED", (Path("consentry.yaml"),))
+    result = run("tenant", "list")
+    assert result.exit_code == 2
+    assert "consentry init" in result.stderr
+
+
+def test_every_command_teaches() -> None:
+    """Each command of ours explains itself and shows an example."""
+    for command in ("init", "check-config", "schema", "docs"):
+        assert "Example: consentry" in run(command, "--help").output
+    for command in ("add", "passwd", "open", "disable", "list"):
+        assert "Example: " in run("tenant", command, "--help").output
