@@ -82,5 +82,7 @@ def _check_closely(text: str, local: str, domain: str) -> None:
 
 
 def _refuse(text: str, why: str) -> NoReturn:
-    shown = text if len(text) <= 80 else f"{text[:77]}..."
-    raise AddressSyntaxError(f"{shown!a} is no acceptable address: {why}")
+    shown = ascii(text[:80])
+    if len(text) > 80 or len(shown) > 80:
+        shown = f"{shown[:77]}..."  # so that the reason stays within one reply line
+    raise AddressSyntaxError(f"{shown} is no acceptable address: {why}")

@@ -25,7 +25,7 @@ class RelaxedBodyHash:
     def add(self, block: bytes) -> None:
         """Hash one block of whole lines."""
         if b"  " in block or b" \r\n" in block or b"\t" in block:
-            block = _relaxed(block)
+            block = collapse(block).replace(b" \r\n", CRLF)
         if not (block.endswith(b"\r\n\r\n") or block == CRLF):
             self._hash.update(block)
             self._before_blanks = self._hash
@@ -43,10 +43,10 @@ class RelaxedBodyHash:
         return self._before_blanks.digest()
 
 
-def _relaxed(block: bytes) -> bytes:
-    """Each run of spaces and tabs becomes one space, and those at line ends go."""
-    block = block.replace(b"\t", b" ")
-    while b"  " in block:
+def collapse(octets: bytes) -> bytes:
+    """`octets` with one space for each run of spaces and tabs."""
+    octets = octets.replace(b"\t", b" ")
+    while b"  " in octets:
         # Each pass halves every run, so even a block of nothing but spaces takes few.
-        block = block.replace(b"  ", b" ")
-    return block.replace(b" \r\n", CRLF)
+        octets = octets.replace(b"  ", b" ")
+    return octets

@@ -96,8 +96,8 @@ def _comment_end(value: bytes, start: int) -> int:
 
 
 def _refuse(value: bytes, place: int) -> NoReturn:
-    near = value[place : place + 40].decode("ascii", "backslashreplace")
+    near = ascii(value[place : place + 30].decode(errors="replace"))
     raise HeaderSyntaxError(
-        f"not plain mailboxes (Name <name@example.org>, separated by commas) from {near!a} on; "
+        f"not plain mailboxes (Name <name@example.org>, separated by commas) from {near} on; "
         "groups, source routes and a second address in a name are not accepted"
     )

@@ -88,6 +88,12 @@ def test_oversigned(name: bytes, own: bytes) -> None:
     assert verdicts(message.replace(b"\r\n\r\n", b"\r\n" + added + b"\r\n", 1)) == [False, False]
 
 
+@pytest.mark.parametrize("value", [b"=?u?q?b?=\r\n " * 16_000, b"a \t b\r\n\t " * 9_000])
+def test_verifies_long_fields(value: bytes) -> None:
+    """A subject of 16,000 encoded words or ragged whitespace verifies like a short one."""
+    assert verdicts(signed(HEADER.replace(b"hello", value + b" end"))) == [True, True]
+
+
 def test_changes_break() -> None:
     """A changed subject, body or unsubscribe token breaks both; an unsigned field does not."""
     message = signed(HEADER, own=OWN)
