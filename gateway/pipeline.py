@@ -10,10 +10,9 @@ nothing itself, so it is never "no objection" when something breaks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import coroutine
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gateway import replies
 from gateway.message.header import HeaderView
@@ -24,6 +23,7 @@ from policies.policy import Patient, Policy
 from policies.ports import Standings
 from policies.transaction import Recipient, Transaction
 from policies.verdict import ACCEPT, Decision, Verdict, refuse
+from suppression.standing import Standing
 
 T = TypeVar("T")
 
@@ -34,8 +34,7 @@ Alarm = Callable[[str, str], None]
 """Told (policy, what went wrong)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """What the policies of one stage came to; `reply` is None when none objects."""
 
     reply: Reply | None
@@ -45,31 +44,29 @@ class Ruling:
 class _Step:
     """One policy at one stage, with what never changes about it worked out beforehand."""
 
-    __slots__ = ("_plain", "ask", "claims", "deadline", "name", "observed")
+    __slots__ = ("ask", "claims", "deadline", "name", "observed", "plain")
 
-    def __init__(self, policy: Policy, mode: Mode, ask: Callable[..., Any], seconds: float) -> None:
+    def __init__(self, policy: Policy, mode: Mode, stage: str, seconds: float) -> None:
         self.name = policy.name
         self.observed = mode is Mode.OBSERVE
         self.claims: bool = getattr(policy, "claims", False)
-        self.ask = ask
+        self.ask: Callable[..., Any] = getattr(policy, stage)
         self.deadline: Callable[[Transaction], float] = (
             policy.deadline if isinstance(policy, Patient) else lambda _: seconds
         )
-        self._plain = self._make_entry(ACCEPT)
+        self.plain = _entry(self.name, ACCEPT, self.observed)
+        """The usual trail entry, made once and shared."""
 
-    def entry(self, verdict: Verdict) -> dict[str, object]:
-        """The trail entry for `verdict`; the usual one is made once and shared."""
-        return self._plain if verdict is ACCEPT else self._make_entry(verdict)
 
-    def _make_entry(self, verdict: Verdict) -> dict[str, object]:
-        return {
-            "policy": self.name,
-            "decision": verdict.decision.name.lower(),
-            "tag": verdict.reply.tag if verdict.reply else "",
-            "reason": verdict.reason,
-            "inputs": dict(verdict.inputs),
-            "observed": self.observed,
-        }
+def _entry(policy: str, verdict: Verdict, observed: bool = False) -> dict[str, object]:
+    return {
+        "policy": policy,
+        "decision": verdict.decision.name.lower(),
+        "tag": verdict.reply.tag if verdict.reply else "",
+        "reason": verdict.reason,
+        "inputs": dict(verdict.inputs),
+        "observed": observed,
+    }
 
 
 class _Case:
@@ -84,7 +81,10 @@ class _Case:
 
     def hear(self, step: _Step, verdict: Verdict) -> None:
         """Take one verdict into account."""
-        self.trail.append(step.entry(verdict))
+        if verdict is ACCEPT:
+            self.trail.append(step.plain)
+            return
+        self.trail.append(_entry(step.name, verdict, step.observed))
         if verdict.decision is Decision.ACCEPT or step.observed:
             return
         if verdict.decision is Decision.REJECT or step.claims:
@@ -93,11 +93,8 @@ class _Case:
             self.reply = verdict.reply
 
     def concerns(self, step: _Step) -> bool:
-        """Whether the policy is still to be asked."""
-        return not self.ended and not (step.claims and self.reply is not None)
-
-    def ruling(self) -> Ruling:
-        return Ruling(self.reply, self.trail)
+        """Whether the policy is still to be asked about it."""
+        return self.reply is None or not (self.ended or step.claims)
 
 
 class Pipeline:
@@ -130,24 +127,22 @@ class Pipeline:
         Changes nothing in `t`; `t.asked` before the call is the index of the first.
         """
         try:
-            standings = await _within(self._deadline, self._standings.look_up(t.stream, addresses))
-            group = [
-                Recipient(t.asked + i, address, standing)
-                for i, (address, standing) in enumerate(zip(addresses, standings, strict=True))
-            ]
+            standings = await self._look_up(t, addresses)
         except Exception as error:
             self._alarm("standings", _what(error))
-            reason = {"policy": "standings", "decision": "defer", "tag": replies.TEMP.tag}
-            away = Ruling(replies.TEMP, [{**reason, "reason": _what(error), "inputs": {}}])
+            away = Ruling(replies.TEMP, [_entry("standings", refuse(replies.TEMP, _what(error)))])
             return [(None, away)] * len(addresses)
-        cases = [_Case() for _ in group]
-        for step in self._rcpt:
-            live = [i for i, case in enumerate(cases) if case.concerns(step)]
-            if live:
-                verdicts = await self._ask_group(step, t, [group[i] for i in live])
-                for i, verdict in zip(live, verdicts, strict=True):
-                    cases[i].hear(step, verdict)
-        return [(one, case.ruling()) for one, case in zip(group, cases, strict=True)]
+        group = [
+            Recipient(index, address, standing)
+            for index, (address, standing) in enumerate(
+                zip(addresses, standings, strict=True), start=t.asked
+            )
+        ]
+        cases = await self._judge_group(t, group)
+        return [
+            (recipient, Ruling(case.reply, case.trail))
+            for recipient, case in zip(group, cases, strict=True)
+        ]
 
     async def message(self, t: Transaction, message: Message, view: HeaderView) -> Ruling:
         """May this message go, exactly as it was received?"""
@@ -157,32 +152,53 @@ class Pipeline:
         """May that many copies of the stamped message go out? Ask before the first one does."""
         return await self._judge(self._confirm, t, octets_per_copy, copies)
 
-    async def _judge(self, steps: Iterable[_Step], t: Transaction, *subject: object) -> Ruling:
+    async def _look_up(self, t: Transaction, addresses: Sequence[Address]) -> Sequence[Standing]:
+        looking_up = self._standings.look_up(t.stream, addresses)
+        standings = await _within(lambda _: self._deadline, t, looking_up)
+        if len(standings) != len(addresses):
+            raise ValueError(f"answered {len(standings)} standings for {len(addresses)} addresses")
+        return standings
+
+    async def _judge(self, steps: Sequence[_Step], t: Transaction, *subject: object) -> Ruling:
+        """The ruling on the one subject of a stage."""
         case = _Case()
         for step in steps:
             if case.concerns(step):
                 try:
-                    verdict = await _within(step.deadline(t), step.ask(t, *subject))
-                    if not isinstance(verdict, Verdict):
-                        raise TypeError(f"answered {type(verdict).__name__}, not a Verdict")
+                    verdict = await _within(step.deadline, t, step.ask(t, *subject))
+                    if verdict.__class__ is not Verdict:
+                        raise TypeError(f"answered {verdict!r:.80}, not a Verdict")
                 except Exception as error:
                     verdict = self._failed(step, error)
                 case.hear(step, verdict)
-        return case.ruling()
+        return Ruling(case.reply, case.trail)
 
-    async def _ask_group(
-        self, step: _Step, t: Transaction, group: Sequence[Recipient]
-    ) -> Sequence[Verdict]:
-        try:
-            verdicts: Sequence[Verdict] = await _within(step.deadline(t), step.ask(t, group))
-            if len(verdicts) != len(group):
-                raise TypeError(f"answered {len(verdicts)} verdicts for {len(group)} recipients")
-            for verdict in verdicts:
-                if not isinstance(verdict, Verdict):
-                    raise TypeError(f"answered {type(verdict).__name__}, not a Verdict")
-        except Exception as error:
-            return [self._failed(step, error)] * len(group)
-        return verdicts
+    async def _judge_group(self, t: Transaction, group: Sequence[Recipient]) -> list[_Case]:
+        """The same for each of a group of recipients, about whom every policy is asked at once."""
+        cases = [_Case() for _ in group]
+        live, asked_about = cases, group
+        all_stand = True
+        for step in self._rcpt:
+            if not all_stand:
+                live = [case for case in cases if case.concerns(step)]
+                asked_about = [
+                    one for one, case in zip(group, cases, strict=True) if case.concerns(step)
+                ]
+            if not live:
+                continue
+            try:
+                verdicts = await _within(step.deadline, t, step.ask(t, asked_about))
+                if len(verdicts) != len(live):
+                    raise TypeError(f"answered {len(verdicts)} verdicts for {len(live)} recipients")
+                for verdict in verdicts:
+                    if verdict.__class__ is not Verdict:
+                        raise TypeError(f"answered {verdict!r:.80}, not a Verdict")
+            except Exception as error:
+                verdicts = [self._failed(step, error)] * len(live)
+            for case, verdict in zip(live, verdicts, strict=True):
+                case.hear(step, verdict)
+                all_stand = all_stand and case.reply is None
+        return cases
 
     def _failed(self, step: _Step, error: Exception) -> Verdict:
         self._alarm(step.name, _what(error))
@@ -192,9 +208,7 @@ class Pipeline:
 def _steps(policies: Sequence[tuple[Policy, Mode]], stage: str, seconds: float) -> list[_Step]:
     """The policies that judge at `stage`: in order, but those that claim after all others."""
     steps = [
-        _Step(policy, mode, ask, seconds)
-        for policy, mode in policies
-        if (ask := getattr(policy, stage, None)) is not None
+        _Step(policy, mode, stage, seconds) for policy, mode in policies if hasattr(policy, stage)
     ]
     return sorted(steps, key=lambda step: step.claims)
 
@@ -205,17 +219,17 @@ def _what(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-async def _within(seconds: float, work: Awaitable[T]) -> T:
-    """The result of `work`, or TimeoutError. Nearly all of it ends without suspending: a first step
-    by hand spares those the timer."""
-    if not isinstance(work, Coroutine):
-        raise TypeError(f"answered {type(work).__name__}, not a coroutine")
+async def _within(
+    deadline: Callable[[Transaction], float], t: Transaction, work: Coroutine[Any, Any, T]
+) -> T:
+    """The result of `work`, or TimeoutError. Nearly all of it ends at its first step; taken by
+    hand, that needs no timer."""
     try:
         waits_for = work.send(None)
     except StopIteration as stop:
         result: T = stop.value
         return result
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(deadline(t)):
         return await _rest(work, waits_for)
 
 

@@ -1,7 +1,8 @@
 """Octets in any 24 hours: reserved at MAIL and RCPT, decided when stamped, settled when relayed.
 
-A stream whose `bytes_per_day` differs from its tenant's has a window of its own; all others share
-the tenant's. `confirm` must be asked before any copy goes out: only then the octets are known.
+A stream whose `bytes_per_day` differs from its tenant's has a window of its own, which
+announcements do not raise; all others share the tenant's. `confirm` must be asked before any copy
+goes out: only then the octets are known.
 """
 
 from __future__ import annotations
@@ -94,9 +95,11 @@ class BytesPolicy:
         return ACCEPT if shortage is None else _refusal(shortage, octets)
 
     async def _reserve(self, t: Transaction, octets: int) -> Shortage | None:
-        limit = daily_limit(t.stream.limits, t.now)
-        has_own = t.stream.limits.bytes_per_day != t.tenant.limits.bytes_per_day
-        key = t.stream.id if has_own else t.tenant.name
+        own = t.stream.limits.bytes_per_day
+        if own == t.tenant.limits.bytes_per_day:
+            key, limit = t.tenant.name, daily_limit(t.tenant.limits, t.now)
+        else:
+            key, limit = t.stream.id, own
         reservation = await self._windows.reserve(key, octets, limit)
         if isinstance(reservation, Shortage):
             return reservation

@@ -42,9 +42,11 @@ class MessageSanityPolicy:
             return _bad("the message has no header section")
         if b"from" not in view:
             return refuse(replies.FROM_ALIGN.fill(problem="There is no From field"), "no From")
-        for name in SINGLETONS:
-            if name in view and len(view.all(name)) > 1:
-                return _repeated(name)
+        names = [field.name for field in view.fields]
+        if len(set(names)) < len(names):
+            for name in SINGLETONS:
+                if names.count(name) > 1:
+                    return _repeated(name)
         return self._loop(view) or _contractual(t.stream, view) or ACCEPT
 
     def _loop(self, view: HeaderView) -> Verdict | None:

@@ -60,6 +60,10 @@ class Mailings:
         dirty, self._dirty = self._dirty, set()
         return [self._current[stream] for stream in dirty]
 
+    def unsaved(self, mailings: Iterable[Mailing]) -> None:
+        """Hand back what could not be saved; the next `changes()` gives it again."""
+        self._dirty.update(mailing.stream for mailing in mailings)
+
     def restore(self, mailings: Iterable[Mailing]) -> None:
         """Put saved mailings back at start-up."""
         self._current.update({mailing.stream: mailing for mailing in mailings})
