@@ -1,0 +1,371 @@
+"""The wiring of the SMTP process: configuration → parts → run → drain. It holds no logic.
+
+Read this first: every part of the gateway is made here, in the order in which they need each other,
+and handed to those that use it. `run_smtp` is the process's entry; its sibling's is
+`gateway.web.server`. What each part does is in its own file; docs/flow.md walks through them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import uvloop
+
+from gateway.checkpoint import Checkpoint
+from gateway.config.load import Loaded, load
+from gateway.control import SMTP_SOCKET, ControlServer
+from gateway.delivery import Delivery
+from gateway.enforcement import Enforcement
+from gateway.errors import ConfigurationError, ConsentryError, StoreUnavailable
+from gateway.events import Event
+from gateway.journal import Journal
+from gateway.ledger.intents import Intents
+from gateway.ledger.ledger import Ledger
+from gateway.metrics import (
+    MEMORY_BYTES,
+    NEXT_HOP_CONNECTIONS,
+    NEXT_HOP_UP,
+    SESSIONS,
+    Metrics,
+    heartbeat,
+)
+from gateway.presets import load_preset
+from gateway.records.blocks import BlockList
+from gateway.records.cases import CaseBook
+from gateway.records.database import open_database
+from gateway.records.keyring import open_keyring
+from gateway.records.ledger import SqliteLedgerStore
+from gateway.records.standings import SqliteStandings
+from gateway.records.streams import numbering
+from gateway.records.windows import WindowRecords
+from gateway.refs import new_ref
+from gateway.relay.hops import NextHops
+from gateway.smtp.authentication import Authenticator
+from gateway.smtp.listener import Listener
+from gateway.smtp.memory import MemoryBudget
+from gateway.smtp.services import Services
+from gateway.smtp.watch import Watch
+from gateway.snapshot import Prepared, prepare
+from gateway.state.batches import MemoryBatches
+from gateway.state.bytes import MemoryByteWindows
+from gateway.state.mailings import Mailings
+from gateway.state.rates import MemoryRateWindows
+from gateway.state.table import WindowTable
+from policies.blocking import thresholds
+from policies.registry import Parts
+from suppression.tokens import Tokens
+
+DATABASE = "consentry.db"
+DRAIN_MARGIN = 60.0
+"""Seconds that messages past their dot may take beyond `drain_seconds`."""
+
+
+class Gateway:
+    """One SMTP process. `start`, then `run` until told to stop, then `stop`."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        config, state_dir = loaded.config, loaded.config.state_dir
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        clock = time.time
+        self.metrics = Metrics()
+        self.journal = Journal(
+            state_dir / "journal",
+            "smtp",
+            config.journal.max_bytes,
+            config.journal.keep_files,
+            observers=(self.metrics.count,),
+        )
+        self.database = open_database(state_dir / DATABASE)
+        keyring = open_keyring(self.database, config.keyring)
+        self.standings = SqliteStandings(self.database.path, keyring)
+        self.blocks = BlockList(self.database.path)
+        table = WindowTable(clock)
+        self.rates = MemoryRateWindows(table)
+        self.byte_windows = MemoryByteWindows(table)
+        self.batches = MemoryBatches()
+        mailings = Mailings()
+        self.checkpoint = Checkpoint(table, mailings, WindowRecords(self.database))
+        self.intents = Intents(state_dir / "intents")
+        self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, clock)
+        self.budget = MemoryBudget(config.session.memory_bytes)
+        self.watch = Watch(lambda: self.budget.is_tight)
+        self.authenticator = Authenticator(self.rates, clock)
+        self._parts = Parts(
+            hostname=config.hostname,
+            batches=self.batches,
+            byte_windows=self.byte_windows,
+            rates=self.rates,
+            blocks=self.blocks,
+            warn=self._warn,
+            monotonic=time.monotonic,
+        )
+        self._number = numbering(self.database)
+        prepared = self._prepare(loaded)
+        self.snapshot = prepared.snapshot
+        self.hops = NextHops(prepared.hops, self.emit)
+        self.delivery = Delivery(self.ledger, self.hops, Tokens(keyring), self.emit, clock)
+        self.services = Services(
+            current=lambda: self.snapshot,
+            authenticator=self.authenticator,
+            windows=self.rates,
+            enforcement=Enforcement(
+                self.rates,
+                self.blocks,
+                CaseBook(self.database),
+                thresholds(load_preset("standard")),
+                self.emit,
+                clock,
+            ),
+            delivery=self.delivery,
+            hops=self.hops,
+            budget=self.budget,
+            watch=self.watch,
+            emit=self.emit,
+            metrics=self.metrics,
+            is_writable=lambda: self.journal.is_writable,
+            new_ref=new_ref,
+            mailing=mailings.mailing_id,
+            clock=clock,
+        )
+        self.listeners: dict[str, Listener] = {}
+        self.control = ControlServer(
+            state_dir / SMTP_SOCKET,
+            {
+                "status": self._status,
+                "health": self._health,
+                "metrics": self._metrics,
+                "reload": self._reload,
+                "drain": self._drain,
+            },
+        )
+        self._prepared = prepared
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ended = asyncio.Event()
+        self._started_at = clock()
+
+    # ---- life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Restore what the last process left, then listen."""
+        await self.checkpoint.restore()
+        unknown = await self.ledger.open()
+        self._apply_limits()
+        self._listen(self._prepared)
+        self.watch.start()
+        await self.control.start()
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self.ledger.run()),
+            loop.create_task(self.checkpoint.run()),
+            loop.create_task(heartbeat(self.metrics.loop_lag.observe)),
+            loop.create_task(self.hops.check()),
+        ]
+        self._watch_metrics()
+        self.emit(
+            Event(
+                "process.started",
+                time.time(),
+                detail={"process": "smtp", "copies_unknown": unknown},
+            )
+        )
+
+    async def run(self) -> None:
+        """Serve until drained or told to by a signal."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_terminate)
+        await self._ended.wait()
+
+    async def stop(self) -> None:
+        """End what runs and write what is left."""
+        self.watch.stop()
+        await self.control.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listener in self.listeners.values():
+            listener.close()
+        await self.hops.close()
+        self.authenticator.close()
+        with suppress(ConsentryError):
+            await self.ledger.close()
+        with suppress(StoreUnavailable):
+            await self.checkpoint.save()
+        self.emit(Event("process.stopped", time.time(), detail={"process": "smtp"}))
+        self.journal.close()
+        self.standings.close()
+        self.blocks.close()
+        self.database.close()
+
+    def emit(self, event: Event) -> None:
+        """Every event passes here; it carries the hash of the configuration in force."""
+        if not event.config:
+            event.config = self._loaded.hash
+        self.journal.emit(event)
+
+    # ---- configuration ------------------------------------------------------------------------
+
+    async def reload(self) -> tuple[str, ...]:
+        """Put the files' present content in force as a whole; its warnings.
+
+        Raises ConfigurationError and StoreUnavailable, and leaves the old configuration in force.
+        """
+        try:
+            loaded = load(self._loaded.path)
+            _check_restart(self._loaded, loaded)
+            prepared = self._prepare(loaded)
+            await self.hops.reconfigure(prepared.hops)
+            self._loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
+            self._listen(prepared)
+        except ConsentryError as problem:
+            detail: dict[str, object] = {"errors": str(problem).splitlines()}
+            self.emit(Event("config.refused", time.time(), detail=detail))
+            raise
+        self._apply_limits()
+        self.authenticator.forget()
+        self.emit(Event("config.reloaded", time.time(), detail={"warnings": list(loaded.warnings)}))
+        return loaded.warnings
+
+    def _prepare(self, loaded: Loaded) -> Prepared:
+        return prepare(loaded, self._parts, self.standings, self._number, self._policy_failed)
+
+    def _apply_limits(self) -> None:
+        config = self._loaded.config
+        self.watch.max_connections = config.session.max_connections
+        self.watch.max_per_client = config.session.per_address
+        self.budget.total = config.session.memory_bytes
+
+    def _listen(self, prepared: Prepared) -> None:
+        for name in list(self.listeners):
+            if name not in prepared.listeners or (
+                prepared.listeners[name][0] != self.listeners[name].endpoint
+            ):
+                self.listeners.pop(name).close()
+        for name, (endpoint, listening) in prepared.listeners.items():
+            if name in self.listeners:
+                self.listeners[name].listening = listening
+            else:
+                self.listeners[name] = Listener(endpoint, listening, self.services)
+                self.listeners[name].start()
+
+    # ---- told by parts ------------------------------------------------------------------------
+
+    def _warn(self, tenant: str, percent: int, used: int, limit: int) -> None:
+        detail: dict[str, object] = {"percent": percent, "used": used, "limit": limit}
+        self.emit(Event("limit.warned", time.time(), tenant=tenant, detail=detail))
+
+    def _policy_failed(self, policy: str, what: str) -> None:
+        detail: dict[str, object] = {"policy": policy, "what": what}
+        self.emit(Event("policy.failed", time.time(), detail=detail))
+
+    def _on_hangup(self) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(self._reload_quietly()))
+
+    def _on_terminate(self) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(self._drain_and_end()))
+
+    async def _reload_quietly(self) -> None:
+        # The refusal is an event already; a signal has nobody to answer to.
+        with suppress(ConsentryError):
+            await self.reload()
+
+    async def _drain_and_end(self) -> None:
+        for listener in self.listeners.values():
+            listener.close()
+        grace = self._loaded.config.drain_seconds
+        self.watch.drain(grace)
+        loop = asyncio.get_running_loop()
+        last = loop.time() + grace + DRAIN_MARGIN
+        while (len(self.watch) or self.delivery.in_progress) and loop.time() < last:
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 - once in a life, not worth an event
+        self._ended.set()
+
+    # ---- asked over the control socket --------------------------------------------------------
+
+    async def _status(self, _request: Mapping[str, object]) -> object:
+        return {
+            "started": self._started_at,
+            "config": self._loaded.hash,
+            "warnings": list(self._loaded.warnings),
+            "sessions": len(self.watch),
+            "in_progress": self.delivery.in_progress,
+            "memory": {"used": self.budget.used, "total": self.budget.total},
+            "draining": self.watch.is_draining,
+            "listeners": {
+                name: f"{listener.endpoint.host}:{listener.port}"
+                for name, listener in self.listeners.items()
+            },
+            "batches": {
+                tenant: {"open": held, "waiting": waiting}
+                for tenant, (held, waiting) in self.batches.lines().items()
+            },
+            "bytes_24h": {
+                name: await self.byte_windows.used(name) for name in self.snapshot.tenants
+            },
+            "next_hops": self.hops.describe(),
+        }
+
+    async def _health(self, _request: Mapping[str, object]) -> object:
+        return {
+            "listening": bool(self.listeners) and not self.watch.is_draining,
+            "database": self.standings.is_ready(),
+            "next_hop": self.hops.is_up,
+            "journal": self.journal.is_writable,
+        }
+
+    async def _metrics(self, _request: Mapping[str, object]) -> object:
+        return self.metrics.text()
+
+    async def _reload(self, _request: Mapping[str, object]) -> object:
+        warnings = await self.reload()
+        return {"config": self._loaded.hash, "warnings": list(warnings)}
+
+    async def _drain(self, _request: Mapping[str, object]) -> object:
+        self._on_terminate()
+        return {"sessions": len(self.watch)}
+
+    def _watch_metrics(self) -> None:
+        metrics = self.metrics
+        metrics.watch(SESSIONS, lambda: {(): float(len(self.watch))})
+        metrics.watch(MEMORY_BYTES, lambda: {(): float(self.budget.used)})
+        metrics.watch(
+            NEXT_HOP_UP,
+            lambda: {
+                (str(hop["name"]),): float(hop["state"] == "up") for hop in self.hops.describe()
+            },
+        )
+        metrics.watch(
+            NEXT_HOP_CONNECTIONS,
+            lambda: {
+                (str(hop["name"]),): float(str(hop["connections"])) for hop in self.hops.describe()
+            },
+        )
+        metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
+
+
+def _check_restart(old: Loaded, new: Loaded) -> None:
+    for key in ("state_dir", "keyring"):
+        if getattr(old.config, key) != getattr(new.config, key):
+            raise ConfigurationError(f"{new.path}: {key}: a change needs a restart")
+
+
+async def _serve(path: Path) -> None:
+    gateway = Gateway(load(path))
+    try:
+        await gateway.start()
+        await gateway.run()
+    finally:
+        await gateway.stop()
+
+
+def run_smtp(path: Path) -> None:
+    """Run the SMTP process under uvloop until it is drained. Raises ConfigurationError."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(path))
