@@ -12,7 +12,6 @@ import pytest
 
 from tests.e2e.certificates import HOST
 from tests.e2e.clients.clients import CLIENTS, Job
-from tests.e2e.conftest import READERS
 from tests.e2e.forms import Form, all_forms, ascii_form, body_of, crowd_form
 from tests.e2e.gateway import DOMAIN, LOGIN, PASSWORD, Gateway
 from tests.e2e.postfix import Postfix
@@ -50,7 +49,6 @@ def header_lines(raw: bytes) -> list[bytes]:
 
 def assert_signed(raw: bytes, gateway: Gateway) -> None:
     """Both signatures satisfy dkimpy, the RSA one also Mail::DKIM, which knows no Ed25519."""
-    # What Postfix prepends on delivery (Return-Path and the like) is not signed and does not matter.
     signatures = by_dkimpy(raw, gateway.keys)
     assert [(one.algorithm, one.is_valid, one.detail) for one in signatures] == [
         ("rsa-sha256", True, ""),
@@ -80,9 +78,6 @@ def test_list_copies_differ_only_in_their_unsubscribe_link(
 ) -> None:
     """On a list stream each of 100 recipients gets an own copy: own link, own good signature."""
     form = crowd_form()
-    consents = tmp_path / "consents.csv"
-    consents.write_text("\n".join(READERS) + "\n")
-    gateway.run("consent", "import", str(consents), *ATTESTATION)
     result = CLIENTS["smtplib"](
         job(gateway, form, "starttls", tmp_path / "message.eml", f"{LOGIN}/weekly")
     )
