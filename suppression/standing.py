@@ -44,7 +44,6 @@ class Match:
     scope: str
     """`*` (all tenants), `tenant`, or `tenant/stream`."""
     is_disclosable: bool = True
-    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,194 @@
+"""Imports of any size that never keep others waiting.
+
+Rows are first keyed, encrypted and staged in a private temporary file, then merged in key order in
+small transactions: neighbours share pages, so a million rows cost seconds, and the write lock is
+held some 20 ms at a time, so that an unsubscribe or the ledger gets in between. What is in force
+already is counted and skipped: running an import again, or again after a crash, completes it.
+Memory stays flat. Raises StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Table, insert, or_, select
+
+from gateway.records.database import Database
+from gateway.records.subjects import next_id
+from gateway.records.tables import standing_index, subject_secrets, subjects
+from suppression.keys import Sealed
+
+HOLD_SECONDS = 0.02
+"""How long one transaction should hold the write lock; batches grow and shrink towards it."""
+MIN_BATCH, MAX_BATCH = 50, 4000
+_STAGE_BATCH = 1000
+
+Progress = Callable[[int], None]
+"""Told how many more rows are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """One row to merge; `code` is a suppression's code or a consent's level."""
+
+    key: bytes
+    scope: int
+    code: int
+    at: int
+    ends: int | None
+    secret: bytes
+    sealed: bytes
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an import did: lines read, entries added, already in force, and lines refused."""
+
+    read: int = 0
+    added: int = 0
+    known: int = 0
+    bad: int = 0
+    digest: str = field(default=sha256().hexdigest())
+    """SHA-256 over the merged rows in order, in hex."""
+
+
+class Staging:
+    """The private file of one import, gone when its block ends."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[object, ...]] = []
+
+    def __enter__(self) -> Self:
+        # An empty name is a temporary database that is on disk and has no name there.
+        self._file = sqlite3.connect("", isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=OFF")
+        self._file.execute("PRAGMA synchronous=OFF")
+        self._file.execute("CREATE TABLE staged (key, scope, code, at, ends, secret, sealed)")
+        self._file.execute("BEGIN")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(
+        self, key: bytes, scope: int, code: int, at: int, ends: int | None, sealed: Sealed
+    ) -> None:
+        """Keep one row."""
+        self._waiting.append((key, scope, code, at, ends, sealed.secret, sealed.data))
+        if len(self._waiting) >= _STAGE_BATCH:
+            self._flush()
+
+    def rows(self) -> Iterator[Staged]:
+        """Every row in key order; of several alike, one."""
+        self._flush()
+        query = (
+            "SELECT *, min(rowid) FROM staged GROUP BY key, scope, code ORDER BY key, scope, code"
+        )
+        with closing(self._file.execute(query)) as cursor:
+            for row in cursor:
+                yield Staged(*row[:7])
+
+    def _flush(self) -> None:
+        self._file.executemany("INSERT INTO staged VALUES (?,?,?,?,?,?,?)", self._waiting)
+        self._waiting.clear()
+
+
+def merge(
+    database: Database,
+    staging: Staging,
+    table: Table,
+    columns: Callable[[Staged], dict[str, object]],
+    tally: Tally,
+    now: float,
+    progress: Progress,
+    dry_run: bool,
+) -> None:
+    """Bring every staged row into force that is not yet; counts go to `tally`.
+
+    `columns` gives what a row of `table` has besides id, key, scope and subject.
+    """
+    rows = staging.rows()
+    digest = sha256()
+    size = 500
+    while batch := list(islice(rows, size)):
+        for row in batch:
+            digest.update(b"%b %d %d\n" % (row.key, row.scope, row.code))
+        with ExitStack() as stack:
+            scope = database.reading() if dry_run else database.transaction()
+            connection = stack.enter_context(scope)
+            started = time.monotonic()
+            fresh = _unknown(connection, batch, now)
+            if fresh and not dry_run:
+                _insert(connection, table, fresh, columns)
+        held = time.monotonic() - started
+        size = max(MIN_BATCH, min(MAX_BATCH, int(len(batch) * min(2.0, HOLD_SECONDS / held))))
+        tally.added += len(fresh)
+        tally.known += len(batch) - len(fresh)
+        progress(len(batch))
+    tally.digest = digest.hexdigest()
+
+
+def _unknown(connection: Connection, batch: list[Staged], now: float) -> list[Staged]:
+    """The rows that nothing alike is in force for."""
+    index = standing_index.c
+    query = select(index.key, index.scope, index.code).where(
+        index.key.in_([row.key for row in batch]), or_(index.ends.is_(None), index.ends > now)
+    )
+    present = {(key, scope, code) for key, scope, code in connection.execute(query)}
+    return [row for row in batch if (row.key, row.scope, row.code) not in present]
+
+
+def _insert(
+    connection: Connection,
+    table: Table,
+    rows: list[Staged],
+    columns: Callable[[Staged], dict[str, object]],
+) -> None:
+    subject, entry = next_id(connection, subjects), next_id(connection, table)
+    connection.execute(
+        insert(subjects),
+        [{"id": number, "sealed": row.sealed} for number, row in enumerate(rows, subject)],
+    )
+    connection.execute(
+        insert(subject_secrets),
+        [{"subject": number, "secret": row.secret} for number, row in enumerate(rows, subject)],
+    )
+    connection.execute(
+        insert(table),
+        [
+            {
+                "id": entry + offset,
+                "key": row.key,
+                "scope": row.scope,
+                "subject": subject + offset,
+                **columns(row),
+            }
+            for offset, row in enumerate(rows)
+        ],
+    )
+    connection.execute(
+        insert(standing_index),
+        [
+            {
+                "key": row.key,
+                "scope": row.scope,
+                "code": row.code,
+                "entry": entry + offset,
+                "ends": row.ends,
+            }
+            for offset, row in enumerate(rows)
+        ],
+    )

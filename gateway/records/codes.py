@@ -1,0 +1,40 @@
+"""One small number for what an index row says: a consent's level, or an entry's effect.
+
+0 marks (the index's generation, a tenant's first attestation), 1 to 4 are consent levels, 16 and
+up are suppressions: reason, stops and whether it may be disclosed. The numbers are durable; they
+are never reused for something else.
+"""
+
+from __future__ import annotations
+
+from suppression.standing import Reason, Stops
+
+MARK = 0
+FIRST_SUPPRESSION = 16
+
+_REASONS = {
+    Reason.PROTECTED: 0,
+    Reason.ERASURE: 1,
+    Reason.OBJECTION: 2,
+    Reason.COMPLAINT: 3,
+    Reason.UNSUBSCRIBE: 4,
+    Reason.HARD_BOUNCE: 5,
+    Reason.ROBINSON: 6,
+    Reason.SOFT_BOUNCE: 7,
+    Reason.MANUAL: 8,
+}
+_STOPS = {Stops.EVERYTHING: 0, Stops.UNVERIFIED: 1, Stops.BULK: 2, Stops.MARKETING: 3}
+
+
+def encode(reason: Reason, stops: Stops, is_disclosable: bool = True) -> int:
+    """The code of a suppression."""
+    return FIRST_SUPPRESSION + _REASONS[reason] * 8 + _STOPS[stops] * 2 + (not is_disclosable)
+
+
+DECODED: dict[int, tuple[Reason, Stops, bool]] = {
+    encode(reason, stops, shown): (reason, stops, shown)
+    for reason in Reason
+    for stops in Stops
+    for shown in (True, False)
+}
+"""Code to reason, stops and disclosure."""

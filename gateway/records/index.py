@@ -1,0 +1,95 @@
+"""The standing index: one row per entry or consent in force, clustered by key.
+
+It is derived, so it can be rebuilt; until a build is complete it has no generation mark, and
+without the mark no look-up takes an empty answer for "nobody is suppressed". Every function runs
+in the transaction of the change that it reflects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, delete, insert, null, select, update
+
+from gateway.records.codes import MARK
+from gateway.records.tables import attestations, consents, meta, standing_index, suppressions
+
+GENERATION_KEY = bytes(16)
+"""The key of the row that marks a complete index; `entry` is its generation."""
+_GENERATION = "index:generation"
+
+
+def attested_key(tenant_number: int) -> bytes:
+    """The key of the row that says the tenant has attested consent at least once."""
+    return b"attested" + tenant_number.to_bytes(8, "big", signed=True)
+
+
+def put(
+    connection: Connection, key: bytes, scope: int, code: int, entry: int, ends: int | None = None
+) -> None:
+    """Bring one entry, consent or mark into force."""
+    row = {"key": key, "scope": scope, "code": code, "entry": entry, "ends": ends}
+    connection.execute(insert(standing_index), row)
+
+
+def mark_attested(connection: Connection, tenant_number: int) -> None:
+    """Note a tenant's attestation; once is enough."""
+    key = attested_key(tenant_number)
+    if not rows_of(connection, [key]):
+        put(connection, key, tenant_number, MARK, 0)
+
+
+def take(connection: Connection, key: bytes, scope: int, code: int, entry: int) -> None:
+    """Take one row out of force."""
+    connection.execute(
+        delete(standing_index).where(
+            standing_index.c.key == key,
+            standing_index.c.scope == scope,
+            standing_index.c.code == code,
+            standing_index.c.entry == entry,
+        )
+    )
+
+
+def rows_of(connection: Connection, keys: Iterable[bytes]) -> Sequence[tuple[bytes, int, int, int]]:
+    """Key, scope, code and entry of every row under `keys`, expired ones included."""
+    index = standing_index.c
+    query = select(index.key, index.scope, index.code, index.entry).where(index.key.in_(keys))
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+
+def is_complete(connection: Connection) -> bool:
+    """Whether the index carries the mark of the generation that `meta` names."""
+    generation = connection.execute(select(meta.c.value).where(meta.c.name == _GENERATION)).scalar()
+    marked = connection.execute(
+        select(standing_index.c.entry).where(standing_index.c.key == GENERATION_KEY)
+    ).scalar()
+    return generation is not None and marked == int(generation)
+
+
+def rebuild(connection: Connection) -> None:
+    """Derive the whole index from the durable records, under a new generation."""
+    generation = connection.execute(select(meta.c.value).where(meta.c.name == _GENERATION)).scalar()
+    following = int(generation or 0) + 1
+    connection.execute(delete(standing_index))
+    columns = ["key", "scope", "code", "entry", "ends"]
+    entry, consent = suppressions.c, consents.c
+    for source in (
+        select(entry.key, entry.scope, entry.code, entry.id, entry.ends_at)
+        .where(entry.lifted_at.is_(None))
+        .order_by(entry.key),
+        select(consent.key, consent.scope, consent.level, consent.id, null())
+        .where(consent.ended_at.is_(None))
+        .order_by(consent.key),
+    ):
+        connection.execute(insert(standing_index).from_select(columns, source))
+    finished = select(attestations.c.tenant).where(attestations.c.rows.is_not(None)).distinct()
+    for tenant in connection.execute(finished).scalars().all():
+        mark_attested(connection, tenant)
+    put(connection, GENERATION_KEY, 0, MARK, following)
+    if generation is None:
+        connection.execute(insert(meta), {"name": _GENERATION, "value": str(following)})
+    else:
+        connection.execute(
+            update(meta).where(meta.c.name == _GENERATION).values(value=str(following))
+        )

@@ -1,0 +1,141 @@
+"""The look-up at RCPT: what the records say about each address of a group, in one query.
+
+Takes a stream and addresses, gives a `Standing` for each, in order, as of the last commit of any
+process. Reads SQLite directly on the event loop: measured at some 2 microseconds a key, far less
+than handing it to a thread. Entries out of scope or past their end are left out. Raises
+StoreUnavailable when SQLite fails, and when the index is not known to be complete: an empty
+answer is believed only together with the index's mark.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from gateway.errors import StoreUnavailable
+from gateway.records.codes import DECODED, FIRST_SUPPRESSION
+from gateway.records.database import connect_reader
+from gateway.records.index import GENERATION_KEY, attested_key
+from gateway.words import Address
+from policies.ports import Clock
+from policies.terms import StreamTerms
+from suppression.keys import Keyring
+from suppression.standing import Match, Standing
+
+MAX_KEYS = 1024
+"""Keys in one statement; a larger group takes several."""
+_Row = tuple[bytes, int, int, int, int | None]
+
+
+class SqliteStandings:
+    """`policies.ports.Standings` over the database at `path`. Used from one thread."""
+
+    def __init__(self, path: Path, keyring: Keyring, clock: Clock = time.time) -> None:
+        self._path = path
+        self._keyring = keyring
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+        self._tenants: dict[str, int] = {}
+
+    async def look_up(self, stream: StreamTerms, group: Sequence[Address]) -> Sequence[Standing]:
+        """One `Standing` for each address; never suspends."""
+        keys = [self._keyring.look_up_keys(address) for address in group]
+        try:
+            tenant = self._tenants.get(stream.tenant) or self._find_tenant(stream.tenant)
+            attested = attested_key(tenant)
+            if len(keys) == 1:
+                wanted = [GENERATION_KEY, attested, *keys[0]]
+            else:
+                wanted = list({GENERATION_KEY, attested, *(key for own in keys for key in own)})
+            rows = self._select(wanted)
+        except sqlite3.Error as error:
+            self.close()  # whatever is wrong, the next look-up starts afresh
+            raise StoreUnavailable(f"records: {error}") from error
+
+        found: defaultdict[bytes, list[_Row]] = defaultdict(list)
+        for row in rows:
+            found[row[0]].append(row)
+        if GENERATION_KEY not in found:
+            raise StoreUnavailable("records: the standing index is not complete")
+        has_attested = attested in found
+        if len(found) == 1 + has_attested:
+            return [Standing(own[0], (), 0, has_attested) for own in keys]
+        scopes = {0: "*", tenant: stream.tenant, stream.number: stream.id}
+        now = self._clock()
+        return [
+            _standing(
+                own[0],
+                (row for key in dict.fromkeys(own) if key in found for row in found[key]),
+                scopes,
+                has_attested,
+                now,
+            )
+            for own in keys
+        ]
+
+    def is_ready(self) -> bool:
+        """Whether a look-up would be answered now."""
+        try:
+            return bool(self._select([GENERATION_KEY]))
+        except sqlite3.Error:
+            self.close()
+            return False
+
+    def close(self) -> None:
+        """Let the file go; a later look-up opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _select(self, keys: list[bytes]) -> list[_Row]:
+        if self._connection is None:
+            self._connection = connect_reader(self._path)
+        rows: list[_Row] = []
+        for start in range(0, len(keys), MAX_KEYS):
+            part = keys[start : start + MAX_KEYS]
+            # Few different statements, so that each is prepared once: the rest asks for nothing.
+            size = len(part) if len(part) <= 16 else -(-len(part) // 32) * 32
+            part += [b""] * (size - len(part))
+            rows += self._connection.execute(_statement(size), part).fetchall()
+        return rows
+
+    def _find_tenant(self, tenant: str) -> int:
+        """The tenant's scope; a tenant without a number has no entries, and -1 matches none."""
+        if self._connection is None:
+            self._connection = connect_reader(self._path)
+        query = "SELECT number FROM streams WHERE tenant=? AND name=''"
+        row = self._connection.execute(query, (tenant,)).fetchone()
+        if row is None:
+            return -1
+        self._tenants[tenant] = int(row[0])
+        return int(row[0])
+
+
+def _standing(
+    key: bytes, rows: Iterable[_Row], scopes: dict[int, str], has_attested: bool, now: float
+) -> Standing:
+    matches = []
+    consent = 0
+    for _, scope, code, entry, ends in rows:
+        if scope not in scopes or (ends is not None and ends <= now):
+            continue
+        if code < FIRST_SUPPRESSION:
+            consent = max(consent, code)
+        else:
+            reason, stops, is_disclosable = DECODED[code]
+            matches.append(Match(entry, reason, stops, scopes[scope], is_disclosable))
+    return Standing(key, tuple(matches), consent, has_attested)
+
+
+@lru_cache
+def _statement(count: int) -> str:
+    # Joining VALUES needs no temporary table, which IN (...) builds at every execution.
+    values = ",".join(["(?)"] * count)
+    return (
+        f"WITH wanted(k) AS (VALUES {values}) "  # noqa: S608 - only question marks
+        "SELECT key, scope, code, entry, ends FROM wanted CROSS JOIN standing_index ON key = k"
+    )

@@ -1,0 +1,88 @@
+"""Stable numbers of tenants and streams, as tokens and scopes use them.
+
+A number is given on first use and never changes or returns, so that a token made years ago still
+names its stream. 0 stands for all tenants; a tenant as a whole has a number like a stream's, under
+an empty stream name. Scope texts are `*`, `tenant` and `tenant/stream`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, func, insert, select
+
+from gateway.records.database import Database
+from gateway.records.tables import streams
+from suppression.tokens import MAX_STREAM
+
+EVERYWHERE = 0
+"""The scope `*`."""
+
+
+def stream_number(connection: Connection, tenant: str, name: str = "") -> int:
+    """The number of `tenant/name`, made when there is none; `name` "" is the tenant itself."""
+    known = find_number(connection, tenant, name)
+    if known is not None:
+        return known
+    last = connection.execute(select(func.max(streams.c.number))).scalar() or 0
+    if last >= MAX_STREAM:
+        raise OverflowError("all 24-bit stream numbers are in use")
+    connection.execute(insert(streams), {"number": last + 1, "tenant": tenant, "name": name})
+    return int(last) + 1
+
+
+def find_number(connection: Connection, tenant: str, name: str = "") -> int | None:
+    """The number of `tenant/name`, if it has one."""
+    found = connection.execute(
+        select(streams.c.number).where(streams.c.tenant == tenant, streams.c.name == name)
+    ).scalar()
+    return None if found is None else int(found)
+
+
+def find_stream(connection: Connection, number: int) -> tuple[str, str] | None:
+    """Tenant and stream name of a number, as a token carries it."""
+    row = connection.execute(select(streams).where(streams.c.number == number)).first()
+    return None if row is None else (row.tenant, row.name)
+
+
+def scope_number(connection: Connection, scope: str) -> int:
+    """The number of a scope text, made when there is none."""
+    if scope == "*":
+        return EVERYWHERE
+    tenant, _, name = scope.partition("/")
+    return stream_number(connection, tenant, name)
+
+
+def find_scope(connection: Connection, scope: str) -> int | None:
+    """The number of a scope text, if it has one."""
+    if scope == "*":
+        return EVERYWHERE
+    tenant, _, name = scope.partition("/")
+    return find_number(connection, tenant, name)
+
+
+def scope_texts(connection: Connection) -> dict[int, str]:
+    """Every number's scope text."""
+    texts = {EVERYWHERE: "*"}
+    for row in connection.execute(select(streams)):
+        texts[row.number] = f"{row.tenant}/{row.name}" if row.name else row.tenant
+    return texts
+
+
+def numbering(database: Database) -> Callable[[str, str], int]:
+    """A function from tenant and stream to its number, for building the configuration's terms.
+
+    It numbers the tenant too, so that a tenant in force always has a scope of its own.
+    """
+
+    def number(tenant: str, name: str) -> int:
+        with database.reading() as connection:
+            whole = find_number(connection, tenant)
+            known = find_number(connection, tenant, name)
+        if whole is not None and known is not None:
+            return known
+        with database.transaction() as connection:
+            stream_number(connection, tenant)
+            return stream_number(connection, tenant, name)
+
+    return number

@@ -1,0 +1,149 @@
+"""Importing a list of suppressions.
+
+Takes parsed rows (`suppression.listfile`) and what to assume where a row is silent; gives a
+`Tally`. Rows that the suppression table does not allow come back through `on_bad`, like unreadable
+ones. One audit record opens an import with its file's hash, one closes it with counts and a digest
+over its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from gateway.records import audit
+from gateway.records.bulk import Progress, Staged, Staging, Tally, merge
+from gateway.records.database import Database
+from gateway.records.streams import find_scope, scope_number
+from gateway.records.subjects import source_number
+from gateway.records.suppressions import Draft, Refused, check, key_of
+from gateway.records.tables import suppressions
+from suppression.keys import Keyring
+from suppression.listfile import BadRow, Row
+from suppression.precedence import ends_at
+from suppression.standing import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """The list that is imported: its name and the SHA-256 of its octets, in hex."""
+
+    name: str
+    sha256: str
+
+
+def import_suppressions(
+    database: Database,
+    keyring: Keyring,
+    rows: Iterable[Row | BadRow],
+    default: Draft,
+    file: ListFile,
+    now: float,
+    *,
+    progress: Progress = lambda _rows: None,
+    merging: Progress = lambda _rows: None,
+    on_bad: Callable[[BadRow], None] = lambda _row: None,
+    dry_run: bool = False,
+) -> Tally:
+    """Import `rows`; reason and scope come from the row, else from `default`.
+
+    `progress` is told of rows read, then `merging` of rows brought into force.
+    """
+    tally = Tally()
+    scopes = _Scopes(database, dry_run)
+    if not dry_run:
+        _audit(database, "suppression.import-started", default, file, now, {})
+        with database.transaction() as connection:
+            source = source_number(connection, default.actor, default.source)
+    else:
+        source = 0
+    with Staging() as staging:
+        for row in rows:
+            tally.read += 1
+            progress(1)
+            if isinstance(row, Row):
+                draft = _draft(row, default)
+                try:
+                    code = check(draft, row.target)
+                except Refused as refused:
+                    row = BadRow(row.line, str(refused))
+            if isinstance(row, BadRow):
+                tally.bad += 1
+                on_bad(row)
+                continue
+            made = int(now if row.date is None else min(row.date, now))
+            ends = draft.ends_at
+            if draft.reason is not Reason.MANUAL:
+                ends = ends_at(draft.reason, made, 0)
+            if ends is not None and ends <= now:
+                tally.bad += 1
+                on_bad(BadRow(row.line, f"{draft.reason} of that date is over already"))
+                continue
+            staging.add(
+                key_of(keyring, draft.reason, row.target),
+                scopes.number(draft.scope),
+                code,
+                made,
+                None if ends is None else int(ends),
+                keyring.seal(str(row.target)),
+            )
+
+        def columns(row: Staged) -> dict[str, object]:
+            return {"code": row.code, "source": source, "created_at": row.at, "ends_at": row.ends}
+
+        merge(database, staging, suppressions, columns, tally, now, merging, dry_run)
+    if not dry_run:
+        counts = {"read": tally.read, "added": tally.added, "known": tally.known, "bad": tally.bad}
+        detail = {**counts, "digest": tally.digest}
+        _audit(database, "suppression.imported", default, file, now, detail)
+    return tally
+
+
+def _draft(row: Row, default: Draft) -> Draft:
+    if row.reason in (None, default.reason) and row.scope in ("", default.scope):
+        return default
+    reason = row.reason or default.reason
+    # What was given for manual entries is not for a row that says it is something else.
+    given = default if reason is default.reason else replace(default, stops=None, ends_at=None)
+    return replace(given, reason=reason, scope=row.scope or default.scope)
+
+
+class _Scopes:
+    """Scope numbers by text, made on first use; a dry run only invents them."""
+
+    def __init__(self, database: Database, dry_run: bool) -> None:
+        self._database = database
+        self._dry_run = dry_run
+        self._known: dict[str, int] = {}
+
+    def number(self, scope: str) -> int:
+        if scope not in self._known:
+            self._known[scope] = self._find(scope)
+        return self._known[scope]
+
+    def _find(self, scope: str) -> int:
+        if self._dry_run:
+            with self._database.reading() as connection:
+                found = find_scope(connection, scope)
+            return -1 - len(self._known) if found is None else found
+        with self._database.transaction() as connection:
+            return scope_number(connection, scope)
+
+
+def _audit(
+    database: Database,
+    action: str,
+    default: Draft,
+    file: ListFile,
+    now: float,
+    detail: dict[str, object],
+) -> None:
+    with database.transaction() as connection:
+        audit.append(
+            connection,
+            at=now,
+            actor=default.actor,
+            action=action,
+            scope=default.scope,
+            detail={"file": file.name, "sha256": file.sha256, **detail},
+        )

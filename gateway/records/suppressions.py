@@ -1,0 +1,290 @@
+"""Suppression entries: adding, lifting, finding and listing them, each change in the audit trail.
+
+Every function takes a connection of `Database.write` or `.transaction` and commits nothing itself.
+Adding what is already in force changes nothing. Entries are never deleted: lifting one notes who,
+when and why, and takes it out of the standing index. Raises `Refused` when the suppression table
+does not allow what was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
+
+from gateway.errors import ConsentryError
+from gateway.records import audit, index
+from gateway.records.codes import DECODED, FIRST_SUPPRESSION, encode
+from gateway.records.streams import find_scope, scope_number, scope_texts
+from gateway.records.subjects import (
+    add_subject,
+    plain_texts,
+    source_number,
+    subject_of,
+)
+from gateway.records.tables import sources, standing_index, suppressions
+from gateway.words import Address
+from suppression.keys import Keyring
+from suppression.precedence import RULES, Lifter, ends_at, may_lift, width
+from suppression.standing import Reason, Stops
+
+
+class Refused(ConsentryError):
+    """The suppression table does not allow this; the text says what it does allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry to be made. `stops` and `ends_at` may be given for `manual` only.
+
+    `scope` is `*`, `tenant` or `tenant/stream`; `actor` a `Lifter` value or free text.
+    """
+
+    reason: Reason
+    scope: str
+    actor: str
+    source: str
+    stops: Stops | None = None
+    ends_at: float | None = None
+    is_disclosable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored entry. `address` is the plain address or domain, "" when it is not known."""
+
+    id: int
+    key: bytes
+    reason: Reason
+    stops: Stops
+    scope: str
+    is_disclosable: bool
+    address: str
+    actor: str
+    source: str
+    created_at: int
+    ends_at: int | None
+    lifted_at: int | None
+    lifted_by: str | None
+    lifted_reason: str | None
+
+    def is_live(self, now: float) -> bool:
+        """Neither lifted nor past its end."""
+        return self.lifted_at is None and (self.ends_at is None or self.ends_at > now)
+
+
+def check(draft: Draft, target: Address | str) -> int:
+    """The code of a draft for an address or a domain; raises Refused with what is wrong."""
+    rule = RULES[draft.reason]
+    if width(draft.scope) not in rule.widths:
+        allowed = ", ".join(sorted(rule.widths))
+        raise Refused(f"{draft.reason} has the scope {allowed}, not {draft.scope}")
+    if draft.reason is not Reason.MANUAL:
+        if draft.stops is not None or draft.ends_at is not None:
+            raise Refused(f"what {draft.reason} stops, and until when, is fixed")
+        if isinstance(target, str) and draft.reason is not Reason.PROTECTED:
+            raise Refused(f"{draft.reason} is about one address, not the domain {target}")
+    return encode(draft.reason, draft.stops or rule.stops, draft.is_disclosable)
+
+
+def key_of(keyring: Keyring, reason: Reason, target: Address | str) -> bytes:
+    """The key that an entry of this reason stands under."""
+    if isinstance(target, str):
+        return keyring.domain_key(target)
+    if RULES[reason].is_loose:
+        return keyring.loose_key(target)
+    return keyring.exact_key(target)
+
+
+def add(
+    connection: Connection, keyring: Keyring, target: Address | str, draft: Draft, now: float
+) -> tuple[int, bool]:
+    """Suppress an address or a whole domain; the entry's number and whether it is new."""
+    code = check(draft, target)
+    key = key_of(keyring, draft.reason, target)
+    return _add(connection, key, code, draft, now, (keyring, str(target)))
+
+
+def suppress(
+    connection: Connection,
+    stream_number: int,
+    key: bytes,
+    reason: Reason,
+    source: str,
+    now: float,
+) -> tuple[int, bool]:
+    """Suppress by a token's key, in its stream (unsubscribe) or its tenant (all else).
+
+    The entry's number and whether it is new. Raises LookupError for a number never given.
+    """
+    scope = scope_texts(connection).get(stream_number)
+    if scope is None or stream_number == 0:
+        raise LookupError(f"no stream has the number {stream_number}")
+    if reason is not Reason.UNSUBSCRIBE:
+        scope = scope.partition("/")[0]
+    draft = Draft(reason, scope, "recipient", source)
+    return _add(connection, key, encode(reason, RULES[reason].stops), draft, now, None)
+
+
+def lift(connection: Connection, entry: int, by: Lifter, actor: str, why: str, now: float) -> None:
+    """End an entry. `by` is in what capacity, `actor` who; raises Refused or LookupError."""
+    row = connection.execute(_entries().where(suppressions.c.id == entry)).mappings().first()
+    if row is None:
+        raise LookupError(f"no entry has the number {entry}")
+    reason = DECODED[row["code"]][0]
+    if row["lifted_at"] is not None:
+        raise Refused(f"entry {entry} is lifted already")
+    if not may_lift(reason, by, row["actor"]):
+        may = sorted(RULES[reason].lifters) if reason is not Reason.MANUAL else [row["actor"]]
+        raise Refused(f"{reason} is lifted by {' or '.join(may)}, not by {by}")
+    connection.execute(
+        update(suppressions)
+        .where(suppressions.c.id == entry)
+        .values(lifted_at=int(now), lifted_by=actor, lifted_reason=why)
+    )
+    index.take(connection, row["key"], row["scope"], row["code"], entry)
+    audit.append(
+        connection,
+        at=now,
+        actor=actor,
+        action="suppression.lifted",
+        scope=scope_texts(connection)[row["scope"]],
+        key=row["key"],
+        detail={"entry": entry, "reason": reason, "by": by, "why": why},
+    )
+
+
+def find(connection: Connection, keyring: Keyring, target: Address | str) -> list[Entry]:
+    """Every entry, live, expired or lifted, that matches an address or covers a domain."""
+    if isinstance(target, str):
+        keys = list(keyring.domain_look_up_keys(target))
+    else:
+        keys = keyring.look_up_keys(target)
+    live = select(standing_index.c.entry).where(
+        standing_index.c.key.in_(keys), standing_index.c.code >= FIRST_SUPPRESSION
+    )
+    lifted = select(suppressions.c.id).where(
+        suppressions.c.key.in_(keys), suppressions.c.lifted_at.is_not(None)
+    )
+    query = _entries().where(or_(suppressions.c.id.in_(live), suppressions.c.id.in_(lifted)))
+    rows = connection.execute(query.order_by(suppressions.c.id)).mappings().all()
+    return list(_decoded(connection, keyring, rows))
+
+
+def entries(connection: Connection, keyring: Keyring, scope: str = "") -> Iterator[Entry]:
+    """All entries not lifted, oldest first, of one scope or of all, read as they are taken."""
+    query = _entries().where(suppressions.c.lifted_at.is_(None)).order_by(suppressions.c.id)
+    if scope:
+        query = query.where(suppressions.c.scope == find_scope(connection, scope))
+    result = connection.execution_options(yield_per=1000).execute(query)
+    for part in result.mappings().partitions():
+        yield from _decoded(connection, keyring, part)
+
+
+def _add(
+    connection: Connection,
+    key: bytes,
+    code: int,
+    draft: Draft,
+    now: float,
+    plain: tuple[Keyring, str] | None,
+) -> tuple[int, bool]:
+    scope = scope_number(connection, draft.scope)
+    ends = draft.ends_at
+    if draft.reason is not Reason.MANUAL:
+        ends = ends_at(draft.reason, now, _earlier(connection, key, scope, draft.reason))
+    live = connection.execute(
+        select(standing_index.c.entry, standing_index.c.ends).where(
+            standing_index.c.key == key,
+            standing_index.c.scope == scope,
+            standing_index.c.code == code,
+            or_(standing_index.c.ends.is_(None), standing_index.c.ends > now),
+        )
+    )
+    for same in live:
+        # What ends by itself is not prolonged while it lasts; a manual entry may be.
+        is_manual = draft.reason is Reason.MANUAL
+        if not is_manual or same.ends is None or (ends is not None and same.ends >= int(ends)):
+            return int(same.entry), False
+    if plain is None:
+        subject = subject_of(connection, key)
+    else:
+        keyring, text = plain
+        subject = add_subject(connection, keyring.seal(text))
+    row = {
+        "key": key,
+        "scope": scope,
+        "code": code,
+        "subject": subject,
+        "source": source_number(connection, draft.actor, draft.source),
+        "created_at": int(now),
+        "ends_at": None if ends is None else int(ends),
+    }
+    made = connection.execute(insert(suppressions), row).inserted_primary_key
+    assert made is not None  # noqa: S101 - a single-row insert always has one
+    entry = int(made[0])
+    index.put(connection, key, scope, code, entry, None if ends is None else int(ends))
+    audit.append(
+        connection,
+        at=now,
+        actor=draft.actor,
+        action="suppression.added",
+        scope=draft.scope,
+        key=key,
+        detail={"entry": entry, "reason": draft.reason, "source": draft.source},
+    )
+    return entry, True
+
+
+def _earlier(connection: Connection, key: bytes, scope: int, reason: Reason) -> int:
+    """How many entries of this reason and scope there have been under `key`."""
+    if len(RULES[reason].terms) == 1:
+        return 0
+    codes = [code for code, decoded in DECODED.items() if decoded[0] is reason]
+    standing = select(func.count()).where(
+        standing_index.c.key == key,
+        standing_index.c.scope == scope,
+        standing_index.c.code.in_(codes),
+    )
+    lifted = select(func.count()).where(
+        suppressions.c.key == key,
+        suppressions.c.lifted_at.is_not(None),
+        suppressions.c.scope == scope,
+        suppressions.c.code.in_(codes),
+    )
+    return int(connection.scalar(standing) or 0) + int(connection.scalar(lifted) or 0)
+
+
+def _entries() -> Select[Any]:
+    return select(suppressions, sources.c.actor, sources.c.name.label("source_name")).join(
+        sources, sources.c.id == suppressions.c.source
+    )
+
+
+def _decoded(
+    connection: Connection, keyring: Keyring, rows: Iterable[Mapping[Any, Any]]
+) -> Iterator[Entry]:
+    rows = list(rows)
+    texts = scope_texts(connection)
+    subjects = [row["subject"] for row in rows if row["subject"] is not None]
+    plain = plain_texts(connection, keyring, subjects)
+    for row in rows:
+        reason, stops, is_disclosable = DECODED[row["code"]]
+        yield Entry(
+            id=row["id"],
+            key=row["key"],
+            reason=reason,
+            stops=stops,
+            scope=texts[row["scope"]],
+            is_disclosable=is_disclosable,
+            address=plain.get(row["subject"], ""),
+            actor=row["actor"],
+            source=row["source_name"],
+            created_at=row["created_at"],
+            ends_at=row["ends_at"],
+            lifted_at=row["lifted_at"],
+            lifted_by=row["lifted_by"],
+            lifted_reason=row["lifted_reason"],
+        )
