@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
@@ -86,7 +86,7 @@ RECIPIENTS = Declared(
     ("outcome",),
 )
 BYTES = Declared(
-    Kind.COUNTER, "relayed_bytes_total", "Octets the next hop took: message size times copies."
+    Kind.COUNTER, "relayed_bytes_total", "Octets the next hop took, of all copies together."
 )
 RELAY_SECONDS = Declared(
     Kind.HISTOGRAM,
@@ -129,6 +129,9 @@ FACTS = Declared(Kind.COUNTER, "facts_total", "Facts recorded against tenants, b
 BLOCKED = Declared(Kind.COUNTER, "domains_blocked_total", "Sender domains blocked by a rule.")
 UNSUBSCRIBED = Declared(
     Kind.COUNTER, "unsubscribes_total", "Unsubscribe requests put in force on the web."
+)
+SMTP_UP = Declared(
+    Kind.GAUGE, "smtp_process_up", "1 when the SMTP process answered for this scrape, else 0."
 )
 LOOP_LAG = Declared(
     Kind.HISTOGRAM,
@@ -243,6 +246,7 @@ class WebMetrics(ProcessMetrics):
 
     def __init__(self) -> None:
         super().__init__("web")
+        self.smtp_up = Gauge(SMTP_UP.full_name, SMTP_UP.help, registry=self.registry)
         self._unsubscribed = _counter(UNSUBSCRIBED, self.registry)
 
     def count(self, event: Event) -> None:
@@ -312,9 +316,9 @@ class Metrics(ProcessMetrics):
         if isinstance(recipients, list):
             for recipient in recipients:
                 self._recipients(recipient["state"]).inc()
-        size, copies, ms = detail.get("size"), detail.get("copies"), detail.get("ms")
-        if isinstance(size, int) and isinstance(copies, int):
-            self._bytes.inc(size * copies)
+        octets, ms = detail.get("taken_octets"), detail.get("ms")
+        if isinstance(octets, int):
+            self._bytes.inc(octets)
         if isinstance(ms, int | float):
             self._relay_seconds.observe(ms / 1000)
 

@@ -26,19 +26,23 @@ def router(pages: Pages) -> APIRouter:
     @routes.api_route("/replies/", methods=["GET", "HEAD"])
     async def catalogue(request: Request) -> Response:
         replies = sorted(CATALOGUE, key=lambda reply: reply.tag)
-        return pages.page(request, "replies", replies=replies, sentence=sentence)
+        return pages.page(request, "replies", replies=replies, explained=explained)
 
     @routes.api_route("/replies/{tag}", methods=["GET", "HEAD"])
     async def explanation(request: Request, tag: str) -> Response:
         reply = BY_TAG.get(tag.upper())
         if reply is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        explanations = {"en": reply.explanation, "pl": EXPLANATIONS.get(reply.tag, "")}
         return pages.page(
-            request, "reply", reply=reply, sentence=sentence, explanations=explanations
+            request, "reply", reply=reply, sentence=sentence(reply), explained=explained
         )
 
     return routes
+
+
+def explained(reply: Reply, language: str) -> str:
+    """What the reply means, in Polish or English."""
+    return EXPLANATIONS[reply.tag] if language == "pl" else reply.explanation
 
 
 def sentence(reply: Reply) -> str:

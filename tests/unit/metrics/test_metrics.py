@@ -30,12 +30,12 @@ def value(text: str, line: str) -> float:
 
 def relayed(*states: str) -> Event:
     recipients = [{"n": n, "state": state} for n, state in enumerate(states, 1)]
-    detail: dict[str, object] = {"size": 1000, "copies": 2, "recipients": recipients, "ms": 3.0}
+    detail: dict[str, object] = {"taken_octets": 2000, "recipients": recipients, "ms": 3.0}
     return Event("message.relayed", 1.0, detail=detail)
 
 
 def test_a_relayed_message_counts_once_with_its_recipients_and_octets() -> None:
-    """Octets are size times copies, as the contract counts them."""
+    """Octets are those of every copy that was taken, as the contract counts them."""
     metrics = Metrics()
     metrics.count(relayed("taken", "taken", "refused"))
     text = metrics.text()

@@ -1,0 +1,63 @@
+"""Jobs that run now and then in the web process, apart from the SMTP loop.
+
+A `Job` is a name, a pause and an async function that says how much it did. `run_jobs` runs each
+after its pause, for ever; what was done is an event `job.done`, a store that could not serve is
+`job.failed`, and the job comes again after the next pause. The ledger and the journal clear up
+after themselves where they are written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import StoreUnavailable
+from gateway.events import Emit, Event
+from gateway.records.upkeep import shrink_log
+from policies.ports import Clock
+
+LOG_OCTETS = 64 * 2**20
+"""What the write-ahead log may keep after a busy time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Runs every `pause` seconds; `run` gives how much was done (rows, octets), 0 for nothing."""
+
+    name: str
+    pause: float
+    run: Callable[[], Awaitable[int]]
+
+
+def standard_jobs(database: Path) -> list[Job]:
+    """The jobs of every gateway."""
+
+    async def shrink() -> int:
+        return await asyncio.to_thread(shrink_log, database, LOG_OCTETS)
+
+    return [Job("database log shortened", 600.0, shrink)]
+
+
+async def run_jobs(
+    jobs: Sequence[Job],
+    emit: Emit,
+    clock: Clock,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Run all of them, each at its own pace, until cancelled."""
+
+    async def repeat(job: Job) -> None:
+        while True:
+            await sleep(job.pause)
+            detail: dict[str, object] = {"job": job.name}
+            try:
+                done = await job.run()
+            except StoreUnavailable as error:
+                emit(Event("job.failed", clock(), detail=detail | {"error": str(error)}))
+                continue
+            if done:
+                emit(Event("job.done", clock(), detail=detail | {"amount": done}))
+
+    await asyncio.gather(*(repeat(job) for job in jobs))

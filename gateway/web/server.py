@@ -1,0 +1,220 @@
+"""The web process: wiring of the pages to records, journal and the SMTP process, and its life.
+
+`run_web` is its entry, its sibling's is `gateway.app`. SIGHUP and the control verb `reload` put the
+configuration's present content in force, except where it listens; SIGTERM ends it after the
+requests under way. Raises ConfigurationError when it cannot start as configured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import uvloop
+
+from gateway.config.load import Loaded, load
+from gateway.config.values import Endpoint
+from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ControlServer, ask
+from gateway.errors import ConfigurationError, ConsentryError, StoreUnavailable
+from gateway.events import Event
+from gateway.jobs import run_jobs, standard_jobs
+from gateway.journal import Journal
+from gateway.metrics import WebMetrics, heartbeat, merge
+from gateway.records.database import open_database
+from gateway.records.keyring import open_keyring
+from gateway.records.streams import find_stream
+from gateway.records.suppressions import suppress as add_suppression
+from gateway.web.app import web_app
+from gateway.web.health import problems_of
+from gateway.web.http import HttpServer
+from gateway.web.parts import WebParts
+from suppression.standing import Reason
+from suppression.tokens import Token, Tokens
+
+DATABASE = "consentry.db"
+WRITE_SECONDS = 10.0
+"""How long an opt-out may take to become durable before the caller is told to come back."""
+ASK_SECONDS = 3.0
+
+
+class WebProcess:
+    """One web process. `start`, then `run` until told to stop, then `stop`."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        config, state_dir = loaded.config, loaded.config.state_dir
+        self._smtp = state_dir / SMTP_SOCKET
+        self.metrics = WebMetrics()
+        self.journal = Journal(
+            state_dir / "journal",
+            "web",
+            config.journal.max_bytes,
+            config.journal.keep_files,
+            observers=(self.metrics.count,),
+        )
+        self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
+        self.database = open_database(state_dir / DATABASE)
+        self._parts = self._make_parts(loaded)
+        self._http = HttpServer(web_app(lambda: self._parts))
+        self._control = ControlServer(
+            state_dir / WEB_SOCKET, {"status": self._status, "reload": self._answer_reload}
+        )
+        self._started_at = time.time()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen; ConfigurationError when the address cannot be had."""
+        self._socket = listen(self._loaded.config.web.listen)
+        await self._control.start()
+        self._tasks = [
+            asyncio.create_task(heartbeat(self.metrics.loop_lag.observe)),
+            asyncio.create_task(run_jobs(standard_jobs(self.database.path), self._emit, time.time)),
+        ]
+        self._emit(Event("process.started", time.time(), detail={"process": "web"}))
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._http.end)
+        await self._http.serve(sockets=[self._socket])
+
+    async def stop(self) -> None:
+        """End what runs and write what is left."""
+        await self._control.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.database.close()
+        self._emit(Event("process.stopped", time.time(), detail={"process": "web"}))
+        self.journal.close()
+
+    def _emit(self, event: Event) -> None:
+        event.config = self._loaded.hash
+        self.journal.emit(event)
+
+    # ---- configuration ------------------------------------------------------------------------
+
+    def reload(self) -> tuple[str, ...]:
+        """Put the files' present content in force; its warnings. The old stays on any error."""
+        try:
+            loaded = load(self._loaded.path)
+            parts = self._make_parts(loaded)
+        except ConsentryError as problem:
+            detail: dict[str, object] = {"errors": str(problem).splitlines()}
+            self._emit(Event("config.refused", time.time(), detail=detail))
+            raise
+        warnings = loaded.warnings
+        if loaded.config.web.listen != self._loaded.config.web.listen:
+            warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
+        self._loaded, self._parts = loaded, parts
+        self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
+        return warnings
+
+    def _make_parts(self, loaded: Loaded) -> WebParts:
+        keyring = open_keyring(self.database, loaded.config.keyring)
+        return WebParts(
+            tokens=Tokens(keyring),
+            opt_out=self.opt_out,
+            problems=self._problems,
+            metrics=self._merged_metrics,
+            is_https=loaded.config.web.link.startswith("https://"),
+        )
+
+    def _on_hangup(self) -> None:
+        with suppress(ConsentryError):  # told in the journal; a signal has nobody to answer to
+            self.reload()
+
+    # ---- what the pages ask for ---------------------------------------------------------------
+
+    async def opt_out(self, token: Token) -> None:
+        """Suppress the recipient in the stream, durably; StoreUnavailable when that failed."""
+        now = time.time()
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                is_new, tenant, stream = await self.database.write(
+                    lambda connection: (
+                        add_suppression(
+                            connection,
+                            token.stream_number,
+                            token.key,
+                            Reason.UNSUBSCRIBE,
+                            "one-click",
+                            now,
+                        )[1],
+                        *(find_stream(connection, token.stream_number) or ("", "")),
+                    )
+                )
+        except LookupError as error:
+            # Ours, but for a stream these records do not know: they were restored from a backup.
+            raise StoreUnavailable(str(error)) from error
+        except TimeoutError as error:
+            raise StoreUnavailable(f"records: not written within {WRITE_SECONDS:g} s") from error
+        if is_new:
+            detail: dict[str, object] = {"key": token.key.hex()}
+            self._emit(Event("unsubscribed", now, tenant=tenant, stream=stream, detail=detail))
+        if not self.journal.is_writable:
+            raise StoreUnavailable("the journal cannot be written")
+
+    async def _problems(self) -> list[str]:
+        try:
+            problems = problems_of(await ask(self._smtp, "health", patience=ASK_SECONDS))
+        except ControlError as error:
+            return [f"the SMTP process does not answer: {error}"]
+        if not self.journal.is_writable:
+            problems.append("the web process's journal cannot be written")
+        return problems
+
+    async def _merged_metrics(self) -> str:
+        try:
+            smtp = [str(await ask(self._smtp, "metrics", patience=ASK_SECONDS))]
+        except ControlError:
+            smtp = []
+        self.metrics.smtp_up.set(len(smtp))
+        return merge([*smtp, self.metrics.text()])
+
+    # ---- asked over the control socket --------------------------------------------------------
+
+    async def _status(self, _request: Mapping[str, object]) -> object:
+        return {
+            "started": self._started_at,
+            "config": self._loaded.hash,
+            "listen": str(self._loaded.config.web.listen),
+            "connections": self._http.connections,
+        }
+
+    async def _answer_reload(self, _request: Mapping[str, object]) -> object:
+        warnings = self.reload()
+        return {"config": self._loaded.hash, "warnings": list(warnings)}
+
+
+def listen(endpoint: Endpoint) -> socket.socket:
+    """A listening socket on `endpoint`."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    try:
+        return socket.create_server((endpoint.host, endpoint.port), family=family, backlog=512)
+    except OSError as error:
+        raise ConfigurationError(f"web.listen: {endpoint}: {error.strerror or error}") from error
+
+
+async def _serve(path: Path) -> None:
+    process = WebProcess(load(path))
+    try:
+        await process.start()
+        await process.run()
+    finally:
+        await process.stop()
+
+
+def run_web(path: Path) -> None:
+    """Run the web process under uvloop until it is told to end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(path))
