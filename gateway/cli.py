@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from gateway.commands import config, tenant
+from gateway.commands import block, config, dkim, journal, service, tenant
 from gateway.errors import ConfigurationError, ConsentryError
 
 app = typer.Typer(
@@ -36,7 +36,11 @@ Every command finds its settings by --config, $CONSENTRY_CONFIG, ./consentry.yam
 )
 
 config.register(app)
+service.register(app)
+journal.register(app)
 app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
+app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
+app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
 
 
 def main() -> None:

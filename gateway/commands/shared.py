@@ -7,6 +7,8 @@ error on standard error. `show` prints rows as a table for people or as JSON for
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from gateway.config.load import Loaded, load
 from gateway.errors import ConfigurationError
 
 SEARCHED = (Path("consentry.yaml"), Path("/etc/consentry/consentry.yaml"))
+PIPED_WIDTH = 200
+"""Columns of a table that is read by a program, where a row should stay one line."""
 
 ConfigOption = Annotated[
     Path | None,
@@ -32,6 +36,15 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+ByOption = Annotated[
+    str | None, typer.Option(help="Who decided it.", show_default="your login name")
+]
+
+
+def actor(by: str | None) -> str:
+    """Who does this, for the records: `by`, or the person behind sudo, or the account."""
+    account = os.environ.get("SUDO_USER") or os.environ.get("USER")
+    return by or account or f"uid {os.getuid()}"
 
 
 def find_config(path: Path | None) -> Path:
@@ -74,7 +87,8 @@ def show(rows: Sequence[Mapping[str, object]], as_json: bool, empty: str = "noth
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table, markup=False, highlight=False)
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    console.print(table, markup=False, highlight=False)
 
 
 def _cell(value: object) -> str:
@@ -86,7 +100,7 @@ def _cell(value: object) -> str:
         case False:
             return "no"
         case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
         case str():
             return value
         case list() | tuple() | set() | frozenset():

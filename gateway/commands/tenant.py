@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.shared import ConfigOption, JsonOption, open_config, show
+from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, open_config, show
 from gateway.config import edit, write
 from gateway.config.load import Loaded
 from gateway.config.templates import TenantDraft, tenant_yaml
@@ -133,9 +132,7 @@ def open_(
     confirmation: Annotated[
         str, typer.Option(help="What the customer confirmed, as you want to prove it later.")
     ],
-    by: Annotated[
-        str | None, typer.Option(help="Who recorded it.", show_default="your login name")
-    ] = None,
+    by: ByOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Record what the customer confirmed and let it send at full speed.
@@ -143,8 +140,7 @@ def open_(
     Example: consentry tenant open acme --confirmation "anti-spam terms signed, contract 4711"
     """
     loaded = open_config(config)
-    actor = by or os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
-    edit.open_tenant(loaded, name, confirmation, actor, datetime.now(UTC))
+    edit.open_tenant(loaded, name, confirmation, actor(by), datetime.now(UTC))
     typer.echo(f"{name} is open. {RELOAD}")
 
 

@@ -189,7 +189,7 @@ def _streams(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator
             yield from _link(name, (*at, "unsubscribe"), config)
         for index, address in enumerate(settings.mail_from):
             here = (*at, "mail_from", index)
-            if not _owns(tenant, address.rpartition("@")[2]):
+            if not tenant.owns(address.rpartition("@")[2]):
                 yield Problem(name, here, f"{address} is in none of the tenant's domains; add it")
             if address in chosen:
                 yield Problem(name, here, f"{address} already chooses stream {chosen[address]}")
@@ -211,13 +211,6 @@ def _link(name: str, keys: tuple[str, ...], config: GatewayConfig) -> Iterator[P
         yield Problem(
             name, keys, f"RFC 8058 section 3.1 asks for https links, and `web.base_url` is {url}"
         )
-
-
-def _owns(tenant: TenantConfig, domain: str) -> bool:
-    return any(
-        domain == own or (own.startswith("*.") and domain.endswith(own[1:]))
-        for own in tenant.domains
-    )
 
 
 def _claims(tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:

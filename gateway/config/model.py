@@ -288,6 +288,11 @@ class GatewayConfig(Settings):
     )
 
     @property
+    def database(self) -> Path:
+        """The records."""
+        return self.state_dir / "consentry.db"
+
+    @property
     def policy_modes(self) -> tuple[tuple[str, Mode], ...]:
         """The policies as (name, mode) pairs, in order."""
         return tuple(pair for entry in self.policies for pair in entry.items())

@@ -202,6 +202,13 @@ class TenantConfig(Settings):
         """The stream marked default, or the only one."""
         return next((n for n, s in self.streams.items() if s.default), next(iter(self.streams)))
 
+    def owns(self, domain: str) -> bool:
+        """True when `domain` (A-label) is a sender domain, by itself or under a `*.` entry."""
+        return any(
+            domain == own or (own.startswith("*.") and domain.endswith(own[1:]))
+            for own in self.domains
+        )
+
     @model_validator(mode="after")
     def _one_default(self) -> Self:
         marked = sum(stream.default for stream in self.streams.values())
