@@ -83,7 +83,9 @@ class Gateway:
         )
         self.database = open_database(state_dir / DATABASE)
         keyring = open_keyring(self.database, config.keyring)
-        self.standings = SqliteStandings(self.database.path, keyring)
+        self.standings = SqliteStandings(
+            self.database.path, keyring, clock, self.metrics.look_up_seconds.observe
+        )
         self.blocks = BlockList(self.database.path)
         table = WindowTable(clock)
         self.rates = MemoryRateWindows(table)
@@ -109,7 +111,9 @@ class Gateway:
         prepared = self._prepare(loaded)
         self.snapshot = prepared.snapshot
         self.hops = NextHops(prepared.hops, self.emit)
-        self.delivery = Delivery(self.ledger, self.hops, Tokens(keyring), self.emit, clock)
+        self.delivery = Delivery(
+            self.ledger, self.hops, Tokens(keyring), self.emit, self.metrics, clock
+        )
         self.services = Services(
             current=lambda: self.snapshot,
             authenticator=self.authenticator,
@@ -283,8 +287,9 @@ class Gateway:
         self.watch.drain(grace)
         loop = asyncio.get_running_loop()
         last = loop.time() + grace + DRAIN_MARGIN
-        while (len(self.watch) or self.delivery.in_progress) and loop.time() < last:
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - once in a life, not worth an event
+        # Once in a life, so polling is simpler than an event that two parts would have to set.
+        while (len(self.watch) or self.delivery.in_progress) and loop.time() < last:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
         self._ended.set()
 
     # ---- asked over the control socket --------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 from gateway import replies
 from gateway.errors import (
@@ -30,13 +31,14 @@ from gateway.message.mailbox_list import mailboxes
 from gateway.message.received import Message
 from gateway.message.stamp import Stamped, StampPlan, stamp
 from gateway.message.unsubscribe_fields import unsubscribe_fields
+from gateway.metrics import Metrics
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
 from gateway.relay.outcome import State
 from gateway.relay.transaction import Copy, RelayTransaction
 from gateway.replies import Reply
 from gateway.smtp.services import Client, Delivered, Snapshot
-from gateway.words import Body, StreamKind
+from gateway.words import Body, Stage, StreamKind
 from policies.ports import Clock
 from policies.transaction import Recipient, Transaction
 from suppression.address import a_label
@@ -76,12 +78,19 @@ class Delivery:
     """Delivers messages for every session of the process."""
 
     def __init__(
-        self, ledger: Ledger, hops: NextHops, tokens: Tokens, emit: Emit, clock: Clock
+        self,
+        ledger: Ledger,
+        hops: NextHops,
+        tokens: Tokens,
+        emit: Emit,
+        metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._hops = hops
         self._tokens = tokens
         self._emit = emit
+        self._metrics = metrics
         self._clock = clock
         self._unseen: dict[str, Plan] = {}
         self.in_progress = 0
@@ -140,7 +149,9 @@ class Delivery:
             view = HeaderView.parse(job.message.header)
         except HeaderSyntaxError as problem:
             raise _Refused(replies.BAD_MESSAGE.fill(problem=problem)) from problem
+        started = perf_counter()
         ruling = await job.snapshot.pipeline.message(job.transaction, job.message, view)
+        self._metrics.policy_seconds[Stage.MESSAGE].observe(perf_counter() - started)
         job.trail["message"] = ruling.trail
         if ruling.reply is not None:
             raise _Refused(ruling.reply)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
+from time import perf_counter
 from typing import Any
 
 from gateway import replies
@@ -20,7 +21,8 @@ from gateway.message.address import parse_path
 from gateway.message.received import Receiver
 from gateway.message.received_field import with_protocol
 from gateway.pipeline import Ruling
-from gateway.relay.answers import reply_for
+from gateway.relay.answers import reply_for, without_addresses
+from gateway.relay.outcome import HopReply
 from gateway.relay.transaction import RelayTransaction
 from gateway.replies import Reply
 from gateway.smtp import commands
@@ -31,7 +33,7 @@ from gateway.smtp.memory import STEP
 from gateway.smtp.parameters import EnvelopeParameters, ParameterError, read_mail_parameters
 from gateway.smtp.sasl import Credentials, Exchange
 from gateway.smtp.services import Client, Delivered, Listening, Services, Snapshot
-from gateway.words import Address
+from gateway.words import Address, Stage
 from policies.terms import StreamTerms, TenantTerms
 from policies.transaction import Recipient, Transaction
 from suppression.address import a_label
@@ -66,7 +68,7 @@ class Session:
         self._identity: Identity | None = None
         self._transaction: Transaction | None = None
         self._relay: RelayTransaction | None = None
-        self._trail: dict[str, object] = {}
+        self._trail: dict[str, list[dict[str, object]]] = {}
         self._refused = 0
         self._errors = 0
         self._auth_failures = 0
@@ -227,7 +229,9 @@ class Session:
             return
         stream = self._stream(tenant, self._identity, sender)
         transaction = self._open(snapshot, tenant, stream, sender, parameters)
+        started = perf_counter()
         ruling = await snapshot.pipeline.mail(transaction)
+        self._services.metrics.policy_seconds[Stage.MAIL].observe(perf_counter() - started)
         await self._services.enforcement.after_mail(transaction, ruling)
         if ruling.reply is not None:
             self._emit(
@@ -239,7 +243,7 @@ class Session:
             self._refuse(ruling.reply, transaction.ref)
             await self._end_transaction()
             return
-        self._trail = {"mail": ruling.trail}
+        self._trail = {"mail": ruling.trail, "rcpt": []}
         self._engine.opened()
         self._connection.send(_SENDER_OK)
 
@@ -330,7 +334,9 @@ class Session:
         places: list[int],
         answers: list[bytes | None],
     ) -> None:
+        started = perf_counter()
         rulings = await self._snapshot.pipeline.rcpt(transaction, addresses)
+        self._services.metrics.policy_seconds[Stage.RCPT].observe(perf_counter() - started)
         await self._services.enforcement.after_rcpt(transaction, rulings)
         passed: list[tuple[int, Recipient, Ruling]] = []
         for place, address, (recipient, ruling) in zip(places, addresses, rulings, strict=True):
@@ -349,11 +355,22 @@ class Session:
             if hop.is_positive:
                 transaction.recipients.append(recipient)
                 self._engine.accepted_recipient()
+                self._note(recipient.index, ruling)
                 answers[place] = _RCPT_OK
             else:
                 answers[place] = self._refused_recipient(
-                    reply_for(hop), recipient.index, recipient.address, recipient, ruling
+                    reply_for(hop), recipient.index, recipient.address, recipient, ruling, hop
                 )
+
+    def _note(self, number: int, ruling: Ruling) -> None:
+        # Recipients judged alike share one entry: a hundred of them are one line of the record.
+        noted = self._trail["rcpt"]
+        if noted and noted[-1]["trail"] == ruling.trail:
+            numbers = noted[-1]["n"]
+            if isinstance(numbers, list):
+                numbers.append(number)
+        else:
+            noted.append({"n": [number], "trail": ruling.trail})
 
     def _address(
         self, command: commands.Rcpt | commands.Invalid, transaction: Transaction
@@ -379,6 +396,7 @@ class Session:
         address: Address | None = None,
         recipient: Recipient | None = None,
         ruling: Ruling | None = None,
+        hop: HopReply | None = None,
     ) -> bytes:
         transaction = self._transaction
         ref = f"{transaction.ref}.{number}" if transaction else ""
@@ -389,6 +407,8 @@ class Session:
             detail["key"] = recipient.standing.key.hex()
         if ruling is not None:
             detail["trail"] = ruling.trail
+        if hop is not None:
+            detail["next_hop"] = f"{hop.code} {hop.enhanced} {without_addresses(hop.text)}"
         if address is not None and self._snapshot.records_addresses:
             detail["address"] = address.text
         self._emit(
