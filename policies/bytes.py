@@ -26,13 +26,13 @@ Warn = Callable[[str, int, int, int], None]
 
 
 def daily_limit(limits: Limits, now: float) -> int:
-    """Octets in any 24 h at `now`: what is announced for it at least 24 h ahead, else the plain."""
-    announced = (
+    """Octets in any 24 h at `now`: what was announced at least 24 h ahead, else the usual."""
+    announced = [
         announcement.bytes_per_day
         for announcement in limits.announcements
         if announcement.announced_at + DAY <= announcement.starts_at <= now < announcement.ends_at
-    )
-    return max(limits.bytes_per_day, *announced) if limits.announcements else limits.bytes_per_day
+    ]
+    return max([limits.bytes_per_day, *announced])
 
 
 class BytesPolicy:

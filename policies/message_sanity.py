@@ -39,7 +39,7 @@ class MessageSanityPolicy:
     async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge the header section's structure."""
         if not view.fields:
-            return _bad("the message has no header section")
+            return _bad("The message has no header section")
         if b"from" not in view:
             return refuse(replies.FROM_ALIGN.fill(problem="There is no From field"), "no From")
         names = [field.name for field in view.fields]
@@ -63,11 +63,11 @@ def _repeated(name: bytes) -> Verdict:
         return refuse(
             replies.FROM_ALIGN.fill(problem="There are several From fields"), "From twice"
         )
-    return _bad(f"there are several {shown} fields; one is allowed (RFC 5322 section 3.6)")
+    return _bad(f"There are several {shown} fields; one is allowed (RFC 5322 section 3.6)")
 
 
 def _bad(problem: str) -> Verdict:
-    return refuse(replies.BAD_MESSAGE.fill(problem=problem.capitalize()), problem)
+    return refuse(replies.BAD_MESSAGE.fill(problem=problem), problem)
 
 
 def _contractual(stream: StreamTerms, view: HeaderView) -> Verdict | None:

@@ -1,0 +1,269 @@
+"""How much may be sent: batches, bytes, rates, recipients."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.words import StreamKind
+from policies.batch import BatchPolicy
+from policies.bytes import BytesPolicy, daily_limit
+from policies.rate import RatePolicy
+from policies.recipients import RecipientsPolicy
+from policies.terms import DAY, Announcement, Limits, Rate
+
+NOON = 1_800_000_000.0
+HOUR = 3600
+
+
+def tag(verdict):
+    return verdict.reply.tag if verdict.reply else ""
+
+
+def tags(verdicts):
+    return [tag(verdict) for verdict in verdicts]
+
+
+async def settle(t, octets=0, recipients=0):
+    for hold in t.holds:
+        await hold.settle(octets, recipients)
+
+
+# ---- one batch at a time ------------------------------------------------------------------------
+
+
+async def test_a_second_batch_waits_and_is_served_when_the_first_ends(world):
+    """A parallel mailer is serialised and loses nothing; waiting in line is no defiance."""
+    policy = BatchPolicy(world.batches, world.monotonic)
+    first, second = world.transaction(), world.transaction()
+    assert tag(await policy.at_mail(first)) == ""
+    waiting = asyncio.create_task(policy.at_mail(second))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await settle(first)
+    verdict = await waiting
+    assert tag(verdict) == ""
+    assert not verdict.inputs
+    assert world.batches.open("acme") == 1
+
+
+async def test_who_waited_in_vain_gets_batch_busy(world):
+    """The reply says how many are open, how many may be and how long it waited."""
+    policy = BatchPolicy(world.batches, world.monotonic)
+    await policy.at_mail(world.transaction())
+    verdict = await policy.at_mail(world.transaction(limits=Limits(batch_wait=0.01)))
+    assert verdict.reply.text == "1 of 1 batches are open; one at a time, waited 0.01 s"
+
+
+@pytest.mark.parametrize(
+    ("pause", "open_still", "expected"),
+    [(0, True, True), (60, True, True), (61, True, False), (10, False, False)],
+)
+async def test_defiance_is_a_mail_soon_after_batch_busy_while_a_batch_is_open(
+    world, pause, open_still, expected
+):
+    """Within 60 s of [BATCH-BUSY], and while the batch is open, a further MAIL is defiance."""
+    policy, hasty = BatchPolicy(world.batches, world.monotonic), Limits(batch_wait=0.01)
+    first = world.transaction()
+    await policy.at_mail(first)
+    assert "defiance" not in (await policy.at_mail(world.transaction(limits=hasty))).inputs
+    world.now += pause
+    if not open_still:
+        await settle(first)
+    verdict = await policy.at_mail(world.transaction(limits=hasty))
+    assert verdict.inputs.get("defiance", False) is expected
+
+
+async def test_observing_neither_waits_nor_counts_as_a_warning(world):
+    """In `observe` mode nobody is held up, and what was never refused cannot be defied."""
+    policy = BatchPolicy(world.batches, world.monotonic, waits=False)
+    await policy.at_mail(world.transaction())
+    for _ in range(2):
+        async with asyncio.timeout(1):
+            verdict = await policy.at_mail(world.transaction())
+        assert tag(verdict) == "BATCH-BUSY"
+        assert "defiance" not in verdict.inputs
+
+
+def test_the_line_ends_the_wait_not_the_pipeline(world):
+    """A batch's own deadline is longer than the wait in line."""
+    t = world.transaction(limits=Limits(batch_wait=120))
+    assert BatchPolicy(world.batches, world.monotonic).deadline(t) > 120
+
+
+# ---- bytes --------------------------------------------------------------------------------------
+
+
+def bytes_policy(world, warned=None):
+    warn = (lambda *what: warned.append(what)) if warned is not None else (lambda *_: None)
+    return BytesPolicy(world.byte_windows, world.rates, warn)
+
+
+LIST, PLAIN = {"kind": StreamKind.LIST}, {"kind": StreamKind.TRANSACTIONAL}
+K = Limits(bytes_per_day=1000, message_bytes=800)
+
+
+@pytest.mark.parametrize("size", [None, 300])
+@pytest.mark.parametrize("kind", [LIST, PLAIN])
+async def test_true_octets_times_copies_decide_and_what_was_taken_is_counted(world, size, kind):
+    """With SIZE or without, one copy or several: the stamped octets decide, the taken count."""
+    policy = bytes_policy(world)
+    t = world.transaction(size=size, limits=K, **kind)
+    assert tag(await policy.at_mail(t)) == ""
+    assert tags(await policy.at_rcpt(t, world.recipients(3))) == ["", "", ""]
+    assert tag(await policy.confirm(t, 330, 3)) == ""
+    assert await world.byte_windows.used("acme") == 990
+    await settle(t, 660, 2)
+    assert await world.byte_windows.used("acme") == 660
+
+
+async def test_what_does_not_fit_any_more_is_refused_before_a_copy_goes_out(world):
+    """Without SIZE the decision falls when stamped, with the time at which it fits, and resets."""
+    policy = bytes_policy(world)
+    first, second = world.transaction(limits=K), world.transaction(limits=K)
+    await policy.at_mail(first)
+    await policy.confirm(first, 300, 2)
+    await settle(first, 600, 2)
+    await policy.at_mail(second)
+    verdict = await policy.confirm(second, 500, 1)
+    assert verdict.reply.text == (
+        "600 of 1000 bytes in 24 h are used; enough is free again at 2027-01-16 08:00:00 UTC"
+    )
+    world.now += DAY
+    assert tag(await policy.confirm(second, 500, 1)) == ""
+
+
+async def test_copies_of_a_list_stream_are_reserved_at_rcpt(world):
+    """Each further recipient reserves one more SIZE; those that do not fit are deferred."""
+    policy = bytes_policy(world)
+    t = world.transaction(size=300, limits=K, **LIST)
+    await policy.at_mail(t)
+    t.recipients = world.recipients(1)
+    assert tags(await policy.at_rcpt(t, world.recipients(4))) == ["", "", "BYTES", "BYTES"]
+    assert await world.byte_windows.used("acme") == 900
+
+
+@pytest.mark.parametrize(
+    ("size", "limits", "text"),
+    [
+        (801, K, "Message of 801 bytes exceeds the limit of 800"),
+        (900, Limits(bytes_per_day=850), "Message of 900 bytes exceeds the limit of 850"),
+    ],
+)
+async def test_what_can_never_fit_is_refused_for_good(world, size, limits, text):
+    """Over the size of one message, or over the whole day's bytes, is a 552."""
+    verdict = await bytes_policy(world).at_mail(world.transaction(size=size, limits=limits))
+    assert (verdict.reply.code, verdict.reply.text) == (552, text)
+
+
+async def test_a_message_over_the_size_limit_is_refused_whatever_mail_said(world):
+    """The message as received is measured too."""
+    t = world.transaction(size=1, limits=Limits(message_bytes=10))
+    message = world.message("From: a@acme.example")
+    assert tag(await bytes_policy(world).at_message(t, *message)) == "TOO-BIG"
+
+
+async def test_copies_that_can_never_fit_together_are_refused_for_good(world):
+    """More octets in one message than the whole day has is [TOO-BIG] when stamped."""
+    policy, t = bytes_policy(world), world.transaction(limits=K)
+    await policy.at_mail(t)
+    assert tag(await policy.confirm(t, 300, 4)) == "TOO-BIG"
+
+
+@pytest.mark.parametrize(
+    ("announced", "now", "expected"),
+    [
+        (-DAY, 0, 5000),
+        (-DAY, DAY - 1, 5000),
+        (-DAY, -1, 1000),
+        (-DAY, DAY, 1000),
+        (-DAY + 1, 0, 1000),
+    ],
+)
+def test_an_announcement_a_day_ahead_raises_the_limit_for_its_dates(announced, now, expected):
+    """Announced 24 h ahead the higher limit holds from its start to its end; later, not at all."""
+    raised = Announcement(NOON + announced, NOON, NOON + DAY, 5000)
+    assert daily_limit(Limits(bytes_per_day=1000, announcements=(raised,)), NOON + now) == expected
+
+
+def test_an_announcement_never_lowers_the_limit():
+    """A smaller announcement changes nothing."""
+    lower = Announcement(NOON - DAY, NOON, NOON + DAY, 5)
+    assert daily_limit(Limits(bytes_per_day=1000, announcements=(lower,)), NOON) == 1000
+
+
+async def test_a_stream_with_a_limit_of_its_own_has_a_window_of_its_own(world):
+    """Its octets do not count for the tenant, and its tenant's announcement does not raise it."""
+    raised = Announcement(NOON - DAY, NOON, NOON + DAY, 5000)
+    tenant = Limits(bytes_per_day=1000, announcements=(raised,))
+    own = Limits(bytes_per_day=500, announcements=(raised,))
+    t = world.transaction(size=400, limits=own, tenant_limits=tenant)
+    policy = bytes_policy(world)
+    assert tag(await policy.at_mail(t)) == ""
+    assert await world.byte_windows.used("acme") == 0
+    assert tag(await policy.at_mail(t)) == "BYTES"
+
+
+async def test_warnings_come_at_80_and_95_percent_once_in_a_day(world):
+    """Each mark is told once per window, the higher one only when both are passed at once."""
+    warned = []
+    policy = bytes_policy(world, warned)
+
+    async def send(octets):
+        t = world.transaction(limits=K)
+        await policy.at_mail(t)
+        await policy.confirm(t, octets, 1)
+        await settle(t, octets, 1)
+
+    for octets in (790, 10, 50, 100, 10):
+        await send(octets)
+    assert warned == [("acme", 80, 800, 1000), ("acme", 95, 950, 1000)]
+    world.now += DAY
+    await send(960)
+    assert warned[2:] == [("acme", 95, 960, 1000)]
+
+
+# ---- rates and recipients -----------------------------------------------------------------------
+
+RATES = Limits(
+    rates=(Rate("messages", 3, HOUR), Rate("messages", 2, 60), Rate("recipients", 4, DAY))
+)
+
+
+async def test_all_windows_count_at_once_and_the_short_one_spares_the_long(world):
+    """What the minute refuses does not use up the hour."""
+    policy, t = RatePolicy(world.rates), world.transaction(limits=RATES)
+    assert tags([await policy.at_mail(t) for _ in range(5)]) == ["", "", "RATE", "RATE", "RATE"]
+    world.now += 60
+    verdicts = [await policy.at_mail(t) for _ in range(2)]
+    assert tags(verdicts) == ["", "RATE"]
+    assert "3 of 3 messages per hour are used" in verdicts[1].reply.text
+
+
+async def test_recipients_are_counted_one_by_one(world):
+    """Of a group as many pass as the window has room for."""
+    policy, t = RatePolicy(world.rates), world.transaction(limits=RATES)
+    assert tags(await policy.at_rcpt(t, world.recipients(6))) == ["", "", "", "", "RATE", "RATE"]
+
+
+async def test_a_stream_with_rates_of_its_own_is_counted_by_itself(world):
+    """Its messages do not use up the tenant's, nor theirs its."""
+    policy = RatePolicy(world.rates)
+    shared = world.transaction(limits=RATES)
+    own = world.transaction(limits=Limits(rates=(Rate("messages", 1, 60),)), tenant_limits=RATES)
+    assert tags([await policy.at_mail(t) for t in (own, own, shared)]) == ["", "RATE", ""]
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "passing"), [(0, 100, 100), (0, 101, 100), (99, 2, 1), (100, 3, 0)]
+)
+async def test_from_the_101st_on_recipients_are_deferred_and_the_first_stand(
+    world, before, asked, passing
+):
+    """Those there is room for pass, each further one gets 452."""
+    t = world.transaction()
+    t.recipients = world.recipients(before)
+    verdicts = await RecipientsPolicy().at_rcpt(t, world.recipients(asked))
+    assert tags(verdicts) == [""] * passing + ["RCPT-LIMIT"] * (asked - passing)
+    assert all(verdict.reply.code == 452 for verdict in verdicts[passing:])

@@ -1,0 +1,108 @@
+"""Who may send: the tenant's state, its sender domains, blocks on them."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.words import StreamKind
+from policies.domain_block import DomainBlockPolicy
+from policies.sender_domain import SenderDomainPolicy
+from policies.tenant_state import TenantStatePolicy
+from policies.terms import TenantState
+
+
+def tag(verdict):
+    return verdict.reply.tag if verdict.reply else ""
+
+
+@pytest.mark.parametrize(
+    ("state", "is_open", "expected"),
+    [
+        (TenantState.OPEN, True, ""),
+        (TenantState.STARTER, True, ""),
+        (TenantState.OPEN, False, "STREAM-CLOSED"),
+        (TenantState.CLOSED, True, "TENANT-CLOSED"),
+        (TenantState.CLOSED, False, "TENANT-CLOSED"),
+        (TenantState.DISABLED, True, "TERMINATED"),
+    ],
+)
+async def test_state_of_tenant_and_stream(world, state, is_open, expected):
+    """Closed and disabled tenants and closed streams may not send."""
+    t = world.transaction(state=state, is_open=is_open)
+    assert tag(await TenantStatePolicy(world.rates).at_mail(t)) == expected
+
+
+async def test_starter_speed_is_a_number_of_messages_in_any_hour(world):
+    """At the starter speed the message over it waits until the time named."""
+    policy = TenantStatePolicy(world.rates)
+    t = world.transaction(state=TenantState.STARTER)
+    assert [tag(await policy.at_mail(t)) for _ in range(3)] == ["", "", "RATE"]
+    verdict = await policy.at_mail(t)
+    assert verdict.reply.text == (
+        "2 of 2 messages per hour are used; free again at 2027-01-15 08:59:55 UTC"
+    )
+    world.now += 3595
+    assert tag(await policy.at_mail(t)) == ""
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "kind", "expected"),
+    [
+        ("news@acme.example", StreamKind.LIST, ""),
+        ("news@sub.acme.test", StreamKind.LIST, ""),
+        ("news@acme.test", StreamKind.LIST, "SENDER"),
+        ("news@sub.acme.example", StreamKind.LIST, "SENDER"),
+        ("news@notacme.example", StreamKind.LIST, "SENDER"),
+        ("news@bücher.example", StreamKind.LIST, ""),
+        ("news@xn--bcher-kva.example", StreamKind.LIST, ""),
+        ("news@\u2fb3\u0020.example", StreamKind.LIST, "SENDER-SYNTAX"),
+        (None, StreamKind.TRANSACTIONAL, ""),
+        (None, StreamKind.LIST, "SENDER"),
+        (None, StreamKind.INQUIRY, "SENDER"),
+    ],
+)
+async def test_mail_from_belongs_to_the_tenant(world, mail_from, kind, expected):
+    """Registered domains and those under `*.` entries pass, U-label or A-label; `<>` by kind."""
+    domains = ("acme.example", "*.acme.test", "xn--bcher-kva.example")
+    t = world.transaction(mail_from, kind=kind, domains=domains)
+    assert tag(await SenderDomainPolicy().at_mail(t)) == expected
+
+
+@pytest.mark.parametrize(
+    ("blocked", "fields", "expected"),
+    [
+        ("other.example", ["From: a@acme.example"], ["", "", ""]),
+        ("acme.example", ["From: a@acme.example"], ["DOMAIN-BLOCKED"] * 3),
+        ("shop.test", ["From: a@shop.test"], ["", "", "DOMAIN-BLOCKED"]),
+        ("shop.test", ["From: a@x.shop.test"], ["", "", "DOMAIN-BLOCKED"]),
+        ("shop.test", ["From: a@ok.test", "Sender: a@shop.test"], ["", "", "DOMAIN-BLOCKED"]),
+        ("other.example", ["From: a@ok.test, b@ok.test"], ["", "", "FROM-ALIGN"]),
+    ],
+)
+async def test_a_block_is_found_at_every_stage(world, blocked, fields, expected):
+    """MAIL FROM counts at every stage, header From and Sender at the message; parents cover."""
+    policy, t = DomainBlockPolicy(world.blocks), world.transaction()
+    world.blocks.put(blocked)
+    got = [await policy.at_mail(t), *await policy.at_rcpt(t, world.recipients(1))]
+    got.append(await policy.at_message(t, *world.message(*fields)))
+    assert [tag(verdict) for verdict in got] == expected
+
+
+async def test_a_block_takes_effect_in_a_running_transaction_and_names_its_case(world):
+    """Blocked after MAIL, the next RCPT is refused, each recipient of the group."""
+    policy, t = DomainBlockPolicy(world.blocks), world.transaction()
+    assert tag(await policy.at_mail(t)) == ""
+    world.blocks.put("acme.example")
+    verdicts = await policy.at_rcpt(t, world.recipients(3))
+    assert [verdict.reply.text for verdict in verdicts] == [
+        "acme.example is blocked, case C-000007"
+    ] * 3
+
+
+async def test_the_empty_sender_is_judged_by_header_from(world):
+    """Mail from `<>` has no envelope domain to block, its author's counts."""
+    policy, t = DomainBlockPolicy(world.blocks), world.transaction(None)
+    world.blocks.put("acme.example")
+    assert tag(await policy.at_mail(t)) == ""
+    message = world.message("From: a@acme.example")
+    assert tag(await policy.at_message(t, *message)) == "DOMAIN-BLOCKED"
