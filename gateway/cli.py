@@ -31,13 +31,14 @@ First steps:
 
     consentry serve
 
-Every command finds its settings by --config, $CONSENTRY_CONFIG, ./consentry.yaml or
-/etc/consentry/consentry.yaml, and prints JSON for machines with --json.""",
+Settings are found by --config, $CONSENTRY_CONFIG, ./consentry.yaml or
+/etc/consentry/consentry.yaml. Commands that print tables print JSON with --json.""",
 )
 
 config.register(app)
 service.register(app)
 journal.register(app)
+config.register_reference(app)
 app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
 app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")

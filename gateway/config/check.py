@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from gateway.config import keyfiles
-from gateway.config.model import GatewayConfig, HopTls, ListenerSettings, ListenerTls
+from gateway.config.document import Keys
+from gateway.config.model import (
+    GatewayConfig,
+    HopTls,
+    LimitSettings,
+    ListenerSettings,
+    ListenerTls,
+)
 from gateway.config.problem import GATEWAY, Problem, warning
 from gateway.config.tenant import TenantConfig, Unsubscribe
 from gateway.config.values import is_loopback
 from gateway.words import Mode, StreamKind
 from policies.registry import REGISTRY
+from policies.terms import Limits
 
 RESERVED = ("example", "invalid", "test", "localhost", "example.com", "example.net", "example.org")
 """Names that no server can have (RFC 2606, RFC 6761)."""
@@ -35,6 +43,7 @@ def problems(
     for name, tenant in tenants.items():
         yield from _tenant(name, tenant, has_clients=name in trusted)
         yield from _streams(name, tenant, config)
+        yield from _sizes(name, tenant, config)
     yield from _claims(tenants)
     yield from _demo(config, tenants)
     yield from keyfiles.problems(config, tenants)
@@ -211,6 +220,17 @@ def _link(name: str, keys: tuple[str, ...], config: GatewayConfig) -> Iterator[P
         yield Problem(
             name, keys, f"RFC 8058 section 3.1 asks for https links, and `web.base_url` is {url}"
         )
+
+
+def _sizes(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator[Problem]:
+    """EHLO comes before the login, so it announces one size for all tenants."""
+    announced = config.limits.message_bytes or Limits().message_bytes
+    places: list[tuple[Keys, LimitSettings]] = [(("limits",), tenant.limits)]
+    places += [(("streams", s, "limits"), said.limits) for s, said in tenant.streams.items()]
+    for keys, limits in places:
+        if limits.message_bytes and limits.message_bytes > announced:
+            text = f"EHLO announces {announced} octets; raise the gateway's `limits.message_bytes`"
+            yield warning(name, (*keys, "message_bytes"), text)
 
 
 def _claims(tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:

@@ -135,6 +135,7 @@ def test_errors(folder, errors: Findings, file: str, old: str, new: str, expecte
             "claim to be any",
         ),
         ("tenant", "kind: inquiry", "kind: inquiry\n    open: true", "PKE art. 398"),
+        ("tenant", "kind: list", "kind: list\n    limits: {message_bytes: 1GB}", "EHLO announces"),
     ],
 )
 def test_warnings(folder, warnings: Findings, file: str, old: str, new: str, expected: str) -> None:
