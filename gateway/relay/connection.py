@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         """Connect, start TLS, say EHLO and sign in; raises `Unusable`."""
         settings, times = self.settings, self.settings.timeouts
         is_implicit = settings.implicit_tls and context is not None
-        self._begin((Place.GREETING,), math.inf)
+        greeted = self._begin((Place.GREETING,), math.inf)
         try:
             async with asyncio.timeout(times.connect):
                 await self._loop.create_connection(
@@ -131,8 +131,9 @@ class Connection(asyncio.Protocol):
         except OSError as error:  # TimeoutError and every TLS error are OSErrors
             raise Unusable(Trouble.AWAY, f"connect: {error or type(error).__name__}") from error
         self.is_encrypted = is_implicit
-        self.deadline = self._loop.time() + times.greeting
-        greeting = self._one(await self._wait())
+        if not greeted.done():
+            self.deadline = self._loop.time() + times.greeting
+        greeting = self._one(await greeted)
         if not greeting.is_positive:
             raise _refused("greeting", greeting)
         await self._greet()
@@ -215,11 +216,13 @@ class Connection(asyncio.Protocol):
 
     # ---- exchanging ---------------------------------------------------------------------------
 
-    async def exchange(self, commands: Sequence[Command], seconds: float) -> list[HopReply]:
-        """Write all `commands` at once and give their replies, fewer when the connection ended."""
-        self._begin([place for _, place in commands], self._loop.time() + seconds)
+    def exchange(
+        self, commands: Sequence[Command], seconds: float
+    ) -> asyncio.Future[list[HopReply]]:
+        """Write all `commands` at once; their replies, fewer when the connection ends before."""
+        replies = self._begin([place for _, place in commands], self._loop.time() + seconds)
         self.write(b"".join([octets for octets, _ in commands]))
-        return await self._wait()
+        return replies
 
     async def converse(self, commands: Sequence[Command], seconds: float) -> list[HopReply]:
         """`exchange` with a next hop that may lack PIPELINING: then one command at a time.
@@ -240,14 +243,12 @@ class Connection(asyncio.Protocol):
         self, command: Command, seconds: float, then: Callable[[list[HopReply]], None]
     ) -> None:
         """One exchange nobody waits for; `then` is called with its replies."""
-        self._begin((command[1],), self._loop.time() + seconds)
-        self.write(command[0])
-        self.answer_later(then)
+        self.exchange((command,), seconds).add_done_callback(lambda done: then(done.result()))
 
     def answer_later(self, then: Callable[[list[HopReply]], None]) -> None:
         """Give the running exchange's replies to `then` instead of a waiter that has left."""
-        self._waiter = waiter = self._loop.create_future()
-        waiter.add_done_callback(lambda done: then(done.result()))
+        self._waiter = self._loop.create_future()
+        self._waiter.add_done_callback(lambda done: then(done.result()))
         self._settle()
 
     def write(self, data: bytes) -> None:
@@ -263,25 +264,22 @@ class Connection(asyncio.Protocol):
             await self._writable
             self.deadline = math.inf
 
-    def expect_dot(self, seconds: float) -> None:
-        """Begin the exchange whose last octets the caller writes itself."""
-        self._begin((Place.DOT,), self._loop.time() + seconds)
+    def expect_dot(self, seconds: float) -> asyncio.Future[list[HopReply]]:
+        """The reply to the final dot, whose octets the caller is about to write itself.
 
-    async def dot_reply(self) -> list[HopReply]:
-        """The reply to the final dot; after a cancellation `answer_later` may still have it."""
-        return await self._wait()
+        Should the waiter be cancelled, `answer_later` still gets the reply.
+        """
+        return self._begin((Place.DOT,), self._loop.time() + seconds)
 
-    def _begin(self, places: Sequence[Place], deadline: float) -> None:
+    def _begin(self, places: Sequence[Place], deadline: float) -> asyncio.Future[list[HopReply]]:
         self._replies = []
         self._wanted = len(places)
         self._engine.expect(places)
         self.deadline = deadline
-
-    async def _wait(self) -> list[HopReply]:
-        if len(self._replies) < self._wanted and self.ending is None:
-            self._waiter = self._loop.create_future()
-            return await self._waiter
-        return self._replies
+        self._waiter = waiter = self._loop.create_future()
+        if self.ending is not None:
+            self._settle()
+        return waiter
 
     def _settle(self) -> None:
         if len(self._replies) >= self._wanted or self.ending is not None:

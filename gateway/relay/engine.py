@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from gateway.framing import FramingError, LineBuffer
 from gateway.relay.outcome import HopReply
@@ -108,9 +109,16 @@ class Engine:
         lines = self._lines
         lines.feed(data)
         try:
-            while (line := lines.next_line()) is not None:
-                self._octets += len(line) + 2
-                if self._is_last(line) and not self._finish(replies):
+            while len(lines) and (line := lines.next_line()) is not None:
+                if self._reply or line[3:4] == b"-":
+                    if not self._is_last(line):
+                        continue
+                    texts, self._reply, self._octets = self._reply, [], 0
+                    reply = _read(line[:3], texts)
+                else:
+                    texts = [line[4:]]
+                    reply = _read_single(line)
+                if not self._place(reply, texts, replies):
                     return replies
         except FramingError as error:
             raise Garbled(f"not a line: {type(error).__name__}") from error
@@ -119,50 +127,40 @@ class Engine:
         return replies
 
     def _is_last(self, line: bytes) -> bool:
-        code, mark = line[:3], line[3:4]
-        if not (code.isdigit() and b"200" <= code <= b"599") or mark not in (b" ", b"-", b""):
-            raise Garbled("a line without a reply code")
-        if self._reply and code != self._code:
+        """Add a line to a reply of several; True when it ends the reply."""
+        if self._reply and line[:3] != self._code:
             raise Garbled("a reply of two codes")
-        self._code = code
+        self._code = line[:3]
+        self._octets += len(line) + 2
         self._reply.append(line[4:])
         if len(self._reply) > MAX_REPLY_LINES or self._octets > MAX_REPLY_OCTETS:
             raise Garbled("a reply without end")
-        return mark != b"-"
+        if line[3:4] == b"-":
+            return False
+        _check_mark(line)
+        return True
 
-    def _finish(self, replies: list[HopReply]) -> bool:
+    def _place(self, reply: HopReply, texts: list[bytes], replies: list[HopReply]) -> bool:
         """Put a whole reply in its place; False when it is the last there will be."""
-        lines, code = self._reply, int(self._code)
-        self._reply = []
-        self._octets = 0
+        code = reply.code
+        if code >= 400:
+            reply = HopReply(code, reply.enhanced, self._mask(reply.text))
         if code == 421:
-            self.farewell = self._read(code, lines)
+            self.farewell = reply
             if self._places and self._places[0] is Place.DOT:
-                replies.append(self.farewell)
+                replies.append(reply)
             self._places.clear()
             return False
         if not self._places:
             raise Garbled(f"a {code} that answers nothing")
         place = self._places.popleft()
-        if code < 400 and code not in _POSITIVE[place]:
-            raise Garbled(f"a {code} in the place of the reply to {place.name}")
-        if code < 400 and place in (Place.GREETING, Place.EHLO):
-            self._learn(place, lines)
-        replies.append(self._read(code, lines))
+        if code < 400:
+            if code not in _POSITIVE[place]:
+                raise Garbled(f"a {code} in the place of the reply to {place.name}")
+            if place is Place.EHLO or place is Place.GREETING:
+                self._learn(place, texts)
+        replies.append(reply)
         return True
-
-    def _read(self, code: int, lines: list[bytes]) -> HopReply:
-        found = _ENHANCED.match(lines[0])
-        enhanced = ""
-        if found is not None and lines[0][0] == 48 + code // 100:
-            enhanced = found[1].decode("ascii")
-            size = len(enhanced) + 1
-            prefix = found[1] + b" "
-            lines = [line[size:] if line.startswith(prefix) else line for line in lines]
-        text = b" ".join(lines).decode("latin-1").strip()
-        if not (text.isascii() and text.isprintable()):
-            text = clean(text)
-        return HopReply(code, enhanced, text if code < 400 else self._mask(text))
 
     def _learn(self, place: Place, lines: list[bytes]) -> None:
         first = lines[0].split(b" ", 1)[0].decode("latin-1")
@@ -177,6 +175,30 @@ class Engine:
             text = re.sub(rf"(?<![\w.@-]){re.escape(name)}(?![\w-])", "the next server", text,
                           flags=re.IGNORECASE)  # fmt: skip
         return _IP.sub("[address]", text)
+
+
+def _check_mark(line: bytes) -> None:
+    if line[3:4] not in (b" ", b""):
+        raise Garbled("a line without a reply code")
+
+
+@lru_cache(maxsize=256)  # a next hop says the same few things all day
+def _read_single(line: bytes) -> HopReply:
+    _check_mark(line)
+    return _read(line[:3], [line[4:]])
+
+
+def _read(digits: bytes, texts: list[bytes]) -> HopReply:
+    if not (digits.isdigit() and b"200" <= digits <= b"599"):
+        raise Garbled("a line without a reply code")
+    enhanced = ""
+    found = _ENHANCED.match(texts[0])
+    if found is not None and texts[0][:1] == digits[:1]:
+        enhanced = found[1].decode("ascii")
+        prefix = found[1] + b" "
+        texts = [text.removeprefix(prefix) for text in texts]
+    text = b" ".join(texts).decode("latin-1").strip()
+    return HopReply(int(digits), enhanced, clean(text))
 
 
 def read_offers(lines: list[bytes]) -> Offers:

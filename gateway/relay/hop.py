@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.events import Emit, Event
 from gateway.relay.answers import refuses_us
@@ -112,8 +112,7 @@ class Hop:
         self._alarm(Event(kind, time.time(), detail=detail))
 
 
-@dataclass(frozen=True, slots=True)
-class Lent:
+class Lent(NamedTuple):
     """A connection of `hop`'s, lent to one transaction."""
 
     hop: Hop

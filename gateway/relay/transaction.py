@@ -273,10 +273,10 @@ class RelayTransaction:
         except Exception:
             connection.end(End.DROPPED, "the message could not be recorded")
             return _spread(copy, refused, outcome_of(UNRECORDED))
-        connection.expect_dot(times.dot)
+        answer = connection.expect_dot(times.dot)
         connection.write(last)
         try:
-            got = await connection.dot_reply()
+            got = await answer
         except asyncio.CancelledError:
             self._lent = None
             self._listen_on(lent, copy, refused, on_late)
