@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, SequenceNode
 
+NO_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+"""What YAML 1.1 or 1.2 reads as something else than text."""
+
 
 def set_value(text: str, keys: tuple[str | int, ...], value: str) -> str:
     """`text` with the scalar at `keys` replaced, or a missing top-level key added at the end."""
@@ -81,5 +84,6 @@ def _item(pairs: list[str], indent: int) -> str:
 
 
 def _quote(value: str) -> str:
-    """A double-quoted scalar, unless the value is a plain word (JSON strings are YAML)."""
-    return value if value.isalpha() else json.dumps(value, ensure_ascii=False)
+    """A double-quoted scalar (JSON strings are YAML), unless the value is a plain word."""
+    is_plain = value.isalpha() and value.lower() not in NO_WORDS
+    return value if is_plain else json.dumps(value, ensure_ascii=False)

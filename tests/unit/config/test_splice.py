@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -66,6 +66,8 @@ def test_every_way_to_write_a_list(text: str) -> None:
 
 
 @given(PRINTABLE)
+@example("Null")
+@example("~")
 def test_any_printable_value_survives(value: str) -> None:
     """Whatever is written is read back, whatever YAML would make of it unquoted."""
     assert data(set_value(TEXT, ("state",), value)) == {**data(TEXT), "state": value}
