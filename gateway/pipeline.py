@@ -80,10 +80,7 @@ class _Case:
         self.trail: Trail = []
 
     def hear(self, step: _Step, verdict: Verdict) -> None:
-        """Take one verdict into account."""
-        if verdict is ACCEPT:
-            self.trail.append(step.plain)
-            return
+        """Take one verdict other than the plain acceptance into account."""
         self.trail.append(_entry(step.name, verdict, step.observed))
         if verdict.decision is Decision.ACCEPT or step.observed:
             return
@@ -163,9 +160,12 @@ class Pipeline:
         """The ruling on the one subject of a stage."""
         case = _Case()
         for step in steps:
-            if case.concerns(step):
+            if case.reply is None or case.concerns(step):
                 try:
                     verdict = await _within(step.deadline, t, step.ask(t, *subject))
+                    if verdict is ACCEPT:  # the usual case, kept short
+                        case.trail.append(step.plain)
+                        continue
                     if verdict.__class__ is not Verdict:
                         raise TypeError(f"answered {verdict!r:.80}, not a Verdict")
                 except Exception as error:
@@ -196,8 +196,11 @@ class Pipeline:
             except Exception as error:
                 verdicts = [self._failed(step, error)] * len(live)
             for case, verdict in zip(live, verdicts, strict=True):
-                case.hear(step, verdict)
-                all_stand = all_stand and case.reply is None
+                if verdict is ACCEPT:
+                    case.trail.append(step.plain)
+                else:
+                    case.hear(step, verdict)
+                    all_stand = all_stand and case.reply is None
         return cases
 
     def _failed(self, step: _Step, error: Exception) -> Verdict:

@@ -39,7 +39,7 @@ class DomainBlockPolicy:
     async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge MAIL FROM, header From and Sender."""
         try:
-            return await self._judge(t, {*_envelope(t), *author_domains(view)})
+            return await self._judge(t, dict.fromkeys((*_envelope(t), *author_domains(view))))
         except AuthorError as error:
             return refuse(replies.FROM_ALIGN.fill(problem=error), "the author cannot be read")
 

@@ -20,42 +20,42 @@ from policies.transaction import Recipient, Transaction
 from policies.verdict import Verdict
 
 
-class Policy(Protocol):
-    """Any policy; it judges by at least one of the protocols below."""
+class Named(Protocol):
+    """Every policy has a name, the one it is configured by."""
 
     name: str
 
 
-@runtime_checkable
-class MailPolicy(Protocol):
+class MailPolicy(Named, Protocol):
     """Judges at MAIL."""
 
     async def at_mail(self, t: Transaction) -> Verdict:
         """Whether this transaction may begin."""
 
 
-@runtime_checkable
-class RcptPolicy(Protocol):
+class RcptPolicy(Named, Protocol):
     """Judges at RCPT, a pipelined group at a time."""
 
     async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
         """One verdict for each of the group, in order; `t.recipients` are those accepted before."""
 
 
-@runtime_checkable
-class MessagePolicy(Protocol):
+class MessagePolicy(Named, Protocol):
     """Judges the message exactly as it was received."""
 
     async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Whether this message may go to the recipients of the transaction."""
 
 
-@runtime_checkable
-class ConfirmPolicy(Protocol):
+class ConfirmPolicy(Named, Protocol):
     """Judges what is about to be relayed."""
 
     async def confirm(self, t: Transaction, octets_per_copy: int, copies: int) -> Verdict:
         """Whether that many copies of the stamped message may go out."""
+
+
+Policy = MailPolicy | RcptPolicy | MessagePolicy | ConfirmPolicy
+"""A policy judges at one stage at least."""
 
 
 @runtime_checkable
