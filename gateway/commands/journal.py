@@ -136,7 +136,7 @@ def colour(event: Event) -> str:
 
 def line(event: Event) -> Text:
     """An event in one line: when, what, whose, which tag, about whom, its ref and its details."""
-    text = Text(_time(event.at), "dim")
+    text = Text().append(_time(event.at), "dim")
     text.append(f"  {show(event.kind):<16}", colour(event))
     if event.tenant:
         text.append(
@@ -147,7 +147,7 @@ def line(event: Event) -> Text:
     if event.domain:
         text.append(f"  {show(event.domain)}")
     for name, value in event.detail.items():
-        if isinstance(value, str | int | float) and name != "key":
+        if value and name not in ("key", "trail", "recipients"):
             text.append(f"  {show(name)}=", "dim").append(show(value))
     if event.ref:
         text.append(f"  {show(event.ref)}", "dim")

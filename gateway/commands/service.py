@@ -136,7 +136,7 @@ def lines(value: object, label: str = "") -> Iterator[tuple[str, str]]:
                 yield from lines(item, f"{label} {name}")
         case list():
             yield label, ", ".join(map(str, value)) or "-"
-        case int() | float() if label.endswith("started"):
+        case int() | float() if label.endswith(("started", "since")):
             yield label, datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         case bool():
             yield label, "yes" if value else "no"
