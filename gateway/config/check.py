@@ -38,7 +38,7 @@ def problems(
     yield from _endpoints(config)
     yield from _hops(config)
     yield from _policies(config)
-    yield from _house(config)
+    yield from _house(config, has_tenants=any(known))
     trusted = {entry.tenant for listener in config.listeners for entry in listener.trusted}
     for name, tenant in tenants.items():
         yield from _tenant(name, tenant, has_clients=name in trusted)
@@ -141,7 +141,7 @@ def _policies(config: GatewayConfig) -> Iterator[Problem]:
             )
 
 
-def _house(config: GatewayConfig) -> Iterator[Problem]:
+def _house(config: GatewayConfig, has_tenants: bool) -> Iterator[Problem]:
     is_public = any(not listener.listen.is_loopback for listener in config.listeners)
     if is_public and _is_reserved(config.hostname):
         yield warning(GATEWAY, ("hostname",), "is no name a server can have; write its DNS name")
@@ -149,6 +149,8 @@ def _house(config: GatewayConfig) -> Iterator[Problem]:
         yield warning(
             GATEWAY, ("keyring",), "lies in the state folder and its backup; keep it elsewhere"
         )
+    if not has_tenants:
+        yield warning(GATEWAY, ("tenants_dir",), "has no tenant; run `consentry tenant add`")
     if config.journal.addresses:
         yield warning(
             GATEWAY, ("journal", "addresses"), "personal data in the journal; turn off when done"

@@ -69,8 +69,11 @@ def inspect(path: Path) -> Inspection:
         errors.append(unreadable.finding)
     except ValidationError as error:
         errors.extend(_findings(error, documents[GATEWAY], GatewayConfig))
-    folder = config.tenants_dir if config else path.parent / "tenants"
-    for file in sorted(folder.glob("*.yaml")):
+    warnings: list[Finding] = []
+    for file in _tenant_files(config.tenants_dir if config else path.parent / "tenants"):
+        if file.suffix != ".yaml":
+            warnings.append(Finding(file, 1, (), f"is not read; call it {file.stem}.yaml"))
+            continue
         try:
             documents[file.stem] = document = read(file)
             tenants[file.stem] = _tenant(path, document)
@@ -78,7 +81,6 @@ def inspect(path: Path) -> Inspection:
             errors.append(unreadable.finding)
         except ValidationError as error:
             errors.extend(_findings(error, document, TenantConfig))
-    warnings: list[Finding] = []
     if config:
         for problem in check.problems(config, tenants, known=frozenset(documents)):
             finding = documents[problem.where].finding(problem.keys, problem.text)
@@ -87,6 +89,11 @@ def inspect(path: Path) -> Inspection:
         return Inspection(None, tuple(errors), tuple(warnings))
     loaded = Loaded(path, config, tenants, _hash(documents), tuple(map(str, warnings)))
     return Inspection(loaded, (), tuple(warnings))
+
+
+def _tenant_files(folder: Path) -> list[Path]:
+    files = [*folder.glob("*.yaml"), *folder.glob("*.yml")]
+    return sorted(file for file in files if not file.name.startswith("."))
 
 
 def read_tenant(gateway_file: Path, path: Path, text: str) -> TenantConfig:

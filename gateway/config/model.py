@@ -243,6 +243,11 @@ class JournalSettings(Settings):
     )
 
 
+def _name_policies(schema: dict[str, Any]) -> None:
+    """Let editors offer the names."""
+    schema["items"] |= {"propertyNames": {"enum": list(REGISTRY)}, "maxProperties": 1}
+
+
 class GatewayConfig(Settings):
     """Everything in `consentry.yaml`. Relative paths start at its folder."""
 
@@ -267,7 +272,8 @@ class GatewayConfig(Settings):
     policies: tuple[dict[str, Mode], ...] = Field(
         default=tuple({name: Mode.ENFORCE} for name in REGISTRY),
         description="Rules in the order they are asked, each `name: enforce` or `name: observe` "
-        "(only report). Default: all of them, enforced.",
+        "(only report). Default: all of them, enforced. See [policies.md](policies.md).",
+        json_schema_extra=_name_policies,
     )
     limits: LimitSettings = Field(
         default=LimitSettings(), description="Limits of tenants that set none."

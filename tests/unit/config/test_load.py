@@ -179,3 +179,14 @@ def test_announcements_are_made_a_day_ahead(folder, errors: Callable[[], list[st
     assert "announcements.0: `from` must be at least 24 hours after" in errors()[0]
     folder.replace(folder.tenant, "08:59:59", "09:00:00")
     assert errors() == []
+
+
+def test_files_that_are_not_read(folder) -> None:
+    """A tenant file with another ending is pointed out; hidden files of editors are ignored."""
+    folder.tenant.rename(folder.tenant.with_suffix(".yml"))
+    folder.tenant.with_name(".#lock.yaml").write_text("no: tenant")
+    found = [finding.text for finding in folder.inspect().warnings]
+    assert found == [
+        "is not read; call it example.yaml",
+        "has no tenant; run `consentry tenant add`",
+    ]

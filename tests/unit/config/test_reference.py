@@ -45,3 +45,9 @@ def test_schemas(kind: str, key: str) -> None:
     assert schema["$schema"].endswith("2020-12/schema")
     assert key in schema["properties"]
     assert schema["additionalProperties"] is False
+
+
+def test_the_schema_offers_policy_names() -> None:
+    """An editor can complete the names of policies."""
+    items = configuration.schema("gateway")["properties"]["policies"]["items"]
+    assert "suppression" in items["propertyNames"]["enum"]
