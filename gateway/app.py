@@ -53,6 +53,7 @@ from gateway.smtp.watch import Watch
 from gateway.snapshot import Prepared, prepare
 from gateway.state.batches import MemoryBatches
 from gateway.state.bytes import MemoryByteWindows
+from gateway.state.clock import steady_clock
 from gateway.state.mailings import Mailings
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
@@ -87,7 +88,7 @@ class Gateway:
             self.database.path, keyring, clock, self.metrics.look_up_seconds.observe
         )
         self.blocks = BlockList(self.database.path)
-        table = WindowTable(clock)
+        table = WindowTable(steady_clock())
         self.rates = MemoryRateWindows(table)
         self.byte_windows = MemoryByteWindows(table)
         self.batches = MemoryBatches()

@@ -40,7 +40,7 @@ from gateway.replies import Reply
 from gateway.smtp.services import Client, Delivered, Snapshot
 from gateway.words import Body, Stage, StreamKind
 from policies.ports import Clock
-from policies.transaction import Recipient, Transaction
+from policies.transaction import Recipient, Transaction, settle
 from suppression.address import a_label
 from suppression.tokens import Purpose, Tokens
 
@@ -306,12 +306,9 @@ class Delivery:
                 for index, outcome in enumerate(plan.outcomes())
                 if index in sent
             )
-        for hold in job.transaction.holds:
-            try:
-                await hold.settle(job.taken_octets, taken)
-            except StoreUnavailable as problem:
-                job.trail["unsettled"] = str(problem)
-        job.transaction.holds.clear()
+        problems = await settle(job.transaction, job.taken_octets, taken)
+        if problems:
+            job.trail["unsettled"] = problems
 
     def _answer(self, job: _Job, plan: Plan | None, reply: Reply) -> Delivered:
         ref = job.transaction.ref

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.errors import StoreUnavailable
 from gateway.words import Address, Body
 from policies.terms import StreamTerms, TenantTerms
 from suppression.standing import Standing
@@ -56,3 +57,15 @@ class Transaction:
     recipients: list[Recipient] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     on_contended: Callable[[bool], None] = lambda _waiting: None
+
+
+async def settle(transaction: Transaction, octets: int, recipients: int) -> list[str]:
+    """Settle every hold once, whatever another one does; what went wrong, if anything."""
+    holds, transaction.holds = transaction.holds, []
+    problems = []
+    for hold in holds:
+        try:
+            await hold.settle(octets, recipients)
+        except StoreUnavailable as problem:
+            problems.append(str(problem))
+    return problems

@@ -17,7 +17,7 @@ from gateway.smtp import proxy
 from gateway.smtp.connection import Connection
 from gateway.smtp.engine import Engine
 from gateway.smtp.services import Listening, Services
-from gateway.smtp.session import HANDSHAKE, Session
+from gateway.smtp.session import HANDSHAKE, serve
 
 BACKLOG = 1024
 PROXY_PATIENCE = 5.0
@@ -95,7 +95,7 @@ class Listener:
             engine,
             peer,
             services.watch,
-            lambda opened: Session(opened, services, listening).run(),
+            lambda opened: serve(opened, services, listening),
             services.current().idle_seconds,
         )
         loop = asyncio.get_running_loop()

@@ -14,6 +14,31 @@ STEP = 262_144
 """Octets reserved at a time for a message whose size was not announced."""
 
 
+class Share:
+    """One message's part of the budget."""
+
+    __slots__ = ("_budget", "_octets")
+
+    def __init__(self, budget: MemoryBudget, octets: int) -> None:
+        self._budget = budget
+        self._octets = octets
+
+    async def holds(self, octets: int) -> bool:
+        """Make room for `octets` in all; False when there is none."""
+        if octets <= self._octets:
+            return True
+        more = max(STEP, octets - self._octets)
+        if not await self._budget.reserve(more):
+            return False
+        self._octets += more
+        return True
+
+    def release(self) -> None:
+        """Give everything back."""
+        self._budget.give(self._octets)
+        self._octets = 0
+
+
 class MemoryBudget:
     """`total` octets to share. `is_tight` once less than a quarter is left."""
 
@@ -27,7 +52,12 @@ class MemoryBudget:
         """True when slow senders should be hurried."""
         return self.used > self.total * 3 // 4
 
-    async def take(self, octets: int) -> bool:
+    async def share(self, octets: int | None) -> Share | None:
+        """Room for a message of `octets` (None: not announced), or None when there is none."""
+        first = octets or STEP
+        return Share(self, first) if await self.reserve(first) else None
+
+    async def reserve(self, octets: int) -> bool:
         """Reserve `octets`, waiting at most `PATIENCE` seconds; False when there is no room."""
         if self.used + octets <= self.total and not self._waiters:
             self.used += octets

@@ -1,0 +1,112 @@
+"""What the parts of one session share: who is speaking, what is open, and how answers are given.
+
+`session.py` owns the order of a session; `sign_in.py`, `envelope.py` and `intake.py` each serve
+one stretch of it over this value. Raises `Close` when the session must end after its replies.
+"""
+
+from __future__ import annotations
+
+from gateway import replies
+from gateway.events import Event
+from gateway.relay.transaction import RelayTransaction
+from gateway.replies import Reply
+from gateway.smtp.authentication import Identity
+from gateway.smtp.connection import Connection
+from gateway.smtp.services import Listening, Services, Snapshot
+from policies.transaction import Transaction, settle
+
+
+class Close(Exception):
+    """The session ends after the replies queued so far."""
+
+
+class Dialogue:
+    """One session's state. `trail` is what the policies said so far, for the final event."""
+
+    __slots__ = (
+        "auth_failures",
+        "connection",
+        "engine",
+        "errors",
+        "id",
+        "identity",
+        "listening",
+        "refused",
+        "relay",
+        "services",
+        "snapshot",
+        "trail",
+        "transaction",
+        "unseen",
+    )
+
+    def __init__(self, connection: Connection, services: Services, listening: Listening) -> None:
+        self.connection = connection
+        self.engine = connection.engine
+        self.services = services
+        self.listening = listening
+        self.snapshot: Snapshot = services.current()
+        self.id = services.new_ref()
+        self.identity: Identity | None = None
+        self.transaction: Transaction | None = None
+        self.relay: RelayTransaction | None = None
+        self.trail: dict[str, list[dict[str, object]]] = {}
+        self.refused = 0
+        self.errors = 0
+        self.auth_failures = 0
+        self.unseen = ""
+        """Ref of the last 250 until a later command shows that it was seen."""
+
+    def say(self, reply: Reply, ref: str = "") -> None:
+        """Queue a reply; its ref is the session's unless given."""
+        self.connection.send(reply.encode(ref or self.id, self.snapshot.link))
+
+    def refuse(self, reply: Reply, ref: str = "") -> None:
+        """Queue a refusal and count it; raises `Close` when there were too many."""
+        self.say(reply, ref)
+        self.errors += 1
+        if self.errors >= self.snapshot.errors:
+            self.say(replies.TOO_MANY_ERRORS)
+            raise Close
+
+    async def end_transaction(self) -> None:
+        """Let go of whatever is open. Holds still there are of mail that was not relayed."""
+        transaction, self.transaction = self.transaction, None
+        relay, self.relay = self.relay, None
+        self.engine.closed()
+        if relay is not None:
+            await relay.close()
+        if transaction is not None:
+            await settle(transaction, 0, 0)
+            self.connection.is_contended = False
+            if self.services.watch.is_draining and not self.connection.is_gone:
+                self.connection.expire(replies.SHUTDOWN)
+
+    def emit(
+        self,
+        kind: str,
+        *,
+        tag: str = "",
+        ref: str = "",
+        tenant: str = "",
+        stream: str = "",
+        domain: str = "",
+        detail: dict[str, object] | None = None,
+    ) -> None:
+        """Record what happened; what is open fills in what is not given."""
+        t = self.transaction
+        self.services.emit(
+            Event(
+                kind,
+                self.services.clock(),
+                session=self.id,
+                ref=ref or (t.ref if t else ""),
+                tenant=tenant or (t.tenant.name if t else ""),
+                stream=stream or (t.stream.name if t else ""),
+                mailing=t.mailing if t else "",
+                config=self.snapshot.hash,
+                tag=tag,
+                domain=domain,
+                detail=detail if detail is not None else {"client": self.connection.client},
+            )
+        )
