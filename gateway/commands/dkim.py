@@ -38,7 +38,10 @@ def new(
     out: Annotated[Path, typer.Option("--out", help="The folder to write to.")] = Path("keys/dkim"),
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key: write it to a file, print its DNS record and the lines to configure it."""
+    """Make a key: write it to a file, print its DNS record and the lines to configure it.
+
+    Example: consentry dkim new --domain acme.example --selector s2030
+    """
     pem = new_key(KeyKind.ED25519 if ed25519 else KeyKind.RSA)
     key_file = (out / f"{domain}.{selector}.pem").resolve()
     try:
@@ -72,7 +75,11 @@ def dns(
     selector: SelectorOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the TXT record that publishes a key, in zone-file form."""
+    """Print the TXT record that publishes a key, in zone-file form.
+
+    Example: consentry dkim dns keys/dkim/acme.example.s2030.pem --domain acme.example \
+--selector s2030
+    """
     try:
         record = zone_line(keyfile.read_bytes(), domain, selector)
     except ConfigurationError as error:
