@@ -58,6 +58,7 @@ from gateway.state.mailings import Mailings
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
 from policies.blocking import thresholds
+from policies.ports import Clock
 from policies.registry import Parts
 from suppression.tokens import Tokens
 
@@ -69,11 +70,17 @@ DRAIN_MARGIN = 60.0
 class Gateway:
     """One SMTP process. `start`, then `run` until told to stop, then `stop`."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(
+        self, loaded: Loaded, clock: Clock = time.time, steady: Clock | None = None
+    ) -> None:
+        """`clock` dates events and stamps; `steady` counts windows and never jumps. Unix seconds.
+
+        Raises ConfigurationError, StoreUnavailable and JournalUnwritable.
+        """
         self._loaded = loaded
+        self._clock = clock
         config, state_dir = loaded.config, loaded.config.state_dir
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        clock = time.time
         self.metrics = Metrics()
         self.journal = Journal(
             state_dir / "journal",
@@ -88,7 +95,7 @@ class Gateway:
             self.database.path, keyring, clock, self.metrics.look_up_seconds.observe
         )
         self.blocks = BlockList(self.database.path)
-        table = WindowTable(steady_clock())
+        table = WindowTable(steady or steady_clock())
         self.rates = MemoryRateWindows(table)
         self.byte_windows = MemoryByteWindows(table)
         self.batches = MemoryBatches()
@@ -175,7 +182,7 @@ class Gateway:
         self.emit(
             Event(
                 "process.started",
-                time.time(),
+                self._clock(),
                 detail={"process": "smtp", "copies_unknown": unknown},
             )
         )
@@ -203,7 +210,7 @@ class Gateway:
             await self.ledger.close()
         with suppress(StoreUnavailable):
             await self.checkpoint.save()
-        self.emit(Event("process.stopped", time.time(), detail={"process": "smtp"}))
+        self.emit(Event("process.stopped", self._clock(), detail={"process": "smtp"}))
         self.journal.close()
         self.standings.close()
         self.blocks.close()
@@ -231,11 +238,13 @@ class Gateway:
             self._listen(prepared)
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
-            self.emit(Event("config.refused", time.time(), detail=detail))
+            self.emit(Event("config.refused", self._clock(), detail=detail))
             raise
         self._apply_limits()
         self.authenticator.forget()
-        self.emit(Event("config.reloaded", time.time(), detail={"warnings": list(loaded.warnings)}))
+        self.emit(
+            Event("config.reloaded", self._clock(), detail={"warnings": list(loaded.warnings)})
+        )
         return loaded.warnings
 
     def _prepare(self, loaded: Loaded) -> Prepared:
@@ -264,11 +273,11 @@ class Gateway:
 
     def _warn(self, tenant: str, percent: int, used: int, limit: int) -> None:
         detail: dict[str, object] = {"percent": percent, "used": used, "limit": limit}
-        self.emit(Event("limit.warned", time.time(), tenant=tenant, detail=detail))
+        self.emit(Event("limit.warned", self._clock(), tenant=tenant, detail=detail))
 
     def _policy_failed(self, policy: str, what: str) -> None:
         detail: dict[str, object] = {"policy": policy, "what": what}
-        self.emit(Event("policy.failed", time.time(), detail=detail))
+        self.emit(Event("policy.failed", self._clock(), detail=detail))
 
     def _on_hangup(self) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(self._reload_quietly()))
