@@ -161,6 +161,7 @@ class WebProcess:
         if is_new:
             detail: dict[str, object] = {"key": token.key.hex()}
             self._emit(Event("unsubscribed", now, tenant=tenant, stream=stream, detail=detail))
+        self.journal.flush()  # the answer depends on whether this can be written now
         if not self.journal.is_writable:
             raise StoreUnavailable("the journal cannot be written")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -93,12 +94,21 @@ async def test_a_stream_the_records_do_not_know_is_no_confirmation(site: Site) -
     assert site.entries() == 0
 
 
-async def test_an_unwritable_journal_is_no_confirmation(site: Site) -> None:
+async def test_an_unwritable_journal_is_no_confirmation(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The entry is in force all the same, and the caller comes back."""
-    site.process.journal.is_writable = False
-    with pytest.raises(StoreUnavailable):
-        await site.process.opt_out(Token(site.number, site.keyring.exact_key(BOB)))
+    token = Token(site.number, site.keyring.exact_key(BOB))
+
+    def full(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("gateway.journal.os.write", full)
+        with pytest.raises(StoreUnavailable):
+            await site.process.opt_out(token)
     assert site.entries() == 1
+    await site.process.opt_out(token)
 
 
 async def test_readiness_and_metrics_speak_for_both_processes(
