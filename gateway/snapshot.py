@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config.load import Loaded
-from gateway.config.model import GatewayConfig, ListenerSettings, ListenerTls
+from gateway.config.model import GatewayConfig, HopTls, ListenerSettings, ListenerTls
 from gateway.config.model import NextHopSettings as HopConfig
 from gateway.config.tenant import TenantConfig
 from gateway.config.terms import tenant_terms
@@ -32,6 +32,8 @@ from policies.terms import Limits
 
 UNSUBSCRIBE_PATH = "/u"
 REPLIES_PATH = "/replies"
+IMPLICIT_TLS_PORT = 465
+"""A next hop on this port speaks TLS from the first octet (RFC 8314 section 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def _hop(config: GatewayConfig, hop: HopConfig) -> NextHopSettings:
         port=hop.port,
         hostname=config.hostname,
         tls=Tls(hop.tls.value),
+        implicit_tls=hop.port == IMPLICIT_TLS_PORT and hop.tls is not HopTls.NONE,
         server_name=hop.server_name or "",
         ca_file=hop.ca_file,
         username=hop.auth.username if hop.auth else "",
