@@ -333,7 +333,7 @@ class Delivery:
             "octets": job.octets,
             "copies": job.copies,
             "asked": t.asked,
-            "reply": str(reply),
+            "reply": without_addresses(str(reply)),
             "ms": round((asyncio.get_running_loop().time() - job.started) * 1000, 1),
             "taken_octets": job.taken_octets,
             "recipients": self._recipients(job, plan),

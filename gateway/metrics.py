@@ -69,8 +69,8 @@ SIGN_INS = Declared(
 REFUSALS = Declared(
     Kind.COUNTER,
     "refusals_total",
-    "Refusals by stage (session, auth, mail, rcpt, message), outcome (refused for good, or "
-    "deferred) and tag; docs/replies.md explains the tags.",
+    "Refusals by stage (session, command, auth, mail, rcpt, message), outcome (refused for good "
+    "or deferred) and tag; docs/replies.md explains the tags.",
     ("stage", "outcome", "tag"),
 )
 MESSAGES = Declared(
@@ -279,6 +279,7 @@ class Metrics(ProcessMetrics):
             "session.refused": self._refused,
             "auth.failed": self._auth_failed,
             "auth.succeeded": lambda event: self._sign_ins("succeeded").inc(),
+            "command.refused": self._refused,
             "mail.refused": self._refused,
             "rcpt.refused": self._refused,
             "message.refused": self._message,
@@ -287,7 +288,7 @@ class Metrics(ProcessMetrics):
             "policy.failed": lambda event: self._policy_failures(_text(event, "policy")).inc(),
             "config.reloaded": lambda event: self._configurations("reloaded").inc(),
             "config.refused": lambda event: self._configurations("refused").inc(),
-            "fact.recorded": lambda event: self._facts(_text(event, "kind")).inc(),
+            "fact.recorded": lambda event: self._facts(_text(event, "fact")).inc(),
             "domain.blocked": lambda event: self._blocked.inc(),
         }
 

@@ -6,6 +6,8 @@ one stretch of it over this value. Raises `Close` when the session must end afte
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from gateway import replies
 from gateway.events import Event
 from gateway.relay.transaction import RelayTransaction
@@ -14,6 +16,9 @@ from gateway.smtp.authentication import Identity
 from gateway.smtp.connection import Connection
 from gateway.smtp.services import Listening, Services, Snapshot
 from policies.transaction import Transaction, settle
+
+IDLE_COMMANDS = 100
+"""EHLO, RSET, NOOP, VRFY and HELP between two transactions; as many as Postfix allows."""
 
 
 class Close(Exception):
@@ -30,6 +35,7 @@ class Dialogue:
         "errors",
         "id",
         "identity",
+        "idle_commands",
         "listening",
         "refused",
         "relay",
@@ -53,6 +59,7 @@ class Dialogue:
         self.trail: dict[str, list[dict[str, object]]] = {}
         self.refused = 0
         self.errors = 0
+        self.idle_commands = 0
         self.auth_failures = 0
         self.unseen = ""
         """Ref of the last 250 until a later command shows that it was seen."""
@@ -61,13 +68,32 @@ class Dialogue:
         """Queue a reply; its ref is the session's unless given."""
         self.connection.send(reply.encode(ref or self.id, self.snapshot.link))
 
-    def refuse(self, reply: Reply, ref: str = "") -> None:
-        """Queue a refusal and count it; raises `Close` when there were too many."""
-        self.say(reply, ref)
+    def refuse(
+        self,
+        reply: Reply,
+        kind: str = "command.refused",
+        *,
+        domain: str = "",
+        detail: dict[str, object] | None = None,
+    ) -> None:
+        """Record and queue a refusal, and count it; raises `Close` when there were too many."""
+        self.emit(kind, tag=reply.tag, domain=domain, detail={"reply": str(reply)} | (detail or {}))
+        self.say(reply, self.transaction.ref if self.transaction else "")
         self.errors += 1
         if self.errors >= self.snapshot.errors:
-            self.say(replies.TOO_MANY_ERRORS)
-            raise Close
+            self.dismiss(replies.TOO_MANY_ERRORS)
+
+    def dismiss(self, reply: Reply) -> NoReturn:
+        """Record and queue the session's last reply; raises `Close`."""
+        self.emit("session.refused", tag=reply.tag)
+        self.say(reply)
+        raise Close
+
+    def small_talk(self) -> None:
+        """Count a command that brings no mail nearer; raises `Close` when there were too many."""
+        self.idle_commands += 1
+        if self.idle_commands > IDLE_COMMANDS:
+            self.dismiss(replies.TOO_MANY_ERRORS)
 
     async def end_transaction(self) -> None:
         """Let go of whatever is open. Holds still there are of mail that was not relayed."""

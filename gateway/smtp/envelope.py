@@ -19,7 +19,7 @@ from gateway.relay.transaction import RelayTransaction
 from gateway.replies import Reply
 from gateway.smtp import commands
 from gateway.smtp.authentication import Identity
-from gateway.smtp.dialogue import Close, Dialogue
+from gateway.smtp.dialogue import Dialogue
 from gateway.smtp.engine import Group
 from gateway.smtp.parameters import EnvelopeParameters, ParameterError, read_mail_parameters
 from gateway.smtp.services import Snapshot
@@ -37,23 +37,25 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
     snapshot = d.snapshot = d.services.current()
     tenant = snapshot.tenants.get(d.identity.tenant) if d.identity else None
     if tenant is None or d.identity is None:
-        d.refuse(replies.TERMINATED)
+        d.refuse(replies.TERMINATED, "mail.refused")
         return
     try:
         sender = parse_path(command.path)
         parameters = read_mail_parameters(command.parameters)
     except AddressSyntaxError as problem:
-        d.refuse(replies.SENDER_SYNTAX.fill(problem=problem))
+        d.refuse(replies.SENDER_SYNTAX.fill(problem=problem), "mail.refused")
         return
     except ParameterError as problem:
-        d.refuse(problem.reply)
+        d.refuse(problem.reply, "mail.refused")
         return
     if sender is not None and not parameters.smtputf8 and not sender.text.isascii():
-        d.refuse(replies.NEEDS_SMTPUTF8)
+        d.refuse(replies.NEEDS_SMTPUTF8, "mail.refused")
         return
     stream = _stream(tenant, d.identity, sender)
     if stream is None:
-        d.refuse(replies.STREAM_CLOSED.fill(stream=d.identity.stream or d.identity.usual))
+        d.refuse(
+            replies.STREAM_CLOSED.fill(stream=d.identity.stream or d.identity.usual), "mail.refused"
+        )
         return
     transaction = _open(d, snapshot, tenant, stream, sender, parameters)
     started = perf_counter()
@@ -61,16 +63,16 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
     d.services.metrics.policy_seconds[Stage.MAIL].observe(perf_counter() - started)
     await d.services.enforcement.after_mail(transaction, ruling)
     if ruling.reply is not None:
-        d.emit(
+        d.refuse(
+            ruling.reply,
             "mail.refused",
-            tag=ruling.reply.tag,
             domain=sender.domain if sender else "",
             detail={"from": _shown(d, sender), "trail": ruling.trail},
         )
-        d.refuse(ruling.reply, transaction.ref)
         await d.end_transaction()
         return
     d.trail = {"mail": ruling.trail, "rcpt": []}
+    d.idle_commands = 0
     d.engine.opened()
     d.connection.send(_SENDER_OK)
 
@@ -157,8 +159,7 @@ async def rcpt(d: Dialogue, group: Group) -> None:
         if answer is not None:
             d.connection.send(answer)
     if d.refused >= d.snapshot.refusals_per_transaction:
-        d.say(replies.RCPT_REFUSALS.fill(count=d.refused), transaction.ref)
-        raise Close
+        d.dismiss(replies.RCPT_REFUSALS.fill(count=d.refused))
 
 
 async def _judge(
@@ -240,7 +241,8 @@ def _refused_recipient(
     ref = f"{transaction.ref}.{number}" if transaction else ""
     if reply.tag != replies.RCPT_LIMIT.tag:
         d.refused += 1
-    detail: dict[str, object] = {"n": number, "reply": str(reply)}
+    shown = str(reply) if hop is None else without_addresses(str(reply))
+    detail: dict[str, object] = {"n": number, "reply": shown}
     if recipient is not None:
         detail["key"] = recipient.standing.key.hex()
     if ruling is not None:

@@ -31,12 +31,12 @@ async def data(d: Dialogue, _command: commands.Data) -> None:
     if transaction is None:
         raise RuntimeError("the engine let DATA pass outside a transaction")
     if not d.services.is_writable():
-        d.refuse(replies.STORAGE, transaction.ref)
+        d.refuse(replies.STORAGE, "message.deferred")
         await d.end_transaction()
         return
     share = await d.services.budget.share(transaction.size)
     if share is None:
-        d.refuse(replies.MEMORY, transaction.ref)
+        d.refuse(replies.MEMORY, "message.deferred")
         await d.end_transaction()
         return
     try:
@@ -66,8 +66,8 @@ async def _message(d: Dialogue, transaction: Transaction, share: Share) -> None:
             engine.discard_data(Flaw.NO_MEMORY)
     if event.flaw is not None:
         reply = _flawed(event.flaw, event.size, transaction.stream.limits.message_bytes)
-        d.emit("message.refused", tag=reply.tag, detail={"flaw": event.flaw.value})
-        d.refuse(reply, transaction.ref)
+        kind = "message.refused" if reply.is_permanent else "message.deferred"
+        d.refuse(reply, kind, detail={"flaw": event.flaw.value})
         return
     await _deliver(d, transaction, receiver)
 

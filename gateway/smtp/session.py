@@ -13,7 +13,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from gateway import replies
-from gateway.replies import Reply
 from gateway.smtp import commands, envelope, intake, sign_in
 from gateway.smtp.authentication import Identity
 from gateway.smtp.connection import Connection, Expired, Gone
@@ -29,6 +28,7 @@ _OK = b"250 2.0.0 Ok\r\n"
 async def serve(connection: Connection, services: Services, listening: Listening) -> None:
     """Serve the connection to its end."""
     d = Dialogue(connection, services, listening)
+    services.metrics.sessions_opened.inc()
     try:
         _greet(d)
         while True:
@@ -42,6 +42,7 @@ async def serve(connection: Connection, services: Services, listening: Listening
     except Close:
         connection.close()
     except Expired as expired:
+        d.emit("session.refused", tag=expired.reply.tag)
         d.say(expired.reply)
         connection.close()
     except Exception as fault:  # a fault of ours must not end as silence or a 5xx
@@ -57,12 +58,12 @@ async def serve(connection: Connection, services: Services, listening: Listening
 def _greet(d: Dialogue) -> None:
     connection, watch = d.connection, d.services.watch
     if watch.is_draining:
-        _refuse_session(d, replies.SHUTDOWN)
+        d.dismiss(replies.SHUTDOWN)
     if watch.is_full_for(connection.client):
-        _refuse_session(d, replies.CONN_LIMIT)
+        d.dismiss(replies.CONN_LIMIT)
     d.identity = _trusted_identity(d)
     if not d.engine.offer.auth and d.identity is None:
-        _refuse_session(d, replies.CLIENT_ADDRESS)
+        d.dismiss(replies.CLIENT_ADDRESS)
     if d.identity is not None:
         d.engine.is_authenticated = True
     connection.idle_limit = d.snapshot.idle_seconds
@@ -82,13 +83,8 @@ def _trusted_identity(d: Dialogue) -> Identity | None:
     return None
 
 
-def _refuse_session(d: Dialogue, reply: Reply) -> None:
-    d.emit("session.refused", tag=reply.tag)
-    d.say(reply)
-    raise Close
-
-
 async def _hello(d: Dialogue, hello: commands.Hello) -> None:
+    d.small_talk()
     await d.end_transaction()
     d.engine.greeted(hello)
     d.connection.send(d.engine.ehlo_reply())
@@ -106,19 +102,23 @@ async def _start_tls(d: Dialogue, _command: commands.StartTls) -> None:
 
 
 async def _reset(d: Dialogue, _command: commands.Reset) -> None:
+    d.small_talk()
     await d.end_transaction()
     d.connection.send(_OK)
 
 
 async def _noop(d: Dialogue, _command: commands.Noop) -> None:
+    d.small_talk()
     d.connection.send(_OK)
 
 
 async def _verify(d: Dialogue, _command: commands.Verify) -> None:
+    d.small_talk()
     d.connection.send(b"252 2.1.5 Send the mail and see\r\n")
 
 
 async def _help(d: Dialogue, _command: commands.Help) -> None:
+    d.small_talk()
     where = f" {d.snapshot.link}" if d.snapshot.link else ""
     d.connection.send(f"214 2.0.0 Each [TAG] in a reply is explained{where}\r\n".encode("ascii"))
 
