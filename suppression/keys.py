@@ -94,6 +94,7 @@ class Keyring:
             raise ValueError("two generations have the same id")
         self.current = generations[0]
         self._macs = [Mac(generation.address) for generation in generations]
+        self._wraps = {generation.id: Mac(generation.wrap) for generation in generations}
         self._domain_keys = lru_cache(_DOMAINS_CACHED)(self._derive_domain_keys)
 
     def __repr__(self) -> str:
@@ -208,7 +209,7 @@ class Keyring:
             raise ValueError("sealed text does not open with this keyring") from error
 
     def _text_key(self, secret: bytes) -> bytes:
-        return Mac(self.generations[secret[0]].wrap)(b"seal\0" + secret)[:KEY_OCTETS]
+        return self._wraps[secret[0]](b"seal\0" + secret)[:KEY_OCTETS]
 
 
 def _generation(entry: dict[str, object]) -> Generation:

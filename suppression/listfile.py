@@ -166,7 +166,7 @@ def read_target(text: str) -> Address | str:
     """
     if not text:
         raise AddressSyntaxError("no address in this line")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise AddressSyntaxError("the line is not valid UTF-8")
     if "@" in text.removeprefix("@"):
         return parse_mailbox(text)

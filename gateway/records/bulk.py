@@ -2,7 +2,7 @@
 
 Rows are first keyed, encrypted and staged in a private temporary file, then merged in key order in
 small transactions: neighbours share pages, so a million rows cost seconds, and the write lock is
-held some 20 ms at a time, so that an unsubscribe or the ledger gets in between. What is in force
+held some 15 ms at a time, so that an unsubscribe or the ledger gets in between. What is in force
 already is counted and skipped: running an import again, or again after a crash, completes it.
 Memory stays flat. Raises StoreUnavailable.
 """
@@ -26,9 +26,11 @@ from gateway.records.subjects import next_id
 from gateway.records.tables import standing_index, subject_secrets, subjects
 from suppression.keys import Sealed
 
-HOLD_SECONDS = 0.02
+HOLD_SECONDS = 0.015
 """How long one transaction should hold the write lock; batches grow and shrink towards it."""
 MIN_BATCH, MAX_BATCH = 50, 4000
+PROGRESS_ROWS = 1000
+"""How many rows are read between two reports: one for each row would cost more than the row."""
 _STAGE_BATCH = 1000
 
 Progress = Callable[[int], None]

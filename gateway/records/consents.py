@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, or_, select, update
 
 from gateway.records import audit, index
-from gateway.records.bulk import Progress, Staged, Staging, Tally, merge
+from gateway.records.bulk import PROGRESS_ROWS, Progress, Staged, Staging, Tally, merge
 from gateway.records.codes import FIRST_SUPPRESSION, MARK
 from gateway.records.database import Database
 from gateway.records.streams import find_scope, scope_number, scope_texts
@@ -78,7 +78,8 @@ def import_attestation(
     with Staging() as staging:
         for row in rows:
             tally.read += 1
-            progress(1)
+            if tally.read % PROGRESS_ROWS == 0:
+                progress(PROGRESS_ROWS)
             if isinstance(row, Row) and isinstance(row.target, str):
                 row = BadRow(row.line, "a whole domain cannot consent, only its people")
             if isinstance(row, BadRow):

@@ -49,12 +49,12 @@ def plain_texts(connection: Connection, keyring: Keyring, numbers: Iterable[int]
     }
 
 
-def source_number(connection: Connection, actor: str, name: str) -> int:
-    """The number of a source, made on first use. `actor` is who set the entries."""
-    query = select(sources.c.id).where(sources.c.actor == actor, sources.c.name == name)
+def source_number(connection: Connection, setter: str, name: str) -> int:
+    """The number of a source, made on first use. `setter` is the capacity they are set in."""
+    query = select(sources.c.id).where(sources.c.setter == setter, sources.c.name == name)
     found = connection.execute(query).scalar()
     if found is None:
-        made = connection.execute(insert(sources), {"actor": actor, "name": name})
+        made = connection.execute(insert(sources), {"setter": setter, "name": name})
         assert made.inserted_primary_key is not None  # noqa: S101 - as above
         found = made.inserted_primary_key[0]
     return int(found)

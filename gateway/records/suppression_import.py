@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gateway.records import audit
-from gateway.records.bulk import Progress, Staged, Staging, Tally, merge
+from gateway.records.bulk import PROGRESS_ROWS, Progress, Staged, Staging, Tally, merge
 from gateway.records.database import Database
 from gateway.records.streams import find_scope, scope_number
 from gateway.records.subjects import source_number
@@ -54,13 +54,14 @@ def import_suppressions(
     if not dry_run:
         _audit(database, "suppression.import-started", default, file, now, {})
         with database.transaction() as connection:
-            source = source_number(connection, default.actor, default.source)
+            source = source_number(connection, default.setter, default.source)
     else:
         source = 0
     with Staging() as staging:
         for row in rows:
             tally.read += 1
-            progress(1)
+            if tally.read % PROGRESS_ROWS == 0:
+                progress(PROGRESS_ROWS)
             if isinstance(row, Row):
                 draft = _draft(row, default)
                 try:
@@ -142,7 +143,7 @@ def _audit(
         audit.append(
             connection,
             at=now,
-            actor=default.actor,
+            actor=default.audited,
             action=action,
             scope=default.scope,
             detail={"file": file.name, "sha256": file.sha256, **detail},

@@ -39,16 +39,23 @@ class Refused(ConsentryError):
 class Draft:
     """An entry to be made. `stops` and `ends_at` may be given for `manual` only.
 
-    `scope` is `*`, `tenant` or `tenant/stream`; `actor` a `Lifter` value or free text.
+    `scope` is `*`, `tenant` or `tenant/stream`; `setter` in what capacity it is set, which decides
+    who may lift a manual entry; `actor` who does it, for the audit trail, the setter by default.
     """
 
     reason: Reason
     scope: str
-    actor: str
+    setter: str
     source: str
     stops: Stops | None = None
     ends_at: float | None = None
     is_disclosable: bool = True
+    actor: str = ""
+
+    @property
+    def audited(self) -> str:
+        """Who the audit trail names."""
+        return self.actor or self.setter
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Entry:
     scope: str
     is_disclosable: bool
     address: str
-    actor: str
+    setter: str
     source: str
     created_at: int
     ends_at: int | None
@@ -136,8 +143,8 @@ def lift(connection: Connection, entry: int, by: Lifter, actor: str, why: str, n
     reason = DECODED[row["code"]][0]
     if row["lifted_at"] is not None:
         raise Refused(f"entry {entry} is lifted already")
-    if not may_lift(reason, by, row["actor"]):
-        may = sorted(RULES[reason].lifters) if reason is not Reason.MANUAL else [row["actor"]]
+    if not may_lift(reason, by, row["setter"]):
+        may = sorted(RULES[reason].lifters) if reason is not Reason.MANUAL else [row["setter"]]
         raise Refused(f"{reason} is lifted by {' or '.join(may)}, not by {by}")
     connection.execute(
         update(suppressions)
@@ -218,7 +225,7 @@ def _add(
         "scope": scope,
         "code": code,
         "subject": subject,
-        "source": source_number(connection, draft.actor, draft.source),
+        "source": source_number(connection, draft.setter, draft.source),
         "created_at": int(now),
         "ends_at": None if ends is None else int(ends),
     }
@@ -229,7 +236,7 @@ def _add(
     audit.append(
         connection,
         at=now,
-        actor=draft.actor,
+        actor=draft.audited,
         action="suppression.added",
         scope=draft.scope,
         key=key,
@@ -258,7 +265,7 @@ def _earlier(connection: Connection, key: bytes, scope: int, reason: Reason) -> 
 
 
 def _entries() -> Select[Any]:
-    return select(suppressions, sources.c.actor, sources.c.name.label("source_name")).join(
+    return select(suppressions, sources.c.setter, sources.c.name.label("source_name")).join(
         sources, sources.c.id == suppressions.c.source
     )
 
@@ -280,7 +287,7 @@ def _decoded(
             scope=texts[row["scope"]],
             is_disclosable=is_disclosable,
             address=plain.get(row["subject"], ""),
-            actor=row["actor"],
+            setter=row["setter"],
             source=row["source_name"],
             created_at=row["created_at"],
             ends_at=row["ends_at"],

@@ -54,12 +54,12 @@ sources = Table(
     "sources",
     metadata,
     _id(),
-    Column("actor", Text, nullable=False),
+    Column("setter", Text, nullable=False),
     Column("name", Text, nullable=False),
-    UniqueConstraint("actor", "name"),
+    UniqueConstraint("setter", "name"),
     sqlite_strict=True,
 )
-"""Who set an entry and where it came from, written once for many entries."""
+"""In what capacity an entry was set and where it came from, written once for many entries."""
 
 subjects = Table(
     "subjects",

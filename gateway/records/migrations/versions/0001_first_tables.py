@@ -145,9 +145,9 @@ def upgrade() -> None:
     op.create_table(
         "sources",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("setter", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        sa.UniqueConstraint("actor", "name", name="uq_sources"),
+        sa.UniqueConstraint("setter", "name", name="uq_sources"),
         sqlite_strict=True,
     )
     op.create_table(

@@ -1,0 +1,135 @@
+"""What the commands on records share: opening the database, reading lists with a progress bar.
+
+Takes the configuration, gives the open database with its keyring, or ends the command with what to
+do. Lists are counted and hashed before they are read, so that progress has an end and the audit
+trail names the exact file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gateway.commands.shared import fail, open_config, show
+from gateway.config.load import Loaded
+from gateway.errors import AddressSyntaxError, ConfigurationError
+from gateway.records.bulk import Tally
+from gateway.records.database import Database, open_database
+from gateway.records.keyring import open_keyring
+from gateway.records.suppression_import import ListFile
+from gateway.words import Address
+from suppression.keys import Keyring
+from suppression.listfile import BadRow, Row, open_list, read_rows, read_target
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The open records of one configuration."""
+
+    loaded: Loaded
+    database: Database
+    keyring: Keyring
+
+    def check_scope(self, scope: str) -> None:
+        """End the command when `scope` names a tenant or stream that is not configured."""
+        tenant, _, stream = scope.partition("/")
+        known = self.loaded.tenants.get(tenant)
+        if scope != "*" and (known is None or (stream and stream not in known.streams)):
+            fail(f"{scope}: no such tenant or stream; a scope is *, tenant or tenant/stream")
+
+
+@dataclass(slots=True)
+class Bars:
+    """Where an import reports: rows read, then rows brought into force, and lines not taken."""
+
+    reading: Callable[[int], None]
+    merging: Callable[[int], None]
+    on_bad: Callable[[BadRow], None]
+
+
+@contextmanager
+def open_records(config: Path | None) -> Iterator[Records]:
+    """The records that the configuration names, closed at the end."""
+    loaded = open_config(config)
+    database = open_database(loaded.config.database)
+    try:
+        try:
+            keyring = open_keyring(database, loaded.config.keyring)
+        except ConfigurationError as error:
+            fail(str(error))
+        yield Records(loaded, database, keyring)
+    finally:
+        database.close()
+
+
+def target_of(text: str) -> Address | str:
+    """An address or a domain from the command line."""
+    try:
+        return read_target(text)
+    except AddressSyntaxError as error:
+        fail(str(error))
+
+
+def when(seconds: float | None) -> datetime | None:
+    """An instant as the tables show it."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def examine(path: Path) -> tuple[ListFile, int]:
+    """A list's name and hash, and about how many lines it has."""
+    digest, lines = sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+                lines += block.count(b"\n")
+    except OSError as error:
+        fail(f"{path}: cannot be read: {error.strerror}")
+    return ListFile(path.name, digest.hexdigest()), lines
+
+
+@contextmanager
+def import_bars(lines: int, as_json: bool) -> Iterator[Bars]:
+    """Two progress bars on standard error, where lines not taken are listed too."""
+    console = Console(stderr=True, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=as_json, transient=True
+    ) as bar:
+        reading = bar.add_task("reading", total=lines)
+        merging = bar.add_task("storing", total=lines)
+
+        def on_bad(row: BadRow) -> None:
+            console.print(f"line {row.line}: {row.problem}", markup=False, highlight=False)
+
+        yield Bars(
+            lambda rows: bar.advance(reading, rows), lambda rows: bar.advance(merging, rows), on_bad
+        )
+
+
+@contextmanager
+def rows_of(path: Path) -> Iterator[Iterator[Row | BadRow]]:
+    """The rows of a list file."""
+    with open_list(path) as file:
+        yield read_rows(file)
+
+
+def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:
+    """What an import did, or would do; exit status 1 when lines were not taken."""
+    row: dict[str, object] = {
+        "read": tally.read,
+        "would_add" if dry_run else "added": tally.added,
+        "already_in_force": tally.known,
+        "not_taken": tally.bad,
+    }
+    show([row], as_json)
+    if tally.bad:
+        raise typer.Exit(1)

@@ -1,0 +1,240 @@
+"""`consentry suppress`: add, lift, find, import and export suppressions.
+
+Opens the database directly, beside a running gateway: what a command has done is in force for the
+very next RCPT. Exit status 1 when something was refused, not found or not taken.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.commands.records import (
+    Records,
+    examine,
+    import_bars,
+    open_records,
+    rows_of,
+    show_tally,
+    target_of,
+    when,
+)
+from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, fail, show
+from gateway.records.suppression_import import import_suppressions
+from gateway.records.suppressions import Draft, Entry, Refused, add, entries, find, lift
+from suppression.listfile import write_rows
+from suppression.precedence import Lifter
+from suppression.standing import Reason, Stops
+
+app = typer.Typer(no_args_is_help=True, help="Who must not be mailed, why, and by whom.")
+
+TargetArgument = Annotated[str, typer.Argument(help="An address, or a whole domain.")]
+ReasonOption = Annotated[Reason, typer.Option(help="Why; it decides what is stopped.")]
+ScopeOption = Annotated[str, typer.Option(help="`*`, a tenant, or tenant/stream.")]
+StopsOption = Annotated[Stops | None, typer.Option(help="For manual entries: what to stop.")]
+UntilOption = Annotated[
+    datetime | None, typer.Option(help="For manual entries: the end, UTC; without it, never.")
+]
+HiddenOption = Annotated[
+    bool, typer.Option("--undisclosed", help="Tell the customer [POLICY], never the reason.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, only.")]
+
+
+@app.command("add")
+def add_command(
+    target: TargetArgument,
+    reason: ReasonOption,
+    scope: ScopeOption,
+    note: Annotated[str, typer.Option(help="Where this comes from, for the record.")] = "command",
+    stops: StopsOption = None,
+    until: UntilOption = None,
+    undisclosed: HiddenOption = False,
+    by: ByOption = None,
+    dry_run: DryRunOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Suppress an address, or protect a whole domain with its subdomains.
+
+    Example: consentry suppress add jan@example.org --reason protected --scope "*"
+    """
+    with open_records(config) as records:
+        draft = _draft(records, reason, scope, note, stops, until, undisclosed, by)
+        _add(records, target, draft, dry_run, as_json)
+
+
+@app.command("lift")
+def lift_command(
+    entry: Annotated[int, typer.Argument(help="The entry's number, as `find` shows it.")],
+    why: Annotated[str, typer.Option(help="The ground, for the record.")],
+    capacity: Annotated[Lifter, typer.Option("--as", help="In what capacity.")] = Lifter.OPERATOR,
+    by: ByOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """End an entry; who may depends on its reason. Nothing is deleted."""
+    with open_records(config) as records:
+        try:
+            with records.database.transaction() as connection:
+                lift(connection, entry, capacity, actor(by), why, time.time())
+        except (Refused, LookupError) as error:
+            fail(str(error), status=1)
+    typer.echo(f"entry {entry} is lifted")
+
+
+@app.command("find")
+def find_command(
+    target: TargetArgument, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Every entry that matches an address or covers a domain, lifted ones too."""
+    with open_records(config) as records, records.database.reading() as connection:
+        found = find(connection, records.keyring, target_of(target))
+    show([_row(entry) for entry in found], as_json)
+    if not found:
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="CSV, or one address a line.", dir_okay=False)],
+    reason: ReasonOption,
+    scope: ScopeOption,
+    stops: StopsOption = None,
+    until: UntilOption = None,
+    undisclosed: HiddenOption = False,
+    by: ByOption = None,
+    dry_run: DryRunOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a list; reason and scope of a row win over the options.
+
+    Example: consentry suppress import list.csv --reason manual --scope acme --dry-run
+
+    Running it again, or again after a crash, adds only what is missing.
+    """
+    with open_records(config) as records:
+        source, lines = examine(file)
+        draft = _draft(records, reason, scope, f"import:{file.name}", stops, until, undisclosed, by)
+        with rows_of(file) as rows, import_bars(lines, as_json) as bars:
+            tally = import_suppressions(
+                records.database,
+                records.keyring,
+                rows,
+                draft,
+                source,
+                time.time(),
+                progress=bars.reading,
+                merging=bars.merging,
+                on_bad=bars.on_bad,
+                dry_run=dry_run,
+            )
+    show_tally(tally, dry_run, as_json)
+
+
+@app.command("export")
+def export_command(
+    file: Annotated[Path | None, typer.Argument(help="CSV to write; else standard output.")] = None,
+    scope: Annotated[str, typer.Option(help="Only this scope.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Write every entry that is not lifted as CSV, safe to open in a spreadsheet."""
+    console = Console(stderr=True)
+    with (
+        open_records(config) as records,
+        records.database.reading() as connection,
+        console.status("exporting"),
+    ):
+        cells = (_cells(entry) for entry in entries(connection, records.keyring, scope))
+        count = write_rows(sys.stdout, cells) if file is None else _write_file(file, cells)
+    console.print(f"{count} entries", highlight=False)
+
+
+def _draft(
+    records: Records,
+    reason: Reason,
+    scope: str,
+    source: str,
+    stops: Stops | None,
+    until: datetime | None,
+    undisclosed: bool,
+    by: str | None,
+) -> Draft:
+    records.check_scope(scope)
+    ends_at = None if until is None else until.replace(tzinfo=UTC).timestamp()
+    return Draft(reason, scope, Lifter.OPERATOR, source, stops, ends_at, not undisclosed, actor(by))
+
+
+def _add(records: Records, target: str, draft: Draft, dry_run: bool, as_json: bool) -> None:
+    where = target_of(target)
+    try:
+        with records.database.transaction() as connection:
+            number, is_new = add(connection, records.keyring, where, draft, time.time())
+            stored = next(
+                entry for entry in find(connection, records.keyring, where) if entry.id == number
+            )
+            if dry_run:
+                connection.rollback()
+    except Refused as error:
+        fail(str(error), status=1)
+    outcome = "would be added" if dry_run and is_new else "added" if is_new else "already in force"
+    show([{"result": outcome, **_row(stored)}], as_json)
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    """An entry as the tables show it."""
+    return {
+        "entry": entry.id,
+        "address": entry.address or f"key {entry.key.hex()}",
+        "reason": entry.reason.value,
+        "stops": entry.stops.value,
+        "scope": entry.scope,
+        "since": when(entry.created_at),
+        "ends": when(entry.ends_at),
+        "set_by": entry.setter,
+        "source": entry.source,
+        "state": _state(entry),
+        "disclosed": entry.is_disclosable,
+    }
+
+
+def _state(entry: Entry) -> str:
+    if entry.lifted_at is not None:
+        return f"lifted by {entry.lifted_by}: {entry.lifted_reason}"
+    return "in force" if entry.is_live(time.time()) else "over"
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    """An entry as a line of `suppression.listfile.EXPORT_HEADER`."""
+    return (
+        entry.address,
+        entry.reason.value,
+        entry.scope,
+        _iso(entry.created_at),
+        _iso(entry.ends_at),
+        entry.source,
+        entry.key.hex(),
+    )
+
+
+def _iso(seconds: int | None) -> str:
+    instant = when(seconds)
+    return "" if instant is None else instant.isoformat()
+
+
+def _write_file(path: Path, rows: Iterator[tuple[str, ...]]) -> int:
+    # Addresses of people: nobody but the owner reads the file.
+    with open(path, "w", encoding="utf-8", newline="", opener=_private) as out:
+        return write_rows(out, rows)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,142 @@
+"""The database file: schema, durability, many writers, and what happens when it is damaged."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, func, insert, select
+
+from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.records import schema
+from gateway.records.database import Database, open_database
+from gateway.records.tables import meta, metadata
+
+
+def _insert(connection: Connection, name: str) -> None:
+    connection.execute(insert(meta), {"name": name, "value": "x"})
+
+
+def _count(database: Database) -> int:
+    with database.reading() as connection:
+        return connection.execute(
+            select(func.count()).where(meta.c.name.startswith("test:"))
+        ).scalar_one()
+
+
+def _definitions(path: Path) -> dict[str, str]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE sql NOT NULL AND name != 'alembic_version'"
+    ).fetchall()
+    connection.close()
+    return {name: " ".join(sql.split()) for name, sql in rows}
+
+
+def test_migrations_build_the_tables(database: Database, tmp_path: Path) -> None:
+    """A migrated file and the tables in code are the same, to the letter."""
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine = create_engine(f"sqlite:///{tmp_path / 'other.db'}")
+    metadata.create_all(engine)
+    engine.dispose()
+    assert _definitions(database.path) == _definitions(tmp_path / "other.db")
+
+
+def test_head_is_the_newest_revision() -> None:
+    """The quick check at opening knows the revision that migrations lead to."""
+    assert ScriptDirectory(str(schema.MIGRATIONS)).get_current_head() == schema.HEAD
+
+
+def test_a_file_of_a_newer_version_is_refused(database: Database) -> None:
+    """An old program does not write into tables that it does not know."""
+    connection = sqlite3.connect(database.path)
+    connection.execute("UPDATE alembic_version SET version_num='9999'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(ConfigurationError, match="newer version"):
+        open_database(database.path)
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    """Garbage is an error, never an empty database."""
+    path = tmp_path / "consentry.db"
+    path.write_bytes(b"no database at all " * 1000)
+    with pytest.raises(StoreUnavailable):
+        open_database(path)
+
+
+async def test_a_failed_change_undoes_itself_only(database: Database) -> None:
+    """Changes that share a commit do not share their failures."""
+
+    def bad(connection: Connection) -> None:
+        _insert(connection, "test:half")
+        raise KeyError("half way")
+
+    results = await asyncio.gather(
+        database.write(lambda c: _insert(c, "test:1")),
+        database.write(bad),
+        database.write(lambda c: _insert(c, "test:1")),  # the same name: refused by the table
+        database.write(lambda c: _insert(c, "test:2")),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [
+        type(None),
+        KeyError,
+        StoreUnavailable,
+        type(None),
+    ]
+    assert _count(database) == 2
+
+
+async def test_a_change_is_made_though_its_caller_has_left(database: Database) -> None:
+    """A client that hangs up after its request does not undo the request."""
+    task = asyncio.create_task(database.write(lambda c: _insert(c, "test:1")))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await database.write(lambda c: _insert(c, "test:2"))
+    assert _count(database) == 2
+
+
+async def test_writers_take_turns(database: Database) -> None:
+    """A second writer waits for the first one's commit instead of failing."""
+    other = open_database(database.path)
+    try:
+        await asyncio.gather(
+            *(
+                one.write(lambda c, n=f"test:{which}{i}": _insert(c, n))
+                for which, one in enumerate((database, other))
+                for i in range(50)
+            )
+        )
+    finally:
+        other.close()
+    assert _count(database) == 100
+
+
+async def test_a_lock_that_is_never_given_back_is_unavailable(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer gives up in bounded time, and works again when the lock is free."""
+    monkeypatch.setattr("gateway.records.database.LOCK_SECONDS", 0.05)
+    holder = sqlite3.connect(database.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        await database.write(lambda c: _insert(c, "test:1"))
+    holder.execute("ROLLBACK")
+    holder.close()
+    await database.write(lambda c: _insert(c, "test:1"))
+    assert _count(database) == 1
+
+
+def test_errors_name_no_values(database: Database) -> None:
+    """What goes to a log holds no address key."""
+    with database.transaction() as connection:
+        _insert(connection, "test:secret")
+    with pytest.raises(StoreUnavailable) as caught, database.transaction() as connection:
+        _insert(connection, "test:secret")
+    assert "secret" not in str(caught.value)
