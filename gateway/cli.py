@@ -10,7 +10,16 @@ import sys
 
 import typer
 
-from gateway.commands import block, config, dkim, journal, service, tenant
+from gateway.commands import (
+    block,
+    config,
+    consent,
+    dkim,
+    journal,
+    service,
+    suppress,
+    tenant,
+)
 from gateway.errors import ConfigurationError, ConsentryError
 
 app = typer.Typer(
@@ -41,6 +50,8 @@ journal.register(app)
 config.register_reference(app)
 app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
 app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
+app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
+app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
 
 

@@ -76,7 +76,10 @@ def find_command(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every consent of an address, in force or ended."""
+    """Every consent of an address, in force or ended.
+
+    Example: consentry consent find jan@example.org
+    """
     target = target_of(address)
     if isinstance(target, str):
         fail(f"{target} is a domain; only a person can consent", status=1)

@@ -80,7 +80,10 @@ def lift_command(
     by: ByOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """End an entry; who may depends on its reason. Nothing is deleted."""
+    """End an entry; who may depends on its reason. Nothing is deleted.
+
+    Example: consentry suppress lift 4711 --why "the owner asked, mail of 3 May"
+    """
     with open_records(config) as records:
         try:
             with records.database.transaction() as connection:
@@ -94,7 +97,10 @@ def lift_command(
 def find_command(
     target: TargetArgument, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Every entry that matches an address or covers a domain, lifted ones too."""
+    """Every entry that matches an address or covers a domain, lifted ones too.
+
+    Example: consentry suppress find jan@example.org --json
+    """
     with open_records(config) as records, records.database.reading() as connection:
         found = find(connection, records.keyring, target_of(target))
     show([_row(entry) for entry in found], as_json)
@@ -146,7 +152,10 @@ def export_command(
     scope: Annotated[str, typer.Option(help="Only this scope.")] = "",
     config: ConfigOption = None,
 ) -> None:
-    """Write every entry that is not lifted as CSV, safe to open in a spreadsheet."""
+    """Write every entry that is not lifted as CSV, safe to open in a spreadsheet.
+
+    Example: consentry suppress export entries.csv --scope acme
+    """
     console = Console(stderr=True)
     with (
         open_records(config) as records,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app, main
@@ -112,9 +114,28 @@ def test_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "consentry init" in result.stderr
 
 
-def test_every_command_teaches() -> None:
-    """Each command of ours explains itself and shows an example."""
-    for command in ("init", "check-config", "schema", "docs"):
-        assert "Example: consentry" in run(command, "--help").output
-    for command in ("add", "passwd", "open", "disable", "list"):
-        assert "Example: " in run("tenant", command, "--help").output
+def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command below `group`, as the words that call it."""
+    found = []
+    for name, command in group.commands.items():
+        inner = isinstance(command, TyperGroup)
+        found += commands(command, (*path, name)) if inner else [(*path, name)]
+    return found
+
+
+@pytest.mark.parametrize("command", commands(get_command(app)), ids=" ".join)
+def test_every_command_teaches(command: tuple[str, ...]) -> None:
+    """Each command shows an example of its use."""
+    assert "Example: " in run(*command, "--help").output
+
+
+def test_the_groups_are_wired() -> None:
+    """The command offers everything an operator and the abuse desk need."""
+    words = {" ".join(words) for words in commands(get_command(app))}
+    assert words >= {
+        *("init", "check-config", "schema", "docs", "serve", "status", "reload", "drain"),
+        *("tail", "explain", "dkim new", "dkim dns", "consent import"),
+        *(f"tenant {word}" for word in ("add", "passwd", "open", "disable", "list")),
+        *(f"suppress {word}" for word in ("add", "lift", "find", "import", "export")),
+        *(f"block {word}" for word in ("list", "add", "lift")),
+    }
