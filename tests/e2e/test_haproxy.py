@@ -35,17 +35,19 @@ listen implicit
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sink() -> Iterator[Sink]:
     """The next hop."""
     with Sink() as running:
         yield running
 
 
-@pytest.fixture
-def gateway(sink: Sink, certificates: Certificates, tmp_path: Path) -> Iterator[Gateway]:
+@pytest.fixture(scope="module")
+def gateway(
+    sink: Sink, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
     """A gateway whose TLS listeners believe the balancer on loopback."""
-    made = Gateway(tmp_path, Settings(sink.port), certificates)
+    made = Gateway(tmp_path_factory.mktemp("gateway"), Settings(sink.port), certificates)
     made.write()
     config = json.loads(made.config.read_text())
     for listener in config["listeners"][:2]:
