@@ -85,7 +85,8 @@ def show(setting: Setting, path: Path) -> str:
         print(f"  {line[:99]}")
     print("  ... the message as it was sent, octet for octet")
     name = f"{SELECTOR}._domainkey.{DOMAIN}."
-    records = {name.encode(): setting.dkim_record.encode()}
+    text = setting.dkim_record.replace('" "', "").strip('"')  # as a resolver gives it
+    records = {name.encode(): text.encode()}
     is_valid = dkim.verify(raw, dnsfunc=lambda asked, timeout=5: records.get(asked))
     print(f"\n  dkimpy says of the signature: {'good' if is_valid else 'BAD'}")
     link = _LINK.search(added)

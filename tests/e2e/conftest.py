@@ -23,10 +23,17 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="session")
-def postfix(certificates: Certificates) -> Iterator[Postfix]:
+def stock_postfix(certificates: Certificates) -> Iterator[Postfix]:
     """A Postfix with stock settings that knows `READERS`."""
     with Postfix(READERS, certificates=certificates) as running:
         yield running
+
+
+@pytest.fixture
+def postfix(stock_postfix: Postfix) -> Postfix:
+    """The stock Postfix with empty mailboxes."""
+    stock_postfix.empty()
+    return stock_postfix
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +47,9 @@ def deployed_postfix(certificates: Certificates) -> Iterator[Postfix]:
 
 @pytest.fixture(scope="session")
 def gateway(
-    postfix: Postfix, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+    stock_postfix: Postfix, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """A gateway in front of the stock Postfix, for tests that leave nothing behind in it."""
     folder = tmp_path_factory.mktemp("gateway")
-    with Gateway(folder, Settings(postfix.port), certificates) as running:
+    with Gateway(folder, Settings(stock_postfix.port), certificates) as running:
         yield running

@@ -27,6 +27,7 @@ from gateway.message.dkim_keys import KeyKind, dns_record, new_key
 from suppression.keys import Keyring
 from tests.e2e.certificates import HOST, Certificates
 from tests.e2e.ports import LOOPBACK, free_port, wait_for_port
+from tests.e2e.verifiers import txt
 
 LOGIN, PASSWORD = "acme", "correct horse"
 DOMAIN = "acme.test"
@@ -228,4 +229,4 @@ def password_hash(password: str) -> str:
 def _dkim_keys() -> dict[str, tuple[bytes, str]]:
     """One RSA and one Ed25519 key for the whole run: PEM and DNS record."""
     pems = {"rsa": new_key(KeyKind.RSA), "ed": new_key(KeyKind.ED25519)}
-    return {name: (pem, dns_record(pem)) for name, pem in pems.items()}
+    return {name: (pem, txt(dns_record(pem))) for name, pem in pems.items()}

@@ -191,14 +191,14 @@ class Postfix:
         deadline = time.monotonic() + seconds
         while len(files := sorted(folder.iterdir()) if folder.exists() else []) < count:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(files)} of {count} at {address}\n{self.log}")
+                raise TimeoutError(f"{len(files)} of {count} at {address}\n{self.log[-2000:]}")
             time.sleep(0.02)
         messages = [file.read_bytes().replace(b"\n", b"\r\n") for file in files]
         for file in files:
             file.unlink()
         return messages
 
-    def is_empty(self, address: str) -> bool:
-        """True when nothing is in the mailbox of `address` now."""
-        folder = self.folder / "mail" / address / "new"
-        return not folder.exists() or not any(folder.iterdir())
+    def empty(self) -> None:
+        """Remove what is in the mailboxes."""
+        for file in (self.folder / "mail").glob("*/new/*"):
+            file.unlink()

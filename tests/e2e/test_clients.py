@@ -64,6 +64,7 @@ def test_form_arrives_unchanged_and_signed(
     client: str, form: Form, tls: str, gateway: Gateway, postfix: Postfix, tmp_path: Path
 ) -> None:
     """Each client delivers each form; the body is exact, the header kept, the signatures good."""
+    form = form.fresh()
     result = CLIENTS[client](job(gateway, form, tls, tmp_path / "message.eml"))
     assert result.accepted, result.transcript + gateway.log
     for recipient in form.recipients:
@@ -77,7 +78,7 @@ def test_list_copies_differ_only_in_their_unsubscribe_link(
     gateway: Gateway, postfix: Postfix, tmp_path: Path
 ) -> None:
     """On a list stream each of 100 recipients gets an own copy: own link, own good signature."""
-    form = crowd_form()
+    form = crowd_form().fresh()
     result = CLIENTS["smtplib"](
         job(gateway, form, "starttls", tmp_path / "message.eml", f"{LOGIN}/weekly")
     )
@@ -93,11 +94,25 @@ def test_list_copies_differ_only_in_their_unsubscribe_link(
     assert len(links) == len(form.recipients)
 
 
-def test_message_of_its_own_digest_is_new_each_time(
+def test_same_octets_after_a_seen_250_are_a_new_mail(
     gateway: Gateway, postfix: Postfix, tmp_path: Path
 ) -> None:
-    """The same octets sent again after a seen 250 are a new mail and arrive again."""
+    """swaks says QUIT after the 250, so it has seen it: the same message again arrives again."""
+    task = job(gateway, ascii_form().fresh(), "starttls", tmp_path / "message.eml")
     for _ in range(2):
-        result = CLIENTS["swaks"](job(gateway, ascii_form(), "starttls", tmp_path / "message.eml"))
+        result = CLIENTS["swaks"](task)
         assert result.accepted, result.transcript
         assert len(postfix.take("anna@inbox.test")) == 1
+
+
+def test_same_octets_after_an_unseen_250_are_a_retry(
+    gateway: Gateway, postfix: Postfix, tmp_path: Path
+) -> None:
+    """Nodemailer hangs up after the 250, which it may not have seen: no second copy goes out."""
+    task = job(gateway, ascii_form().fresh(), "starttls", tmp_path / "message.eml")
+    for _ in range(2):
+        result = CLIENTS["nodemailer"](task)
+        assert result.accepted, result.transcript
+    later = job(gateway, ascii_form().fresh(), "starttls", tmp_path / "later.eml")
+    assert CLIENTS["swaks"](later).accepted
+    assert len(postfix.take("anna@inbox.test", 2)) == 2

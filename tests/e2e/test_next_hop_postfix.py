@@ -47,7 +47,7 @@ def send_to_all(gateway: Gateway) -> tuple[float, list[tuple[int, bytes]], tuple
         began = time.monotonic()
         session.mail(SENDER)
         answers = [session.rcpt(address) for address in MIXED]
-        final = session.data(crowd_form().raw)
+        final = session.data(crowd_form().fresh().raw)
         return time.monotonic() - began, answers, final
 
 
@@ -92,6 +92,6 @@ def test_pipelined_recipients(gateway: Gateway, postfix: Postfix) -> None:
         assert session.getreply()[0] == 250
         answers = [session.getreply() for _ in MIXED]
         assert session.getreply()[0] == 354
-        session.send(crowd_form().raw + b".\r\n")
+        session.send(crowd_form().fresh().raw + b".\r\n")
         final = session.getreply()
     assert_outcome(answers, final, postfix)

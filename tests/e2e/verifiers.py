@@ -28,6 +28,11 @@ class Signature:
     detail: str = ""
 
 
+def txt(record: str) -> str:
+    """A TXT record's data as a resolver's user gets it: its quoted strings put together."""
+    return record.replace('" "', "").strip('"')
+
+
 def by_dkimpy(raw: bytes, keys: Mapping[str, str]) -> list[Signature]:
     """dkimpy's verdict on each signature of `raw`."""
 
