@@ -62,7 +62,6 @@ from policies.ports import Clock
 from policies.registry import Parts
 from suppression.tokens import Tokens
 
-DATABASE = "consentry.db"
 DRAIN_MARGIN = 60.0
 """Seconds that messages past their dot may take beyond `drain_seconds`."""
 
@@ -89,7 +88,7 @@ class Gateway:
             config.journal.keep_files,
             observers=(self.metrics.count,),
         )
-        self.database = open_database(state_dir / DATABASE)
+        self.database = open_database(config.database)
         keyring = open_keyring(self.database, config.keyring)
         self.standings = SqliteStandings(
             self.database.path, keyring, clock, self.metrics.look_up_seconds.observe
@@ -159,6 +158,7 @@ class Gateway:
         self._prepared = prepared
         self._tasks: list[asyncio.Task[None]] = []
         self._ended = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._started_at = clock()
 
     # ---- life ---------------------------------------------------------------------------------
@@ -229,10 +229,15 @@ class Gateway:
 
         Raises ConfigurationError and StoreUnavailable, and leaves the old configuration in force.
         """
+        async with self._reloading:  # two at once could put the older one in force last
+            return await self._reload_alone()
+
+    async def _reload_alone(self) -> tuple[str, ...]:
         try:
-            loaded = load(self._loaded.path)
+            # Files, YAML and new streams' numbers are read in a thread: sessions go on meanwhile.
+            loaded = await asyncio.to_thread(load, self._loaded.path)
             _check_restart(self._loaded, loaded)
-            prepared = self._prepare(loaded)
+            prepared = await asyncio.to_thread(self._prepare, loaded)
             await self.hops.reconfigure(prepared.hops)
             self._loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
             self._listen(prepared)

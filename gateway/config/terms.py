@@ -37,6 +37,13 @@ def override(limits: Limits, settings: LimitSettings) -> Limits:
     return replace(limits, **said)
 
 
+def _stream_limits(tenant: Limits, settings: LimitSettings) -> Limits:
+    """A stream with a byte limit of its own has a window of its own, which what the tenant has
+    announced for all its mail does not raise."""
+    limits = override(tenant, settings)
+    return limits if settings.bytes_per_day is None else replace(limits, announcements=())
+
+
 def _terms(tenant: TenantConfig, house: Limits, number: Callable[[str, str], int]) -> TenantTerms:
     limits = replace(
         override(house, tenant.limits),
@@ -56,7 +63,7 @@ def _terms(tenant: TenantConfig, house: Limits, number: Callable[[str, str], int
             name=name,
             number=number(tenant.name, name),
             kind=stream.kind,
-            limits=override(limits, stream.limits),
+            limits=_stream_limits(limits, stream.limits),
             is_open=stream.open,
             is_verified=stream.verified,
             consent_level=stream.consent_level,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from enum import StrEnum
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -27,6 +28,7 @@ PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 RSA_BITS = 2048
 MAX_RSA_BITS = 4096
+KEYS_CACHED = 4096
 TXT_STRING = 255
 """Octets of one character-string in a TXT record (RFC 1035 section 3.3)."""
 
@@ -52,8 +54,13 @@ def new_key(kind: KeyKind) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+@lru_cache(KEYS_CACHED)
 def load_key(pem: bytes) -> PrivateKey:
-    """The private key in `pem`, or ConfigurationError saying what is wrong with it."""
+    """The private key in `pem`, or ConfigurationError saying what is wrong with it.
+
+    Checking an RSA key takes some 30 ms and holds the interpreter, so a reload checks only what
+    it has not seen.
+    """
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:

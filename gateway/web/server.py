@@ -36,7 +36,6 @@ from gateway.web.parts import WebParts
 from suppression.standing import Reason
 from suppression.tokens import Token, Tokens
 
-DATABASE = "consentry.db"
 WRITE_SECONDS = 10.0
 """How long an opt-out may take to become durable before the caller is told to come back."""
 ASK_SECONDS = 3.0
@@ -58,7 +57,7 @@ class WebProcess:
             observers=(self.metrics.count,),
         )
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
-        self.database = open_database(state_dir / DATABASE)
+        self.database = open_database(loaded.config.database)
         self._parts = self._make_parts(loaded)
         self._http = HttpServer(web_app(lambda: self._parts))
         self._control = ControlServer(
