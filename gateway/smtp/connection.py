@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
         "_waiter",
         "_writer_waiter",
         "answer_by",
+        "batch_idle",
         "client",
         "data_octets",
         "data_since",
@@ -115,6 +116,7 @@ class Connection(asyncio.Protocol):
         self.out: list[bytes] = []
         self.is_gone = False
         self.is_contended = False
+        self.batch_idle = 0.0
         self.waiting = Waiting.NOTHING
         self.waiting_since = 0.0
         self.heard_at = self.loop.time()
@@ -232,7 +234,7 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def check(self, now: float, is_pressed: bool, batch_idle: float) -> Overdue | None:
+    def check(self, now: float, is_pressed: bool) -> Overdue | None:
         """Which limit is over at the monotonic time `now`, if any; called by the watch."""
         if self._stalled_since and now - self._stalled_since > WRITE_STALL:
             return Overdue.READER
@@ -240,7 +242,7 @@ class Connection(asyncio.Protocol):
             return Overdue.ANSWER
         if self.waiting is Waiting.NOTHING:
             return None
-        if self.is_contended and now - max(self.heard_at, self.waiting_since) > batch_idle:
+        if self.is_contended and now - max(self.heard_at, self.waiting_since) > self.batch_idle:
             return Overdue.BATCH
         if self.waiting is Waiting.COMMAND:
             return Overdue.SILENCE if now - self.waiting_since > self.idle_limit else None

@@ -119,6 +119,7 @@ def _open(
         on_contended=partial(_contended, d),
     )
     d.transaction = transaction
+    d.connection.batch_idle = stream.limits.batch_idle
     d.refused = 0
     d.relay = d.services.hops.transaction(
         sender.text if sender else "",

@@ -28,7 +28,6 @@ class Watch:
         self._cut_at = 0.0
         self.max_connections = 2000
         self.max_per_client = 50
-        self.batch_idle = 10.0
         self.is_draining = False
 
     def __len__(self) -> int:
@@ -86,7 +85,7 @@ class Watch:
         now = loop.time()
         pressed = self._is_pressed() or len(self._connections) > 0.8 * self.max_connections
         for connection in list(self._connections):
-            overdue = connection.check(now, pressed, self.batch_idle)
+            overdue = connection.check(now, pressed)
             if overdue is not None:
                 self._end(connection, overdue)
             elif self.is_draining and now > self._cut_at:
@@ -98,7 +97,7 @@ class Watch:
             case Overdue.SILENCE:
                 connection.expire(replies.TIMEOUT)
             case Overdue.BATCH:
-                connection.expire(replies.BATCH_IDLE.fill(seconds=f"{self.batch_idle:g}"))
+                connection.expire(replies.BATCH_IDLE.fill(seconds=f"{connection.batch_idle:g}"))
             case Overdue.ANSWER:
                 connection.answer_by = 0.0
                 if connection.on_answer_due is not None:
