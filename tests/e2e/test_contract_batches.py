@@ -1,0 +1,227 @@
+"""One batch at a time: parallel connections of a tenant are serialised and lose nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.certificates import Certificates
+from tests.e2e.gateway import Settings, acme, customer
+from tests.e2e.inside import InsideGateway
+from tests.e2e.session import Session, letter, wait_until
+from tests.e2e.sink import Captured, Sink
+
+READER = "anna@inbox.test"
+
+
+class PatientHop(Sink):
+    """A next hop that answers the final dot when `may_answer` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    async def handle_DATA(self, server, session, envelope):  # type: ignore[no-untyped-def]
+        """Keep the message, answer later."""
+        answer = await super().handle_DATA(server, session, envelope)
+        await server.loop.run_in_executor(None, self.may_answer.wait, 20)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def hop() -> Iterator[PatientHop]:
+    """The next hop."""
+    with PatientHop() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def house(
+    hop: PatientHop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InsideGateway]:
+    """Tenants that wait long (acme), briefly (hasty), or close silent holders soon (brisk)."""
+    tenants = {
+        "acme": acme(),
+        "other": customer("other"),
+        "double": customer("double", limits={"batches": 2, "batch_wait": "0.3s"}),
+        "hasty": customer("hasty", limits={"batch_wait": "0.3s"}),
+        "brisk": customer("brisk", limits={"batch_idle": "0.5s"}),
+        "lively": customer("lively", limits={"batch_idle": "0.6s", "batch_wait": "2.5s"}),
+    }
+    settings = Settings(hop.port, trusted=None, tenants=tenants)
+    with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
+        yield running
+
+
+def sender(tenant: str) -> str:
+    """An address of the tenant's."""
+    return f"news@{tenant}.test"
+
+
+def from_tenant(hop: PatientHop, tenant: str) -> list[Captured]:
+    """What arrived from that tenant."""
+    return [message for message in hop.messages if message.mail_from == sender(tenant)]
+
+
+def defiances(house: InsideGateway, tenant: str) -> int:
+    """Facts of defiance on record."""
+    return sum(
+        event["kind"] == "fact.recorded" and event["tenant"] == tenant for event in house.events()
+    )
+
+
+def test_second_waits_and_goes_on(house: InsideGateway, hop: PatientHop) -> None:
+    """A second MAIL of the tenant hears nothing until the first message is through, then goes on;
+    waiting is no fact."""
+    before = len(from_tenant(hop, "acme"))
+    with Session(house.open, "acme") as first, Session(house.open, "acme") as second:
+        assert first.mail(sender("acme")).code == 250
+        second.say(f"MAIL FROM:<{sender('acme')}>")
+        assert second.is_waiting()
+        first.rcpt(READER)
+        assert second.is_waiting()
+        assert first.data(letter(sender("acme"))).code == 250
+        assert second.answer().code == 250
+        second.rcpt(READER)
+        assert second.data(letter(sender("acme"))).code == 250
+    assert len(from_tenant(hop, "acme")) == before + 2
+    assert defiances(house, "acme") == 0
+
+
+def test_batch_is_held_until_relay_ended(house: InsideGateway, hop: PatientHop) -> None:
+    """The next in line waits for the next hop's answer to the message before."""
+    hop.may_answer.clear()
+    try:
+        with Session(house.open, "acme") as first, Session(house.open, "acme") as second:
+            first.mail(sender("acme"))
+            first.rcpt(READER)
+            assert first.command("DATA").code == 354
+            count = len(from_tenant(hop, "acme"))
+            first.say_octets(letter(sender("acme")) + b".\r\n")
+            wait_until(lambda: len(from_tenant(hop, "acme")) > count)
+            second.say(f"MAIL FROM:<{sender('acme')}>")
+            assert second.is_waiting(0.4)
+            hop.may_answer.set()
+            assert first.answer().code == 250
+            assert second.answer().code == 250
+    finally:
+        hop.may_answer.set()
+
+
+def test_line_is_first_come_first_served(house: InsideGateway) -> None:
+    """Those in line come on in their order; who hangs up while waiting is passed over."""
+    with (
+        Session(house.open, "acme") as holder,
+        Session(house.open, "acme") as leaver,
+        Session(house.open, "acme") as third,
+        Session(house.open, "acme") as fourth,
+    ):
+        holder.mail(sender("acme"))
+        for number, session in enumerate((leaver, third, fourth), 1):
+            session.say(f"MAIL FROM:<{sender('acme')}>")
+            wait_until(lambda n=number: house.inner.batches.lines()["acme"] == (1, n))
+        leaver.drop()
+        holder.command("RSET")
+        assert third.answer().code == 250
+        assert fourth.is_waiting()
+        third.command("RSET")
+        assert fourth.answer().code == 250
+
+
+@pytest.mark.parametrize("end", ["RSET", "EHLO again.test", "QUIT", "drop"])
+def test_any_end_frees_the_batch(house: InsideGateway, end: str) -> None:
+    """Whatever ends the holder's transaction lets the next in line go on."""
+    with Session(house.open, "acme") as first, Session(house.open, "acme") as second:
+        first.mail(sender("acme"))
+        second.say(f"MAIL FROM:<{sender('acme')}>")
+        assert second.is_waiting()
+        if end == "drop":
+            first.drop()
+        else:
+            first.say(end)
+        assert second.answer().code == 250
+
+
+def test_busy_after_the_wait(house: InsideGateway) -> None:
+    """After `batch_wait` the waiting MAIL is deferred; the holder goes on undisturbed."""
+    with Session(house.open, "hasty") as first, Session(house.open, "hasty") as second:
+        first.mail(sender("hasty"))
+        busy = second.mail(sender("hasty"))
+        assert busy.short == "451 4.7.1 [BATCH-BUSY]"
+        assert "1 of 1 batches are open" in busy.text
+        assert "waited 0.3 s" in busy.text
+        first.rcpt(READER)
+        assert first.data(letter(sender("hasty"))).code == 250
+        assert second.mail(sender("hasty")).code == 250
+
+
+def test_defiance_becomes_a_fact(house: InsideGateway) -> None:
+    """A MAIL on a further connection within 60 s after [BATCH-BUSY] is recorded, with a case; the
+    MAIL that was deferred first is not."""
+    with Session(house.open, "hasty") as first, Session(house.open, "hasty") as second:
+        first.mail(sender("hasty"))
+        wait_until(lambda: second.mail(sender("hasty")).tag == "BATCH-BUSY")
+        before = defiances(house, "hasty")
+        with Session(house.open, "hasty") as third:
+            assert third.mail(sender("hasty")).tag == "BATCH-BUSY"
+        wait_until(lambda: defiances(house, "hasty") == before + 1)
+    facts = [e for e in house.events() if e["kind"] == "fact.recorded" and e["tenant"] == "hasty"]
+    assert {fact["detail"]["fact"] for fact in facts} == {"batch-defiance"}
+    assert len({fact["detail"]["case"] for fact in facts}) == 1
+
+
+def test_silent_holder_is_closed(house: InsideGateway) -> None:
+    """A holder that is silent for `batch_idle` while another waits gets 421, and the other goes
+    on; with nobody waiting it may be silent."""
+    with Session(house.open, "brisk") as first, Session(house.open, "brisk") as second:
+        first.mail(sender("brisk"))
+        assert first.is_waiting(2.2)
+        second.say(f"MAIL FROM:<{sender('brisk')}>")
+        closed = first.answer()
+        assert closed.short == "421 4.7.1 [BATCH-IDLE]"
+        assert "nothing for 0.5 s" in closed.text
+        with pytest.raises(ConnectionError):
+            first.answer()
+        assert second.answer().code == 250
+
+
+def test_silent_holder_in_data_is_closed(house: InsideGateway, hop: PatientHop) -> None:
+    """The same in the middle of a message, which the next hop then never sees."""
+    before = len(from_tenant(hop, "brisk"))
+    with Session(house.open, "brisk") as first, Session(house.open, "brisk") as second:
+        first.mail(sender("brisk"))
+        first.rcpt(READER)
+        assert first.command("DATA").code == 354
+        first.say_octets(letter(sender("brisk")))
+        second.say(f"MAIL FROM:<{sender('brisk')}>")
+        assert first.answer().short == "421 4.7.1 [BATCH-IDLE]"
+        assert second.answer().code == 250
+    assert len(from_tenant(hop, "brisk")) == before
+
+
+def test_busy_holder_is_not_closed(house: InsideGateway) -> None:
+    """A holder that keeps talking is left alone, however long others wait."""
+    with Session(house.open, "lively") as first, Session(house.open, "lively") as second:
+        first.mail(sender("lively"))
+        second.say(f"MAIL FROM:<{sender('lively')}>")
+        while second.is_waiting(0.2):
+            assert first.command("NOOP").code == 250
+        assert second.answer().tag == "BATCH-BUSY"
+        assert first.rcpt(READER)[0].code == 250
+
+
+def test_limit_and_tenants_are_apart(house: InsideGateway) -> None:
+    """A tenant with two batches has two, and nobody waits for another tenant's."""
+    with (
+        Session(house.open, "double") as first,
+        Session(house.open, "double") as second,
+        Session(house.open, "double") as third,
+        Session(house.open, "other") as other,
+    ):
+        assert first.mail(sender("double")).code == 250
+        assert second.mail(sender("double")).code == 250
+        assert third.mail(sender("double")).tag == "BATCH-BUSY"
+        assert other.mail(sender("other")).code == 250
