@@ -63,9 +63,9 @@ def _prepare(setting: Setting) -> None:
     attested = setting.folder / "readers.csv"
     attested.write_text(f"{ANNA}\n{UMA}\n")
     _say(f"{ANNA} agreed to get the letter (so did uma, once)")
-    _consentry(setting, "consent", "import", str(attested), "--stream", LOGIN)
+    _consentry(setting, "consent", "import", str(attested), "--scope", LOGIN, "--source", "form")
     _say(f"{PAUL} had the address protected: no offers from anyone")
-    _consentry(setting, "suppress", "add", PAUL, "--reason", "protected")
+    _consentry(setting, "suppress", "add", PAUL, "--reason", "protected", "--scope", "*")
     _say(f"{UMA} has unsubscribed")
     _consentry(setting, "suppress", "add", UMA, "--reason", "unsubscribe", "--scope", LOGIN)
 
@@ -74,7 +74,7 @@ def _three_outcomes(setting: Setting) -> None:
     print("\nIt sends one letter to all three:\n")
     refs = mailing.send(setting)
     (arrived,) = sorted(setting.arrived.iterdir())
-    print(f"\nThe next hop got one copy, {arrived}. The gateway put on top of it:\n")
+    print(f"\nThe next hop got one copy, {arrived}. The gateway added:\n")
     link = mailing.show(setting, arrived)
     command = os.path.relpath(COMMAND)
     config = f"--config {setting.config}"

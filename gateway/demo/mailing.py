@@ -80,14 +80,19 @@ def send(setting: Setting) -> list[str]:
 def show(setting: Setting, path: Path) -> str:
     """Print what the gateway did to the message in `path`; its unsubscribe link."""
     raw = path.read_bytes()
-    added = raw[: raw.index(b"From: Acme Weekly")]
-    for line in added.decode().splitlines():
+    header = raw[: raw.index(b"\r\n\r\n")]
+    top, _, rest = header.partition(b"From: Acme Weekly")
+    pair = rest[rest.index(b"List-Unsubscribe:") :]
+    for line in top.decode().splitlines():
         print(f"  {line[:99]}")
-    print("  ... the message as it was sent, octet for octet")
+    print("  ... the message's own fields, octet for octet")
+    for line in pair.decode().splitlines():
+        print(f"  {line[:99]}")
+    print("  ... and its body, octet for octet")
     name = f"{SELECTOR}._domainkey.{DOMAIN}."
     text = setting.dkim_record.replace('" "', "").strip('"')  # as a resolver gives it
     records = {name.encode(): text.encode()}
     is_valid = dkim.verify(raw, dnsfunc=lambda asked, timeout=5: records.get(asked))
     print(f"\n  dkimpy says of the signature: {'good' if is_valid else 'BAD'}")
-    link = _LINK.search(added)
+    link = _LINK.search(pair)
     return link[1].decode() if link else ""
