@@ -102,7 +102,11 @@ def import_bars(lines: int, as_json: bool) -> Iterator[Bars]:
     console = Console(stderr=True, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=as_json, transient=True
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=as_json or not console.is_terminal,
+        transient=True,
     ) as bar:
         reading = bar.add_task("reading", total=lines)
         merging = bar.add_task("storing", total=lines)

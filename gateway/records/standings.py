@@ -79,16 +79,11 @@ class SqliteStandings:
             return [Standing(own[0], (), 0, has_attested) for own in keys]
         scopes = {0: "*", tenant: stream.tenant, stream.number: stream.id}
         now = self._clock()
-        return [
-            _standing(
-                own[0],
-                (row for key in dict.fromkeys(own) if key in found for row in found[key]),
-                scopes,
-                has_attested,
-                now,
-            )
-            for own in keys
-        ]
+        standings = []
+        for own in keys:
+            about = [row for key in own if key in found for row in found[key]]
+            standings.append(_standing(own[0], about, scopes, has_attested, now))
+        return standings
 
     def is_ready(self) -> bool:
         """Whether a look-up would be answered now."""
