@@ -182,6 +182,8 @@ class Connection(asyncio.Protocol):
 
     async def next_event(self, waiting: Waiting = Waiting.COMMAND) -> Event:
         """The next event of the engine; replies queued so far go out before waiting for it."""
+        # Set once for the whole command: octets that do not complete it buy no more time.
+        self.waiting_since = self.loop.time()
         while True:
             event = self.engine.next_event()
             if event is not None:
@@ -268,8 +270,6 @@ class Connection(asyncio.Protocol):
             self._paused_reading = False
             self.transport.resume_reading()
         self.waiting = waiting
-        if waiting is Waiting.COMMAND:
-            self.waiting_since = self.loop.time()
         self._waiter = self.loop.create_future()
         try:
             await self._waiter
