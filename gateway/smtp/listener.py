@@ -100,12 +100,20 @@ class Listener:
         )
         loop = asyncio.get_running_loop()
         if listening.is_implicit:
-            await loop.connect_accepted_socket(
-                lambda: connection,
-                accepted,
-                ssl=listening.context,
-                ssl_handshake_timeout=HANDSHAKE,
-            )
+            # Counted from here on: half a handshake holds a descriptor as well as a session does.
+            services.watch.add(connection)
+            try:
+                if services.watch.is_flooded_by(peer):
+                    raise ConnectionRefusedError
+                await loop.connect_accepted_socket(
+                    lambda: connection,
+                    accepted,
+                    ssl=listening.context,
+                    ssl_handshake_timeout=HANDSHAKE,
+                )
+            finally:
+                if connection.transport is None:
+                    services.watch.remove(connection)
         else:
             await loop.connect_accepted_socket(lambda: connection, accepted)
 

@@ -37,7 +37,9 @@ class Watch:
         return iter(self._connections)
 
     def add(self, connection: Connection) -> None:
-        """A connection is open; it counts until `remove`."""
+        """A connection is open; it counts until `remove`. Safe to call twice."""
+        if connection in self._connections:
+            return
         self._connections.add(connection)
         self._per_client[connection.client] = self._per_client.get(connection.client, 0) + 1
 
@@ -57,6 +59,13 @@ class Watch:
         return (
             len(self._connections) > self.max_connections
             or self._per_client.get(client, 0) > self.max_per_client
+        )
+
+    def is_flooded_by(self, client: str) -> bool:
+        """True when so many are open that one more cannot even be told so inside TLS."""
+        return (
+            len(self._connections) > 2 * self.max_connections
+            or self._per_client.get(client, 0) > 2 * self.max_per_client
         )
 
     def start(self) -> None:
