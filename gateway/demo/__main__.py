@@ -76,8 +76,7 @@ def _three_outcomes(setting: Setting) -> None:
     (arrived,) = sorted(setting.arrived.iterdir())
     print(f"\nThe next hop got one copy, {arrived}. The gateway added:\n")
     link = mailing.show(setting, arrived)
-    command = os.path.relpath(COMMAND)
-    config = f"--config {setting.config}"
+    command, config = os.path.relpath(COMMAND), f"--config {setting.config}"
     print(f"""
 It stays up. Try by hand:
 

@@ -38,6 +38,7 @@ Content-Type: text/plain; charset=us-ascii
 Hello, this is your weekly letter.
 """
 _REF = re.compile(r"ref=(\S+)")
+_FIELD = re.compile(rb"[^\r\n]+\r\n(?:[ \t][^\r\n]*\r\n)*")
 _LINK = re.compile(rb"<(http[^>]*)>")
 
 
@@ -48,7 +49,7 @@ class _Shown(smtplib.SMTP):
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         if self.is_shown:
-            print(f"  C: {cmd} {args}".rstrip())
+            print(f"  C: {cmd.upper()} {args}".rstrip())
         super().putcmd(cmd, args)
 
     def getreply(self) -> tuple[int, bytes]:
@@ -78,21 +79,17 @@ def send(setting: Setting) -> list[str]:
 
 
 def show(setting: Setting, path: Path) -> str:
-    """Print what the gateway did to the message in `path`; its unsubscribe link."""
+    """Print what the gateway added to the message in `path`; its unsubscribe link."""
     raw = path.read_bytes()
-    header = raw[: raw.index(b"\r\n\r\n")]
-    top, _, rest = header.partition(b"From: Acme Weekly")
-    pair = rest[rest.index(b"List-Unsubscribe:") :]
-    for line in top.decode().splitlines():
-        print(f"  {line[:99]}")
-    print("  ... the message's own fields, octet for octet")
-    for line in pair.decode().splitlines():
-        print(f"  {line[:99]}")
-    print("  ... and its body, octet for octet")
+    fields = _FIELD.findall(raw.partition(b"\r\n\r\n")[0] + b"\r\n")
+    ours = {line.partition(":")[0].encode() for line in MESSAGE.splitlines() if ":" in line}
+    added = b"".join(field for field in fields if field.partition(b":")[0] not in ours)
+    for line in added.decode().splitlines():
+        print(f"  {line}")
     name = f"{SELECTOR}._domainkey.{DOMAIN}."
     text = setting.dkim_record.replace('" "', "").strip('"')  # as a resolver gives it
     records = {name.encode(): text.encode()}
     is_valid = dkim.verify(raw, dnsfunc=lambda asked, timeout=5: records.get(asked))
     print(f"\n  dkimpy says of the signature: {'good' if is_valid else 'BAD'}")
-    link = _LINK.search(pair)
+    link = _LINK.search(added)
     return link[1].decode() if link else ""

@@ -1,8 +1,8 @@
 """A next hop in trouble: a few lines of socket code that misbehave at one chosen step.
 
-Speaks just enough SMTP for our relay. `trouble` is `refuses` (554 instead of a greeting), `defers`
-(450 to every recipient), `breaks-off` (closes the connection after the final dot) or `second`
-(takes the first message of a connection and puts off those after it).
+Speaks just enough SMTP for our relay. `trouble` is `refuses` (554 instead of a greeting),
+`breaks-off` (closes the connection after the final dot) or `defers-bert` (puts off the message of
+that recipient after the final dot).
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ class _Handler(socketserver.StreamRequestHandler):
             self._say("554 5.7.1 You are not welcome here")
             return
         self._say("220 troubled.test ESMTP")
-        taken = 0
+        recipient = b""
         while line := self.rfile.readline():
             verb = line[:4].upper()
             if verb == b"EHLO":
                 self._say("250-troubled.test", "250-8BITMIME", "250 ENHANCEDSTATUSCODES")
-            elif verb == b"RCPT" and self.trouble == "defers":
-                self._say("450 4.2.1 The mailbox is busy")
+            elif verb == b"RCPT":
+                recipient = line
+                self._say("250 2.1.5 ok")
             elif verb == b"DATA":
                 self._say("354 Go ahead")
                 while self.rfile.readline() not in (b".\r\n", b""):
                     pass
                 if self.trouble == "breaks-off":
                     return
-                taken += 1
-                if self.trouble == "second" and taken > 1:
+                if self.trouble == "defers-bert" and b"bert" in recipient:
                     self._say("451 4.3.0 Not now")
                 else:
                     self._say("250 2.0.0 taken")
