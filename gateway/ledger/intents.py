@@ -57,7 +57,7 @@ class Intents:
     def replay(self) -> list[Found]:
         """What earlier processes left open, oldest first; call it once, before the first write.
 
-        Each found ref stays open until `close(ref)`, so nothing is forgotten if we die again.
+        Each found ref stays open until `end(ref)`, so nothing is forgotten if we die again.
         """
         fates: dict[str, dict[bytes, tuple[State, HopReply | None]]] = {}
         for path in self._old:
@@ -97,7 +97,7 @@ class Intents:
         if plain:
             self._note(ref, " ".join(plain))
 
-    def close(self, ref: str) -> None:
+    def end(self, ref: str) -> None:
         """Nothing about `ref` matters any more: its 250 was seen, or the records hold it."""
         if self._open.pop(ref, None) is not None:
             self._buffer.append(_line(ref, "."))
@@ -114,6 +114,13 @@ class Intents:
             raise JournalUnwritable(f"{self._folder}: {error.strerror}") from error
         finally:
             self._buffer.clear()
+
+    def close(self) -> None:
+        """Write what is buffered and let the file go. Raises `JournalUnwritable`."""
+        try:
+            self.flush()
+        finally:
+            self._give_up()
 
     async def synced(self) -> None:
         """Wait until all that is written is on stable storage; at once without `fsync`.
@@ -144,7 +151,10 @@ class Intents:
         path = self._folder / f"{self._number + 1:012d}.intents"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         self._fd, self._size = os.open(path, flags, 0o600), 0
-        self._append(b"".join([line for lines in self._open.values() for line in lines]))
+        still_open = [line for lines in self._open.values() for line in lines]
+        # Should we die before the old file is deleted, its refs that are over must stay over.
+        over = [line for line in self._buffer if line.endswith(b" .\n")]
+        self._append(b"".join(still_open + over))
         self._number, self._path = self._number + 1, path
         self._full_at = max(self._octets, 2 * self._size)
         if not self.fsync:

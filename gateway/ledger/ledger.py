@@ -98,8 +98,10 @@ class Ledger:
 
     async def close(self) -> None:
         """Write what is left. Raises `StoreUnavailable` or `JournalUnwritable`."""
-        await self.persist()
-        self.intents.flush()
+        try:
+            await self.persist()
+        finally:
+            self.intents.close()
 
     async def persist(self) -> None:
         """Bring file and store up to date; one caller at a time.
@@ -126,7 +128,8 @@ class Ledger:
             if key not in self._ended:
                 self._stored.add(key)
         for ref in over:
-            self.intents.close(ref)
+            self.intents.end(ref)
+        self.intents.flush()
 
     async def purge(self) -> None:
         """Drop the entries that no retry will ask for any more; never beside `persist`."""

@@ -224,7 +224,7 @@ class Plan:
             if self._has_kept:
                 self._ledger.over(self.ref)
             else:
-                self._ledger.intents.close(self.ref)
+                self._ledger.intents.end(self.ref)
 
 
 class Flight:
