@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.certificates import Certificates
+from tests.e2e.deciding_hop import DecidingHop
 from tests.e2e.gateway import Settings, acme, customer
 from tests.e2e.inside import InsideGateway
 from tests.e2e.session import Session, letter, wait_until
-from tests.e2e.sink import Captured, Sink
 
 READER = "anna@inbox.test"
 
 
-class PatientHop(Sink):
-    """A next hop that answers the final dot when `may_answer` is set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-
-    async def handle_DATA(self, server, session, envelope):  # type: ignore[no-untyped-def]
-        """Keep the message, answer later."""
-        answer = await super().handle_DATA(server, session, envelope)
-        await server.loop.run_in_executor(None, self.may_answer.wait, 20)
-        return answer
-
-
 @pytest.fixture(scope="module")
-def hop() -> Iterator[PatientHop]:
+def hop() -> Iterator[DecidingHop]:
     """The next hop."""
-    with PatientHop() as running:
+    with DecidingHop() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def house(
-    hop: PatientHop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+    hop: DecidingHop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[InsideGateway]:
     """Tenants that wait long (acme), briefly (hasty), or close silent holders soon (brisk)."""
     tenants = {
@@ -61,11 +45,6 @@ def sender(tenant: str) -> str:
     return f"news@{tenant}.test"
 
 
-def from_tenant(hop: PatientHop, tenant: str) -> list[Captured]:
-    """What arrived from that tenant."""
-    return [message for message in hop.messages if message.mail_from == sender(tenant)]
-
-
 def defiances(house: InsideGateway, tenant: str) -> int:
     """Facts of defiance on record."""
     return sum(
@@ -73,10 +52,10 @@ def defiances(house: InsideGateway, tenant: str) -> int:
     )
 
 
-def test_second_waits_and_goes_on(house: InsideGateway, hop: PatientHop) -> None:
+def test_second_waits_and_goes_on(house: InsideGateway, hop: DecidingHop) -> None:
     """A second MAIL of the tenant hears nothing until the first message is through, then goes on;
     waiting is no fact."""
-    before = len(from_tenant(hop, "acme"))
+    before = len(hop.taken(sender("acme")))
     with Session(house.open, "acme") as first, Session(house.open, "acme") as second:
         assert first.mail(sender("acme")).code == 250
         second.say(f"MAIL FROM:<{sender('acme')}>")
@@ -87,28 +66,24 @@ def test_second_waits_and_goes_on(house: InsideGateway, hop: PatientHop) -> None
         assert second.answer().code == 250
         second.rcpt(READER)
         assert second.data(letter(sender("acme"))).code == 250
-    assert len(from_tenant(hop, "acme")) == before + 2
+    assert len(hop.taken(sender("acme"))) == before + 2
     assert defiances(house, "acme") == 0
 
 
-def test_batch_is_held_until_relay_ended(house: InsideGateway, hop: PatientHop) -> None:
+def test_batch_is_held_until_relay_ended(house: InsideGateway, hop: DecidingHop) -> None:
     """The next in line waits for the next hop's answer to the message before."""
-    hop.may_answer.clear()
-    try:
-        with Session(house.open, "acme") as first, Session(house.open, "acme") as second:
-            first.mail(sender("acme"))
-            first.rcpt(READER)
-            assert first.command("DATA").code == 354
-            count = len(from_tenant(hop, "acme"))
+    with Session(house.open, "acme") as first, Session(house.open, "acme") as second:
+        first.mail(sender("acme"))
+        first.rcpt(READER)
+        assert first.command("DATA").code == 354
+        count = len(hop.taken(sender("acme")))
+        with hop.silent():
             first.say_octets(letter(sender("acme")) + b".\r\n")
-            wait_until(lambda: len(from_tenant(hop, "acme")) > count)
+            wait_until(lambda: len(hop.taken(sender("acme"))) > count)
             second.say(f"MAIL FROM:<{sender('acme')}>")
             assert second.is_waiting(0.4)
-            hop.may_answer.set()
-            assert first.answer().code == 250
-            assert second.answer().code == 250
-    finally:
-        hop.may_answer.set()
+        assert first.answer().code == 250
+        assert second.answer().code == 250
 
 
 def test_line_is_first_come_first_served(house: InsideGateway) -> None:
@@ -188,9 +163,9 @@ def test_silent_holder_is_closed(house: InsideGateway) -> None:
         assert second.answer().code == 250
 
 
-def test_silent_holder_in_data_is_closed(house: InsideGateway, hop: PatientHop) -> None:
+def test_silent_holder_in_data_is_closed(house: InsideGateway, hop: DecidingHop) -> None:
     """The same in the middle of a message, which the next hop then never sees."""
-    before = len(from_tenant(hop, "brisk"))
+    before = len(hop.taken(sender("brisk")))
     with Session(house.open, "brisk") as first, Session(house.open, "brisk") as second:
         first.mail(sender("brisk"))
         first.rcpt(READER)
@@ -199,7 +174,7 @@ def test_silent_holder_in_data_is_closed(house: InsideGateway, hop: PatientHop) 
         second.say(f"MAIL FROM:<{sender('brisk')}>")
         assert first.answer().short == "421 4.7.1 [BATCH-IDLE]"
         assert second.answer().code == 250
-    assert len(from_tenant(hop, "brisk")) == before
+    assert len(hop.taken(sender("brisk"))) == before
 
 
 def test_busy_holder_is_not_closed(house: InsideGateway) -> None:

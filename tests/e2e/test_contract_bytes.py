@@ -17,7 +17,6 @@ from tests.e2e.deciding_hop import DecidingHop
 from tests.e2e.gateway import Settings, acme, customer
 from tests.e2e.inside import InsideGateway
 from tests.e2e.session import Said, Session, letter
-from tests.e2e.sink import Captured
 
 DAY = 86_400
 BUCKET = 300
@@ -65,14 +64,9 @@ def sender(tenant: str) -> str:
     return f"news@{tenant}.test"
 
 
-def arrived(hop: DecidingHop, tenant: str) -> list[Captured]:
-    """What the next hop took from that tenant."""
-    return [message for message in hop.messages if message.mail_from == sender(tenant)]
-
-
 def octets(hop: DecidingHop, tenant: str) -> int:
     """Octets that the next hop took from that tenant."""
-    return sum(len(message.raw) for message in arrived(hop, tenant))
+    return sum(len(message.raw) for message in hop.taken(sender(tenant)))
 
 
 def free_at(said: Said) -> float:
@@ -105,7 +99,7 @@ def test_limit_refuses_and_resets(
         assert said.short == "451 4.7.1 [BYTES]"
         assert f" of {LIMIT} bytes in 24 h are used" in said.text
         assert octets(hop, name) == house.bytes_used(name) <= LIMIT
-        assert len(arrived(hop, name)) == sent * (1 if stream == "orders" else 2)
+        assert len(hop.taken(sender(name))) == sent * (1 if stream == "orders" else 2)
 
         start = house.clock()
         assert DAY - BUCKET <= free_at(said) - start <= DAY + BUCKET
@@ -169,38 +163,39 @@ def test_not_taken_is_refunded(
     house: InsideGateway, hop: DecidingHop, code: int, stream: str
 ) -> None:
     """A message that the next hop does not take counts for nothing."""
-    hop.judge = lambda recipient: f"{code} {code // 100}.2.0 Not today"
-    try:
-        with Session(house.open, f"unsent/{stream}") as session:
-            raw = letter(sender("unsent"), size=3000)
-            assert session.send(sender("unsent"), READERS[:2], raw, 3000).code == code
-            assert house.bytes_used("unsent") == 0
-    finally:
-        hop.judge = lambda recipient: None
+    with (
+        Session(house.open, f"unsent/{stream}") as session,
+        hop.judging(at_dot=lambda recipient: f"{code} {code // 100}.2.0 Not today"),
+    ):
+        raw = letter(sender("unsent"), size=3000)
+        assert session.send(sender("unsent"), READERS[:2], raw, 3000).code == code
+        assert house.bytes_used("unsent") == 0
 
 
 def test_only_taken_copies_count(house: InsideGateway, hop: DecidingHop) -> None:
     """Of several copies those that the next hop took are counted, the others given back."""
-    hop.judge = lambda recipient: "450 4.2.1 Later" if recipient == READERS[1] else None
-    try:
-        with Session(house.open, "taken/weekly") as session:
-            raw = letter(sender("taken"), size=1000)
-            assert session.send(sender("taken"), READERS[:3], raw, 1000).tag == "PARTIAL"
-    finally:
-        hop.judge = lambda recipient: None
-    assert len(arrived(hop, "taken")) == 2
+    with (
+        hop.judging(
+            at_dot=lambda recipient: "450 4.2.1 Later" if recipient == READERS[1] else None
+        ),
+        Session(house.open, "taken/weekly") as session,
+    ):
+        raw = letter(sender("taken"), size=1000)
+        assert session.send(sender("taken"), READERS[:3], raw, 1000).tag == "PARTIAL"
+    assert len(hop.taken(sender("taken"))) == 2
     assert house.bytes_used("taken") == octets(hop, "taken")
 
 
 def test_refused_recipients_do_not_count(house: InsideGateway, hop: DecidingHop) -> None:
     """Recipients that the next hop refuses at RCPT cost nothing."""
-    hop.refuse = lambda recipient: None if recipient == READERS[0] else "550 5.1.1 No such user"
-    try:
-        with Session(house.open, "refused/weekly") as session:
-            raw = letter(sender("refused"), size=2000)
-            assert session.send(sender("refused"), READERS, raw, 2000).code == 250
-    finally:
-        hop.refuse = lambda recipient: None
+    with (
+        hop.judging(
+            at_rcpt=lambda recipient: None if recipient == READERS[0] else "550 5.1.1 No such user"
+        ),
+        Session(house.open, "refused/weekly") as session,
+    ):
+        raw = letter(sender("refused"), size=2000)
+        assert session.send(sender("refused"), READERS, raw, 2000).code == 250
     assert house.bytes_used("refused") == octets(hop, "refused") > 2000
 
 
@@ -215,7 +210,7 @@ def test_too_big_alone(house: InsideGateway, hop: DecidingHop) -> None:
         raw = letter(sender("big"), size=3000)
         assert session.send(sender("big"), READERS, raw).short == "552 5.3.4 [TOO-BIG]"
         assert session.send(sender("big"), READERS[:1], raw).code == 250
-    assert len(arrived(hop, "big")) == 1
+    assert len(hop.taken(sender("big"))) == 1
 
 
 def test_understated_size_is_found_out(house: InsideGateway, hop: DecidingHop) -> None:
@@ -227,7 +222,7 @@ def test_understated_size_is_found_out(house: InsideGateway, hop: DecidingHop) -
         raw = letter(sender("sizeless"), size=2500)
         assert session.send(sender("sizeless"), READERS[:2], raw, 100).tag == "BYTES"
         assert house.bytes_used("sizeless") == used
-    assert len(arrived(hop, "sizeless")) == 2
+    assert len(hop.taken(sender("sizeless"))) == 2
 
 
 def test_size_times_copies(house: InsideGateway, hop: DecidingHop) -> None:
@@ -235,8 +230,8 @@ def test_size_times_copies(house: InsideGateway, hop: DecidingHop) -> None:
     with Session(house.open, "copies/orders") as session:
         assert session.send(sender("copies"), READERS, letter(sender("copies"))).code == 250
     once = house.bytes_used("copies")
-    assert once == octets(hop, "copies") == len(arrived(hop, "copies")[0].raw)
+    assert once == octets(hop, "copies") == len(hop.taken(sender("copies"))[0].raw)
     with Session(house.open, "copies/weekly") as session:
         assert session.send(sender("copies"), READERS, letter(sender("copies"))).code == 250
-    assert len(arrived(hop, "copies")) == 5
+    assert len(hop.taken(sender("copies"))) == 5
     assert house.bytes_used("copies") == octets(hop, "copies") > 4 * once
