@@ -228,9 +228,10 @@ def refuse(address: str) -> str | None:
 
 def prepare_records(gateway: Gateway) -> None:
     """Suppressions, one consent (from then on consent is asked for), one block."""
-    for reason, scope in SUPPRESSED.items():
-        address = f"{reason}@inbox.test"
-        gateway.run("suppress", "add", address, "--reason", reason, "--scope", scope)
+    entries = gateway.folder / "entries.csv"
+    rows = [f"{reason}@inbox.test,{reason},{scope}" for reason, scope in SUPPRESSED.items()]
+    entries.write_text("\n".join(["address,reason,scope", *rows]))
+    gateway.run("suppress", "import", str(entries), "--reason", "manual", "--scope", "acme")
     consents = gateway.folder / "consents.csv"
     consents.write_text("anna@inbox.test\n")
     gateway.run("consent", "import", str(consents), "--scope", LIST, "--source", "a test")
