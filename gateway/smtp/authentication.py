@@ -67,10 +67,14 @@ class Failure:
 class Authenticator:
     """Checks credentials for all sessions of the process."""
 
-    def __init__(self, windows: RateWindows, clock: Clock) -> None:
+    def __init__(
+        self, windows: RateWindows, clock: Clock, hasher: PasswordHasher | None = None
+    ) -> None:
+        """`hasher` makes the hash that unknown logins are checked against; stored ones bring
+        their own parameters."""
         self._windows = windows
         self._clock = clock
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="argon2")
         self._secret = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}

@@ -19,7 +19,8 @@ from gateway.state.table import WindowTable
 from gateway.words import StreamKind
 from policies.terms import Limits, StreamTerms, TenantState, TenantTerms
 
-HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("secret")
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+HASH = CHEAP.hash("secret")
 LOGINS = {
     "acme": Login("acme", "acme", HASH, "weekly"),
     "gone": Login("gone", "gone", HASH, None),
@@ -57,7 +58,7 @@ def clock():
 @pytest.fixture
 def authenticator(clock):
     """An authenticator with fresh windows."""
-    made = Authenticator(MemoryRateWindows(WindowTable(clock)), clock)
+    made = Authenticator(MemoryRateWindows(WindowTable(clock)), clock, CHEAP)
     yield made
     made.close()
 
@@ -144,7 +145,7 @@ async def test_a_verified_login_is_remembered_until_forgotten(authenticator, mon
     class Counting:
         def verify(self, stored, password):
             calls.append(password)
-            return PasswordHasher().verify(stored, password)
+            return CHEAP.verify(stored, password)
 
     monkeypatch.setattr(authenticator, "_hasher", Counting())
     assert isinstance(await check(authenticator, "acme", "secret"), Identity)
