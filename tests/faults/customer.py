@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import ssl
+import struct
 import uuid
 from collections.abc import Sequence
 from types import TracebackType
@@ -25,6 +27,12 @@ class Answer(NamedTuple):
 
     code: int
     text: str
+
+    @property
+    def ref(self) -> str:
+        """What the records know it by."""
+        found = re.search(r"ref=([a-z0-9]+)", self.text)
+        return found[1] if found else ""
 
     @property
     def tag(self) -> str:
@@ -113,6 +121,13 @@ class Customer:
             return answer
         self.send(message + b".\r\n")
         return self.answer()
+
+    def leave(self, *, resets: bool) -> None:
+        """Close without QUIT, by a TCP reset if asked."""
+        if resets:
+            linger = struct.pack("ii", 1, 0)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.socket.close()
 
     def is_closed(self) -> bool:
         """Wait for the end of the connection; True when nothing came before it."""

@@ -8,12 +8,15 @@ clocks, shorten constants and look at the parts; `run` and `call` reach into tha
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import signal
 import sqlite3
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -31,6 +34,14 @@ from tests.e2e.ports import wait_for_port
 from tests.faults.waiting import eventually
 
 T = TypeVar("T")
+
+WEEKLY = "weekly@acme.test"
+"""The sender whose mail goes to acme's list stream; all other mail goes to its default stream."""
+STREAMS = {
+    "news": {"kind": "transactional", "default": True},
+    "weekly": {"kind": "list", "mail_from": [WEEKLY]},
+}
+"""Streams that a protected recipient is protected from: nothing is verified."""
 
 
 class Served(Gateway):
@@ -71,6 +82,22 @@ class Served(Gateway):
         finally:
             for pid, limits in zip(pids, before, strict=True):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+    @property
+    def octets(self) -> int:
+        """Octets of acme's daily limit that are used."""
+        status = json.loads(self.run("status", "--json", check=False))
+        used: int = status["smtp"]["bytes_24h"]["acme"]
+        return used
+
+    def unsubscribe(self, link: str) -> int:
+        """Click once; the status of the answer."""
+        request = urllib.request.Request(link, data=b"List-Unsubscribe=One-Click")
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code
 
     @property
     def database(self) -> Path:
