@@ -231,8 +231,8 @@ class Delivery:
         job.octets = len(header) + sum(map(len, job.message.body))
         job.copies = len(groups)
         confirmed = await job.snapshot.pipeline.confirm(job.transaction, job.octets, job.copies)
+        job.trail["confirm"] = confirmed.trail
         if confirmed.reply is not None:
-            job.trail["confirm"] = confirmed.trail
             raise _Refused(confirmed.reply)
         loop = asyncio.get_running_loop()
         for number, group in enumerate(groups):
