@@ -40,9 +40,17 @@ def narrow(events: Sequence[Event], recipient: int | None) -> list[Event]:
             mine = [entry for entry in listed if entry.get("n") == recipient]
             if not mine and event.kind.startswith("message."):
                 continue
-            event = replace(event, detail=event.detail | {"recipients": mine})
+            trail = _trail_of(event.detail.get("trail"), recipient)
+            event = replace(event, detail=event.detail | {"recipients": mine, "trail": trail})
         narrowed.append(event)
     return narrowed
+
+
+def _trail_of(trail: object, recipient: int) -> object:
+    """A message's trail without the verdicts on other recipients, who are noted in groups."""
+    if not isinstance(trail, Mapping) or not isinstance(trail.get("rcpt"), list):
+        return trail
+    return {**trail, "rcpt": [group for group in trail["rcpt"] if recipient in group["n"]]}
 
 
 def explain(events: Sequence[Event]) -> list[Section]:
@@ -73,11 +81,29 @@ def _section(event: Event) -> Section:
 def _policies(by_stage: Mapping[object, object]) -> Iterator[dict[str, str]]:
     for stage, said in by_stage.items():
         for entry in said if isinstance(said, list) else ():
-            row = {name: show(entry.get(name)) for name in _SAID}
-            row["stage"] = str(stage)
-            if entry.get("observed"):
-                row["decision"] += " (observed only)"
-            yield row
+            if "policy" in entry:
+                yield _row(str(stage), entry)
+            else:  # recipients who were judged alike, and what was said of each
+                yield from (_row(f"{stage} {_ranges(entry['n'])}", one) for one in entry["trail"])
+
+
+def _row(stage: str, entry: Mapping[str, object]) -> dict[str, str]:
+    row = {name: show(entry.get(name)) for name in _SAID}
+    row["stage"] = stage
+    if entry.get("observed"):
+        row["decision"] += " (observed only)"
+    return row
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Rising numbers as `1-3, 5`."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in spans)
 
 
 def _recipients(listed: object) -> Iterator[dict[str, str]]:
