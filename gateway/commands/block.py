@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, open_config, show
 from gateway.config.load import Loaded
@@ -21,7 +20,7 @@ from gateway.config.values import to_a_label
 from gateway.errors import ConfigurationError
 from gateway.records.blocks import ALL_TENANTS, add_block, case_id, lift_block, list_blocks
 from gateway.records.cases import list_cases, open_case
-from gateway.records.database import open_database
+from gateway.records.database import Connection, open_database
 from policies.ports import Block
 
 app = typer.Typer(no_args_is_help=True, help="Blocked sender domains: list, add, lift.")

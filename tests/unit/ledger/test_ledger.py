@@ -318,5 +318,7 @@ async def test_what_changes_while_it_is_saved_is_saved_again(world: World) -> No
     (await world.attempt("r", [OK])).seen()
     await saving
     await world.ledger.persist()
+    asked = world.store.asked
     assert world.store.entries == {}
     assert (await world.plan("r")).steps == [Step.SEND]
+    assert world.store.asked == asked
