@@ -41,14 +41,11 @@ class Listener:
             raise ConfigurationError(
                 f"listener {listening.name}: {endpoint}: {problem.strerror}"
             ) from problem
+        self.port = int(self._socket.getsockname()[1])
+        """The port in use, also when 0 was asked for."""
         self._socket.setblocking(False)
         self._task: asyncio.Task[None] | None = None
         self._openings: set[asyncio.Task[None]] = set()
-
-    @property
-    def port(self) -> int:
-        """The port in use, also when 0 was asked for."""
-        return int(self._socket.getsockname()[1])
 
     def start(self) -> None:
         """Begin to accept."""
