@@ -12,6 +12,7 @@ import socketserver
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
@@ -117,6 +118,14 @@ class Hop:
             open_ones = list(self._connections.values())
         for one in open_ones:
             _break(one)
+
+    def say_to_all(self, text: str) -> None:
+        """Say something on every open connection that nobody has asked for."""
+        with self._lock:
+            open_ones = list(self._connections.values())
+        for one in open_ones:
+            with suppress(OSError):
+                one.sendall(text.encode() + b"\r\n")
 
     def wait_held(self, count: int = 1) -> None:
         """Return once so many connections are held."""
@@ -249,9 +258,6 @@ class _Talk:
 
 
 def _break(connection: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-    finally:
-        connection.close()
+    connection.close()

@@ -8,7 +8,6 @@ clocks, shorten constants and look at the parts; `run` and `call` reach into tha
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import resource
 import signal
@@ -28,6 +27,7 @@ import uvloop
 
 from gateway.app import Gateway as SmtpProcess
 from gateway.config.load import load
+from gateway.control import SMTP_SOCKET, ask
 from policies.ports import Clock
 from tests.e2e.gateway import Gateway
 from tests.e2e.ports import wait_for_port
@@ -86,9 +86,17 @@ class Served(Gateway):
     @property
     def octets(self) -> int:
         """Octets of acme's daily limit that are used."""
-        status = json.loads(self.run("status", "--json", check=False))
-        used: int = status["smtp"]["bytes_24h"]["acme"]
+        used: int = self.status["bytes_24h"]["acme"]
         return used
+
+    @property
+    def status(self) -> Any:
+        """What the SMTP process says of itself."""
+        return self.ask("status")
+
+    def ask(self, verb: str) -> Any:
+        """The SMTP process's answer over its control socket; raises ControlError."""
+        return asyncio.run(ask(self.folder / "state" / SMTP_SOCKET, verb))
 
     def unsubscribe(self, link: str) -> int:
         """Click once; the status of the answer."""

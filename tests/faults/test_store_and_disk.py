@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.certificates import Certificates
 from tests.e2e.gateway import Settings, acme
-from tests.faults.customer import ANNA, Answer, Customer, message, new_id, send
+from tests.faults.customer import Answer, Customer, message, new_id, send
 from tests.faults.hop import Action, Hop
 from tests.faults.houses import STREAMS, WEEKLY, Served
 from tests.faults.test_crashes import unsubscribe_link
@@ -207,5 +207,11 @@ def test_disk_full_between_copies(house: Served, hop: Hop) -> None:
 
 def tells_of_us(house: Served, answer: Answer) -> bool:
     """Whether a reply lets out what is nobody's business."""
-    secrets = ("Traceback", "sqlite", "records", str(house.folder), str(house.settings.next_hop_port))
+    secrets = (
+        "Traceback",
+        "sqlite",
+        "records",
+        str(house.folder),
+        str(house.settings.next_hop_port),
+    )
     return any(secret.lower() in answer.text.lower() for secret in secrets)
