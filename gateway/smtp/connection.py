@@ -3,19 +3,22 @@
 Holds no SMTP knowledge beyond "feed the engine, wake the session". Time limits are not timers of
 their own: `Watch` sweeps all connections once a second and compares monotonic times, so that an
 idle connection costs nothing and a busy one no timer per wait. Raises `Gone` in the session when
-the customer has left and `Expired` when a limit is over; the session's task is never cancelled.
+the customer has left and `Expired` when a limit is over. The customer's leaving cancels nothing
+but what the session does `while_here`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gateway.replies import Reply
 from gateway.smtp.engine import Engine, Event
+
+T = TypeVar("T")
 
 READ_AHEAD = 131_072
 """Octets read ahead of a busy session before the transport is told to wait."""
@@ -75,6 +78,7 @@ class Connection(asyncio.Protocol):
         "_paused_reading",
         "_stalled_since",
         "_task",
+        "_tied",
         "_verdict",
         "_waiter",
         "_writer_waiter",
@@ -130,6 +134,7 @@ class Connection(asyncio.Protocol):
         self._paused_reading = False
         self._stalled_since = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._tied = False
 
     def __repr__(self) -> str:
         return f"<Connection {self.client} {self.engine.state.name} waits {self.waiting.name}>"
@@ -166,6 +171,8 @@ class Connection(asyncio.Protocol):
         for waiter in (self._waiter, self._writer_waiter):
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
+        if self._tied and self._task is not None:
+            self._task.cancel()
 
     def pause_writing(self) -> None:
         """The customer does not read its replies."""
@@ -205,6 +212,19 @@ class Connection(asyncio.Protocol):
         self._verdict = reply
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    async def while_here(self, work: Awaitable[T]) -> T:
+        """The result of `work`, which is given up with `Gone` when the customer leaves first."""
+        self._tied = True
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self.is_gone or self._task is None:
+                raise
+            self._task.uncancel()
+            raise Gone from None
+        finally:
+            self._tied = False
 
     async def start_tls(self, context: ssl.SSLContext, patience: float) -> None:
         """Handshake as the server. Raises `Gone` when it fails; nothing is sent in the clear."""

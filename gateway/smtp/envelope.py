@@ -59,7 +59,8 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
         return
     transaction = _open(d, snapshot, tenant, stream, sender, parameters)
     started = perf_counter()
-    ruling = await snapshot.pipeline.mail(transaction)
+    # Who hangs up while waiting in line must not keep its place, nor make the holder hurry.
+    ruling = await d.connection.while_here(snapshot.pipeline.mail(transaction))
     d.services.metrics.policy_seconds[Stage.MAIL].observe(perf_counter() - started)
     await d.services.enforcement.after_mail(transaction, ruling)
     if ruling.reply is not None:

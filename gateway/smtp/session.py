@@ -2,8 +2,9 @@
 
 The order of a session is the order of `_ANSWERS`: greeting and TLS here, AUTH in `sign_in.py`,
 MAIL and RCPT in `envelope.py`, DATA in `intake.py`. What may be sent the pipeline decides, what the
-next hop thinks is asked of the relay, what becomes of the message is the delivery's. A session is
-never cancelled by the customer's leaving: a relay past its dot is always finished.
+next hop thinks is asked of the relay, what becomes of the message is the delivery's. A session
+is not cancelled by the customer's leaving, but for a wait in line at MAIL: a relay past its dot is
+always finished.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_batch_is_held_until_relay_ended(house: InsideGateway, hop: DecidingHop)
 
 
 def test_line_is_first_come_first_served(house: InsideGateway) -> None:
-    """Those in line come on in their order; who hangs up while waiting is passed over."""
+    """Those in line come on in their order; who hangs up leaves the line."""
     with (
         Session(house.open, "acme") as holder,
         Session(house.open, "acme") as leaver,
@@ -99,6 +99,7 @@ def test_line_is_first_come_first_served(house: InsideGateway) -> None:
             session.say(f"MAIL FROM:<{sender('acme')}>")
             wait_until(lambda n=number: house.inner.batches.lines()["acme"] == (1, n))
         leaver.drop()
+        wait_until(lambda: house.inner.batches.lines()["acme"] == (1, 2))
         holder.command("RSET")
         assert third.answer().code == 250
         assert fourth.is_waiting()
