@@ -72,7 +72,7 @@ def test_retry_sends_only_what_is_missing(house: InsideGateway, hop: DecidingHop
 
 
 def test_retry_after_restart(house: InsideGateway, hop: DecidingHop) -> None:
-    """What was taken before a restart is not sent again after it."""
+    """What was taken before a restart is not sent again after it, unless its 250 was seen."""
     raw = letter(SENDER)
     with Session(house.open, "acme/weekly") as session, hop.judging(at_dot=only(LATER, BERT)):
         assert session.send(SENDER, READERS, raw).tag == "PARTIAL"
@@ -80,7 +80,13 @@ def test_retry_after_restart(house: InsideGateway, hop: DecidingHop) -> None:
     house.start()
     with Session(house.open, "acme/weekly") as session:
         assert session.send(SENDER, READERS, raw).code == 250
-    assert copies(hop) == [ANNA, CLEO, BERT]
+        assert copies(hop) == [ANNA, CLEO, BERT]
+        session.command("NOOP")
+    house.stop()
+    house.start()
+    with Session(house.open, "acme/weekly") as session:
+        assert session.send(SENDER, READERS, raw).code == 250
+    assert copies(hop) == [ANNA, CLEO, BERT, *READERS]
 
 
 def test_retry_with_fewer_or_more_recipients(house: InsideGateway, hop: DecidingHop) -> None:
