@@ -72,12 +72,13 @@ class Gateway:
     def __init__(
         self, loaded: Loaded, clock: Clock = time.time, steady: Clock | None = None
     ) -> None:
-        """`clock` dates events and stamps; `steady` counts windows and never jumps. Unix seconds.
+        """`clock` dates events and stamps; `steady`, which never jumps, says what is over. Unix s.
 
         Raises ConfigurationError, StoreUnavailable and JournalUnwritable.
         """
         self._loaded = loaded
         self._clock = clock
+        steady = steady or steady_clock()
         config, state_dir = loaded.config, loaded.config.state_dir
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.metrics = Metrics()
@@ -91,17 +92,17 @@ class Gateway:
         self.database = open_database(config.database)
         keyring = open_keyring(self.database, config.keyring)
         self.standings = SqliteStandings(
-            self.database.path, keyring, clock, self.metrics.look_up_seconds.observe
+            self.database.path, keyring, steady, self.metrics.look_up_seconds.observe
         )
         self.blocks = BlockList(self.database.path)
-        table = WindowTable(steady or steady_clock())
+        table = WindowTable(steady)
         self.rates = MemoryRateWindows(table)
         self.byte_windows = MemoryByteWindows(table)
         self.batches = MemoryBatches()
         mailings = Mailings()
-        self.checkpoint = Checkpoint(table, mailings, WindowRecords(self.database))
+        self.checkpoint = Checkpoint(table, mailings, WindowRecords(self.database, steady))
         self.intents = Intents(state_dir / "intents")
-        self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, clock)
+        self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, steady)
         self.budget = MemoryBudget(config.session.memory_bytes)
         self.watch = Watch(lambda: self.budget.is_tight)
         self.authenticator = Authenticator(self.rates, clock)
