@@ -121,6 +121,20 @@ def test_any_end_frees_the_batch(house: InsideGateway, end: str) -> None:
         assert second.answer().code == 250
 
 
+def test_pipelined_commands_wait_too(house: InsideGateway, hop: DecidingHop) -> None:
+    """What was pipelined behind the waiting MAIL is answered in its turn and order."""
+    before = len(hop.taken(sender("acme")))
+    with Session(house.open, "acme") as first, Session(house.open, "acme") as second:
+        first.mail(sender("acme"))
+        second.say(f"MAIL FROM:<{sender('acme')}>", f"RCPT TO:<{READER}>", "DATA")
+        assert second.is_waiting()
+        first.command("RSET")
+        assert [second.answer().code for _ in range(3)] == [250, 250, 354]
+        second.say_octets(letter(sender("acme")) + b".\r\n")
+        assert second.answer().code == 250
+    assert len(hop.taken(sender("acme"))) == before + 1
+
+
 def test_busy_after_the_wait(house: InsideGateway) -> None:
     """After `batch_wait` the waiting MAIL is deferred; the holder goes on undisturbed."""
     with Session(house.open, "hasty") as first, Session(house.open, "hasty") as second:

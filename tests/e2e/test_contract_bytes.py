@@ -16,7 +16,7 @@ from tests.e2e.certificates import Certificates
 from tests.e2e.deciding_hop import DecidingHop
 from tests.e2e.gateway import Settings, acme, customer
 from tests.e2e.inside import InsideGateway
-from tests.e2e.session import Said, Session, letter
+from tests.e2e.session import Said, Session, letter, wait_until
 
 DAY = 86_400
 BUCKET = 300
@@ -38,7 +38,18 @@ def limited(name: str) -> dict[str, object]:
     )
 
 
-NAMES = ["refund", "unsent", "refused", "taken", "reserved", "gone", "big", "sizeless", "copies"]
+NAMES = [
+    "refund",
+    "unsent",
+    "refused",
+    "taken",
+    "reserved",
+    "gone",
+    "big",
+    "sizeless",
+    "copies",
+    "warned",
+]
 NAMES += [f"day{number}" for number in range(len(CASES))]
 
 
@@ -54,7 +65,9 @@ def house(
     hop: DecidingHop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[InsideGateway]:
     """The gateway."""
-    settings = Settings(hop.port, trusted=None, tenants={name: limited(name) for name in NAMES})
+    tenants = {name: limited(name) for name in NAMES}
+    tenants["warned"] = {**limited("warned"), "limits": {"bytes_per_day": 10 * LIMIT}}
+    settings = Settings(hop.port, trusted=None, tenants=tenants)
     with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
         yield running
 
@@ -235,3 +248,17 @@ def test_size_times_copies(house: InsideGateway, hop: DecidingHop) -> None:
         assert session.send(sender("copies"), READERS, letter(sender("copies"))).code == 250
     assert len(hop.taken(sender("copies"))) == 5
     assert house.bytes_used("copies") == octets(hop, "copies") > 4 * once
+
+
+def test_warned_once_at_each_mark(house: InsideGateway) -> None:
+    """At 80 % and at 95 % of the day's octets the tenant is warned, once each."""
+    with Session(house.open, "warned/weekly") as session:
+        while session.send(sender("warned"), READERS[:1], letter(sender("warned"))).code == 250:
+            pass
+
+    def warnings() -> list[int]:
+        events = [event for event in house.events() if event["kind"] == "limit.warned"]
+        return [event["detail"]["percent"] for event in events if event["tenant"] == "warned"]
+
+    wait_until(lambda: len(warnings()) >= 2)
+    assert warnings() == [80, 95]
