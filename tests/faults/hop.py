@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,18 +42,19 @@ Step = str | Action
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A message as it arrived, dots unstuffed."""
+    """A message as it arrived, dots unstuffed; `at` is monotonic."""
 
     connection: int
     sender: str
     recipients: tuple[str, ...]
     raw: bytes
+    at: float
 
 
 class Hop:
     """A context manager that listens while it is open."""
 
-    def __init__(self, port: int = 0, *, usual: Callable[[str], Step | None] | None = None) -> None:
+    def __init__(self) -> None:
         hop = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -71,13 +73,14 @@ class Hop:
         self.kept: list[Kept] = []
         self.octets: dict[int, bytearray] = defaultdict(bytearray)
         self.held = 0
-        self.usual = usual
+        self.usual: Callable[[str], Step | None] | None = None
+        """What to do at a verb for which `on` has said nothing; None is to answer well."""
         self._steps: dict[str, deque[Step]] = defaultdict(deque)
         self._released = threading.Event()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._connections: dict[int, socket.socket] = {}
-        self._server = Server((LOOPBACK, port), Handler)
+        self._server = Server((LOOPBACK, 0), Handler)
         self.port: int = self._server.server_address[1]
 
     def __enter__(self) -> Hop:
@@ -212,7 +215,9 @@ class _Talk:
         if data is None:
             raise ConnectionError
         raw = (b"\r\n" + data + b"\r\n").replace(b"\r\n..", b"\r\n.")[2:]
-        message = Kept(self._number, self._sender or "", tuple(self._recipients), raw)
+        message = Kept(
+            self._number, self._sender or "", tuple(self._recipients), raw, time.monotonic()
+        )
         self._recipients = []
         step = self._hop.step("DOT")
         if step in (None, Action.HOLD, Action.KEEP_AND_DROP) or str(step).startswith("250"):

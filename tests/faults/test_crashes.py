@@ -75,15 +75,16 @@ def test_killed_before_the_dot_nothing_is_unknown(house: Served, hop: Hop) -> No
     assert "possible_doubles" not in relayed(house, retry)
 
 
+@pytest.mark.parametrize("behind", [b"", b"QUIT\r\n"], ids=["alone", "pipelined"])
 @pytest.mark.parametrize("leaves", ["politely", "with a reset"])
-def test_gone_after_the_dot(leaves: str, house: Served, hop: Hop) -> None:
+def test_gone_after_the_dot(leaves: str, behind: bytes, house: Served, hop: Hop) -> None:
     """The relay is finished without its customer, and the retry of the same bytes is not sent."""
     unique = new_id()
     hop.on("DOT", Action.HOLD)
     with Customer(house.open) as customer:
         customer.hello()
         customer.envelope(ANNA)
-        customer.send(message(unique) + b".\r\n")
+        customer.send(message(unique) + b".\r\n" + behind)
         hop.wait_held()
         customer.leave(resets=leaves == "with a reset")
     hop.release()
