@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
+from gateway.background import keep_running
 from gateway.checkpoint import Checkpoint
 from gateway.config.load import Loaded, load
 from gateway.control import SMTP_SOCKET, ControlServer
@@ -46,7 +49,7 @@ from gateway.records.windows import WindowRecords
 from gateway.refs import new_ref
 from gateway.relay.hops import NextHops
 from gateway.smtp.authentication import Authenticator
-from gateway.smtp.listener import Listener
+from gateway.smtp.listeners import Listeners
 from gateway.smtp.memory import MemoryBudget
 from gateway.smtp.services import Services
 from gateway.smtp.watch import Watch
@@ -145,7 +148,7 @@ class Gateway:
             mailing=mailings.mailing_id,
             clock=clock,
         )
-        self.listeners: dict[str, Listener] = {}
+        self.listeners = Listeners(self.services)
         self.control = ControlServer(
             state_dir / SMTP_SOCKET,
             {
@@ -157,7 +160,7 @@ class Gateway:
             },
         )
         self._prepared = prepared
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._started_at = clock()
@@ -169,16 +172,17 @@ class Gateway:
         await self.checkpoint.restore()
         unknown = await self.ledger.open()
         self._apply_limits()
-        self._listen(self._prepared)
+        wanted = self._prepared.listeners
+        self.listeners.apply(wanted, self.listeners.bind(wanted))
         self.watch.start()
         await self.control.start()
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self.ledger.run()),
-            loop.create_task(self.checkpoint.run()),
-            loop.create_task(heartbeat(self.metrics.loop_lag.observe)),
-            loop.create_task(self.hops.check()),
-        ]
+        for name, work in (
+            ("ledger", self.ledger.run),
+            ("checkpoint", self.checkpoint.run),
+            ("heartbeat", partial(heartbeat, self.metrics.loop_lag.observe)),
+            ("next hops", self.hops.check),
+        ):
+            self._spawn(keep_running(name, work, self.emit, self._clock))
         self._watch_metrics()
         self.emit(
             Event(
@@ -200,11 +204,11 @@ class Gateway:
         """End what runs and write what is left."""
         self.watch.stop()
         await self.control.close()
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for listener in self.listeners.values():
-            listener.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.listeners.close()
         await self.hops.close()
         self.authenticator.close()
         with suppress(ConsentryError):
@@ -239,13 +243,19 @@ class Gateway:
             loaded = await asyncio.to_thread(load, self._loaded.path)
             _check_restart(self._loaded, loaded)
             prepared = await asyncio.to_thread(self._prepare, loaded)
-            await self.hops.reconfigure(prepared.hops)
-            self._loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
-            self._listen(prepared)
+            added = self.listeners.bind(prepared.listeners)
+            try:
+                await self.hops.reconfigure(prepared.hops)
+            except ConsentryError:
+                self.listeners.discard(added)
+                raise
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self.emit(Event("config.refused", self._clock(), detail=detail))
             raise
+        # Nothing can fail from here on: it is all in force, or none of it.
+        self._loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
+        self.listeners.apply(prepared.listeners, added)
         self._apply_limits()
         self.authenticator.forget()
         self.emit(
@@ -262,18 +272,10 @@ class Gateway:
         self.watch.max_per_client = config.session.per_address
         self.budget.total = config.session.memory_bytes
 
-    def _listen(self, prepared: Prepared) -> None:
-        for name in list(self.listeners):
-            if name not in prepared.listeners or (
-                prepared.listeners[name][0] != self.listeners[name].endpoint
-            ):
-                self.listeners.pop(name).close()
-        for name, (endpoint, listening) in prepared.listeners.items():
-            if name in self.listeners:
-                self.listeners[name].listening = listening
-            else:
-                self.listeners[name] = Listener(endpoint, listening, self.services)
-                self.listeners[name].start()
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # ---- told by parts ------------------------------------------------------------------------
 
@@ -286,10 +288,10 @@ class Gateway:
         self.emit(Event("policy.failed", self._clock(), detail=detail))
 
     def _on_hangup(self) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(self._reload_quietly()))
+        self._spawn(self._reload_quietly())
 
     def _on_terminate(self) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(self._drain_and_end()))
+        self._spawn(self._drain_and_end())
 
     async def _reload_quietly(self) -> None:
         # The refusal is an event already; a signal has nobody to answer to.
@@ -297,8 +299,7 @@ class Gateway:
             await self.reload()
 
     async def _drain_and_end(self) -> None:
-        for listener in self.listeners.values():
-            listener.close()
+        self.listeners.close()
         grace = self._loaded.config.drain_seconds
         self.watch.drain(grace)
         loop = asyncio.get_running_loop()
@@ -320,8 +321,8 @@ class Gateway:
             "memory": {"used": self.budget.used, "total": self.budget.total},
             "draining": self.watch.is_draining,
             "listeners": {
-                name: f"{listener.endpoint.host}:{listener.port}"
-                for name, listener in self.listeners.items()
+                listener.listening.name: f"{listener.endpoint.host}:{listener.port}"
+                for listener in self.listeners
             },
             "batches": {
                 tenant: {"open": held, "waiting": waiting}

@@ -39,7 +39,7 @@ class Checkpoint:
             return
         try:
             await self._records.save(buckets, mailings)
-        except StoreUnavailable:
+        except BaseException:  # cancelled, too: the last save at the end must not miss them
             self._table.unsaved(buckets)
             self._mailings.unsaved(mailings)
             raise

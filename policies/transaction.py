@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.errors import StoreUnavailable
 from gateway.words import Address, Body
 from policies.terms import StreamTerms, TenantTerms
 from suppression.standing import Standing
@@ -66,6 +65,6 @@ async def settle(transaction: Transaction, octets: int, recipients: int) -> list
     for hold in holds:
         try:
             await hold.settle(octets, recipients)
-        except StoreUnavailable as problem:
-            problems.append(str(problem))
+        except Exception as problem:  # one hold's fault must not keep the others
+            problems.append(f"{type(problem).__name__}: {problem}")
     return problems

@@ -30,6 +30,10 @@ SLOW_GRACE, SLOW_RATE = 60.0, 100
 """Message data may be slower than so many octets a second for that many seconds."""
 PRESSED_GRACE, PRESSED_RATE = 10.0, 1024
 """The same while memory or connections run short."""
+TLS_GOODBYE, CLOSE_PATIENCE = 3.0, 10.0
+"""Seconds for the customer's close_notify, and for the whole end of a connection."""
+SLICE = 0.005
+"""Seconds a session may keep the loop before others have their turn."""
 
 
 class Gone(Exception):
@@ -75,6 +79,8 @@ class Connection(asyncio.Protocol):
     """One customer connection; `serve` is the session's coroutine, run as one task."""
 
     __slots__ = (
+        "_awake_since",
+        "_closing_since",
         "_paused_reading",
         "_stalled_since",
         "_task",
@@ -88,6 +94,7 @@ class Connection(asyncio.Protocol):
         "data_octets",
         "data_since",
         "engine",
+        "has_heard",
         "heard_at",
         "idle_limit",
         "is_contended",
@@ -119,6 +126,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.out: list[bytes] = []
         self.is_gone = False
+        self.has_heard = False
+        """Octets have come since the last reply was written, so the customer has read it."""
         self.is_contended = False
         self.batch_idle = 0.0
         self.waiting = Waiting.NOTHING
@@ -133,6 +142,8 @@ class Connection(asyncio.Protocol):
         self._verdict: Reply | None = None
         self._paused_reading = False
         self._stalled_since = 0.0
+        self._closing_since = 0.0
+        self._awake_since = self.loop.time()
         self._task: asyncio.Task[None] | None = None
         self._tied = False
 
@@ -153,24 +164,22 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the engine and wake the session."""
         self.heard_at = self.loop.time()
+        self.has_heard = True
         self.engine.feed(data)
         if self.waiting is Waiting.DATA:
             self.data_octets += len(data)
         waiter = self._waiter
-        if waiter is not None:
-            if not waiter.done():
-                waiter.set_result(None)
-        elif self.engine.buffered > READ_AHEAD and self.transport is not None:
-            self._paused_reading = True
-            self.transport.pause_reading()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        # Also while the session is being woken: a loop can hand us megabytes before it runs.
+        if self.engine.buffered > READ_AHEAD and not self._paused_reading:
+            self._pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The customer has left, or we closed."""
         self.is_gone = True
         self.keeper.remove(self)
-        for waiter in (self._waiter, self._writer_waiter):
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+        self._wake()
         if self._tied and self._task is not None:
             self._task.cancel()
 
@@ -203,6 +212,8 @@ class Connection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write the queued replies in one go."""
+        if self.out:
+            self.has_heard = False
         if self.out and not self.is_gone and self.transport is not None:
             self.transport.write(b"".join(self.out))
         self.out.clear()
@@ -210,8 +221,13 @@ class Connection(asyncio.Protocol):
     def expire(self, reply: Reply) -> None:
         """End the wait of the session with `reply`."""
         self._verdict = reply
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._wake()
+
+    async def breathe(self) -> None:
+        """Let others have the loop when the session has had it for long without waiting."""
+        if self.loop.time() - self._awake_since > SLICE:
+            await asyncio.sleep(0)
+            self._awake_since = self.loop.time()
 
     async def while_here(self, work: Awaitable[T]) -> T:
         """The result of `work`, which is given up with `Gone` when the customer leaves first."""
@@ -238,6 +254,7 @@ class Connection(asyncio.Protocol):
                 context,
                 server_side=True,
                 ssl_handshake_timeout=patience,
+                ssl_shutdown_timeout=TLS_GOODBYE,
             )
         except (OSError, ssl.SSLError) as problem:
             raise Gone from problem
@@ -246,8 +263,9 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def close(self) -> None:
-        """Write what is queued and close."""
+        """Write what is queued and close; the watch aborts what does not end soon."""
         self.flush()
+        self._closing_since = self.loop.time()
         if self.transport is not None and not self.is_gone:
             self.transport.close()
 
@@ -260,19 +278,29 @@ class Connection(asyncio.Protocol):
         """Which limit is over at the monotonic time `now`, if any; called by the watch."""
         if self._stalled_since and now - self._stalled_since > WRITE_STALL:
             return Overdue.READER
+        if self._closing_since and now - self._closing_since > CLOSE_PATIENCE:
+            return Overdue.READER
         if self.answer_by and now > self.answer_by:
             return Overdue.ANSWER
         if self.waiting is Waiting.NOTHING:
             return None
-        if self.is_contended and now - max(self.heard_at, self.waiting_since) > self.batch_idle:
-            return Overdue.BATCH
         if self.waiting is Waiting.COMMAND:
-            return Overdue.SILENCE if now - self.waiting_since > self.idle_limit else None
-        if now - self.heard_at > DATA_SILENCE:
+            silent = now - self.waiting_since
+            if self.is_contended and silent > self.batch_idle:
+                return Overdue.BATCH
+            return Overdue.SILENCE if silent > self.idle_limit else None
+        silent, spent = now - self.heard_at, now - self.data_since
+        # Whom others wait for must hurry as if memory were short: octets now and then are no mail.
+        is_slow = self.data_octets < PRESSED_RATE * spent
+        if self.is_contended and (
+            silent > self.batch_idle or (is_slow and spent > PRESSED_GRACE + self.batch_idle)
+        ):
+            return Overdue.BATCH
+        if silent > DATA_SILENCE or (is_pressed and is_slow and spent > PRESSED_GRACE):
             return Overdue.SILENCE
-        grace, rate = (PRESSED_GRACE, PRESSED_RATE) if is_pressed else (SLOW_GRACE, SLOW_RATE)
-        spent = now - self.data_since
-        return Overdue.SILENCE if spent > grace and self.data_octets < rate * spent else None
+        if spent > SLOW_GRACE and self.data_octets < SLOW_RATE * spent:
+            return Overdue.SILENCE
+        return None
 
     # ---- inside ---------------------------------------------------------------------------
 
@@ -286,7 +314,9 @@ class Connection(asyncio.Protocol):
             self._writer_waiter = self.loop.create_future()
             await self._writer_waiter
             self._writer_waiter = None
-        if self._paused_reading and self.transport is not None and not self.is_gone:
+            # Whatever ended the wait, it may also have ended the session.
+            return
+        if self._paused_reading and self.transport is not None:
             self._paused_reading = False
             self.transport.resume_reading()
         self.waiting = waiting
@@ -296,9 +326,20 @@ class Connection(asyncio.Protocol):
         finally:
             self._waiter = None
             self.waiting = Waiting.NOTHING
+            self._awake_since = self.loop.time()
         if self._verdict is not None:
             raise Expired(self._verdict)
         # Not `Gone` yet: what came before the customer left is still judged; a final dot counts.
+
+    def _pause_reading(self) -> None:
+        if self.transport is not None and not self.is_gone:
+            self._paused_reading = True
+            self.transport.pause_reading()
+
+    def _wake(self) -> None:
+        for waiter in (self._waiter, self._writer_waiter):
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
 
 
 def peer_of(transport: asyncio.BaseTransport) -> str:

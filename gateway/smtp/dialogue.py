@@ -33,10 +33,12 @@ class Dialogue:
         "connection",
         "engine",
         "errors",
+        "followers",
         "id",
         "identity",
         "idle_commands",
         "listening",
+        "over_limit",
         "refused",
         "relay",
         "services",
@@ -58,7 +60,9 @@ class Dialogue:
         self.relay: RelayTransaction | None = None
         self.trail: dict[str, list[dict[str, object]]] = {}
         self.refused = 0
+        self.over_limit = 0
         self.errors = 0
+        self.followers = 0
         self.idle_commands = 0
         self.auth_failures = 0
         self.unseen = ""
@@ -94,6 +98,18 @@ class Dialogue:
         self.idle_commands += 1
         if self.idle_commands > IDLE_COMMANDS:
             self.dismiss(replies.TOO_MANY_ERRORS)
+
+    def note_seen(self) -> None:
+        """What came after the last 250 went out shows that the customer has read it."""
+        if self.unseen and self.connection.has_heard:
+            self.services.delivery.seen(self.unseen)
+            self.unseen = ""
+
+    def forget_unseen(self) -> None:
+        """Nothing came after the last 250: a retry of its message may follow."""
+        if self.unseen:
+            self.services.delivery.unseen(self.unseen)
+            self.unseen = ""
 
     async def end_transaction(self) -> None:
         """Let go of whatever is open. Holds still there are of mail that was not relayed."""

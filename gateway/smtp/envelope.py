@@ -28,6 +28,8 @@ from policies.terms import StreamTerms, TenantTerms
 from policies.transaction import Recipient, Transaction
 from suppression.address import a_label
 
+MAX_OVER_LIMIT = 10_000
+"""Recipients beyond the limit that one transaction may ask for, as RFC 5321 has a client do."""
 _SENDER_OK = b"250 2.1.0 Sender ok\r\n"
 _RCPT_OK = b"250 2.1.5 Recipient ok\r\n"
 
@@ -40,7 +42,7 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
         d.refuse(replies.TERMINATED, "mail.refused")
         return
     try:
-        sender = parse_path(command.path)
+        sender = _parse(command.path)
         parameters = read_mail_parameters(command.parameters)
     except AddressSyntaxError as problem:
         d.refuse(replies.SENDER_SYNTAX.fill(problem=problem), "mail.refused")
@@ -76,6 +78,15 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
     d.idle_commands = 0
     d.engine.opened()
     d.connection.send(_SENDER_OK)
+
+
+def _parse(path: str) -> Address | None:
+    # A domain that has no A-label can be neither matched nor resolved: refused here, for itself,
+    # not where it would spoil the look-up of the whole group.
+    address = parse_path(path)
+    if address is not None:
+        a_label(address.domain)
+    return address
 
 
 def _shown(d: Dialogue, sender: Address | None) -> str:
@@ -121,7 +132,7 @@ def _open(
     )
     d.transaction = transaction
     d.connection.batch_idle = stream.limits.batch_idle
-    d.refused = 0
+    d.refused = d.over_limit = 0
     d.relay = d.services.hops.transaction(
         sender.text if sender else "",
         size=parameters.size,
@@ -144,11 +155,13 @@ async def rcpt(d: Dialogue, group: Group) -> None:
     answers: list[bytes | None] = []
     addresses: list[Address] = []
     places: list[int] = []
+    known = {recipient.address.text for recipient in transaction.recipients}
     for number, command in enumerate(group.commands, transaction.asked + 1):
         address = _address(command, transaction)
         if isinstance(address, Reply):
             answers.append(_refused_recipient(d, address, number))
-        elif any(known.address.text == address.text for known in transaction.recipients):
+        elif address.text in known:
+            d.small_talk()
             answers.append(_RCPT_OK)
         else:
             places.append(len(answers))
@@ -220,7 +233,7 @@ def _address(
     if command.parameters:
         return replies.PARAMETER.fill(name=next(iter(command.parameters)))
     try:
-        address = parse_path(command.path)
+        address = _parse(command.path)
     except AddressSyntaxError as problem:
         return replies.RCPT_SYNTAX.fill(problem=problem)
     if address is None:
@@ -243,6 +256,13 @@ def _refused_recipient(
     ref = f"{transaction.ref}.{number}" if transaction else ""
     if reply.tag != replies.RCPT_LIMIT.tag:
         d.refused += 1
+    else:
+        d.over_limit += 1
+        if d.over_limit > MAX_OVER_LIMIT:
+            d.dismiss(replies.RCPT_REFUSALS.fill(count=d.over_limit))
+        if d.over_limit > 1:
+            # One record says it for all: a list of thousands must not wash the journal away.
+            return reply.encode(ref, d.snapshot.link)
     shown = str(reply) if hop is None else without_addresses(str(reply))
     detail: dict[str, object] = {"n": number, "reply": shown}
     if recipient is not None:

@@ -74,6 +74,8 @@ async def _message(d: Dialogue, transaction: Transaction, share: Share) -> None:
 
 async def _deliver(d: Dialogue, transaction: Transaction, receiver: Receiver) -> None:
     connection = d.connection
+    d.note_seen()
+    d.forget_unseen()
     client = Client(
         address=connection.client,
         hello=d.engine.hello,
@@ -98,7 +100,10 @@ async def _deliver(d: Dialogue, transaction: Transaction, receiver: Receiver) ->
     d.unseen = delivered.seen
     if was_early:
         raise Close
+    if delivered.reply.is_positive:
+        d.errors = d.followers = 0
     d.say(delivered.reply, transaction.ref)
+    connection.flush()  # what came before this moment does not show that the 250 was read
 
 
 def _answer_early(d: Dialogue) -> None:

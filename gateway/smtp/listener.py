@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from gateway.config.values import Endpoint
 from gateway.errors import ConfigurationError
 from gateway.smtp import proxy
-from gateway.smtp.connection import Connection
+from gateway.smtp.connection import TLS_GOODBYE, Connection
 from gateway.smtp.engine import Engine
 from gateway.smtp.services import Listening, Services
 from gateway.smtp.session import HANDSHAKE, serve
@@ -53,11 +53,12 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more; sessions go on. Safe to call twice."""
-        if self._task is not None:
-            self._task.cancel()
-            # The socket is closed once the loop has let go of it.
-            self._task.add_done_callback(lambda _task: self._socket.close())
-            self._task = None
+        if self._task is None:
+            self._socket.close()
+            return
+        self._task.cancel()
+        # The socket is closed once the loop has let go of it.
+        self._task.add_done_callback(lambda _task: self._socket.close())
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -107,6 +108,7 @@ class Listener:
                     accepted,
                     ssl=listening.context,
                     ssl_handshake_timeout=HANDSHAKE,
+                    ssl_shutdown_timeout=TLS_GOODBYE,
                 )
             finally:
                 if connection.transport is None:

@@ -23,6 +23,9 @@ from gateway.smtp.services import Listening, Services
 
 HANDSHAKE = 30.0
 """Seconds a TLS handshake may take."""
+MAX_FOLLOWERS = 10_000
+"""Commands that may come too soon because what they follow was refused, in one session."""
+_FOLLOWING = frozenset({replies.SEQUENCE.tag, replies.NO_RECIPIENTS.tag})
 _OK = b"250 2.0.0 Ok\r\n"
 
 
@@ -34,10 +37,9 @@ async def serve(connection: Connection, services: Services, listening: Listening
         _greet(d)
         while True:
             event = await connection.next_event()
-            if d.unseen:
-                services.delivery.seen(d.unseen)
-                d.unseen = ""
+            d.note_seen()
             await _ANSWERS[type(event)](d, event)
+            await connection.breathe()
     except Gone:
         pass
     except Close:
@@ -51,8 +53,7 @@ async def serve(connection: Connection, services: Services, listening: Listening
         d.say(replies.TEMP)
         connection.close()
     finally:
-        if d.unseen:
-            services.delivery.unseen(d.unseen)
+        d.forget_unseen()
         await d.end_transaction()
 
 
@@ -62,13 +63,16 @@ def _greet(d: Dialogue) -> None:
         d.dismiss(replies.SHUTDOWN)
     if watch.is_full_for(connection.client):
         d.dismiss(replies.CONN_LIMIT)
-    d.identity = _trusted_identity(d)
+    _forget_login(d)
     if not d.engine.offer.auth and d.identity is None:
         d.dismiss(replies.CLIENT_ADDRESS)
-    if d.identity is not None:
-        d.engine.is_authenticated = True
     connection.idle_limit = d.snapshot.idle_seconds
     connection.send(f"220 {d.engine.offer.hostname} ESMTP\r\n".encode("ascii"))
+
+
+def _forget_login(d: Dialogue) -> None:
+    d.identity = _trusted_identity(d)
+    d.engine.is_authenticated = d.identity is not None
 
 
 def _trusted_identity(d: Dialogue) -> Identity | None:
@@ -100,6 +104,8 @@ async def _start_tls(d: Dialogue, _command: commands.StartTls) -> None:
     d.connection.send(b"220 2.0.0 Ready to start TLS\r\n")
     await d.connection.start_tls(context, HANDSHAKE)
     d.engine.started_tls()
+    # A login that was given in the clear may have been somebody else's (RFC 3207 section 4.2).
+    _forget_login(d)
 
 
 async def _reset(d: Dialogue, _command: commands.Reset) -> None:
@@ -131,7 +137,12 @@ async def _quit(d: Dialogue, _command: commands.Quit) -> None:
 
 
 async def _invalid(d: Dialogue, command: commands.Invalid) -> None:
-    d.refuse(command.reply)
+    if command.reply.tag in _FOLLOWING and d.followers < MAX_FOLLOWERS:
+        # Pipelined behind a refused MAIL or behind refused RCPTs, as RFC 2920 lets it be.
+        d.followers += 1
+        d.say(command.reply)
+    else:
+        d.refuse(command.reply)
 
 
 _ANSWERS: dict[type, Callable[[Dialogue, Any], Awaitable[None]]] = {

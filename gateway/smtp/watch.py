@@ -91,6 +91,7 @@ class Watch:
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(SWEEP, self._sweep)
         now = loop.time()
         pressed = self._is_pressed() or len(self._connections) > 0.8 * self.max_connections
         for connection in list(self._connections):
@@ -99,7 +100,6 @@ class Watch:
                 self._end(connection, overdue)
             elif self.is_draining and now > self._cut_at:
                 connection.expire(replies.SHUTDOWN)
-        self._timer = loop.call_later(SWEEP, self._sweep)
 
     def _end(self, connection: Connection, overdue: Overdue) -> None:
         match overdue:
