@@ -40,10 +40,20 @@ MMAP_BYTES = 2_147_418_112
 
 
 def open_database(path: Path) -> Database:
-    """The database at `path`, created or migrated, and its index rebuilt, as needed."""
+    """The database at `path`, created or migrated, and its index rebuilt, as needed.
+
+    It is created once only: were lost records begun anew, nobody would be suppressed any more.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = path.with_name(f"{path.name}.made")
     with _as_unavailable():
+        if made.exists() and not (path.exists() and path.stat().st_size):
+            raise StoreUnavailable(
+                f"{path}: is missing or empty, but was there before. Restore it from your backup; "
+                f"to begin again with nobody suppressed, delete {made}"
+            )
         schema.bring_up_to_date(path)
+        made.touch(mode=0o600)
     database = Database(path)
     with database.reading() as connection:
         is_complete = index.is_complete(connection)
