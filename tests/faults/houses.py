@@ -11,6 +11,7 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -30,7 +31,7 @@ from gateway.config.load import load
 from gateway.control import SMTP_SOCKET, ask
 from policies.ports import Clock
 from tests.e2e.gateway import Gateway
-from tests.e2e.ports import wait_for_port
+from tests.e2e.ports import LOOPBACK, wait_for_port
 from tests.faults.waiting import eventually
 
 T = TypeVar("T")
@@ -69,6 +70,12 @@ class Served(Gateway):
         eventually(lambda: self._child(part) not in (0, old))
         for port in (self.open, self.submissions) if part == "smtp" else (self.web,):
             wait_for_port(port)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the SMTP process takes connections."""
+        with socket.socket() as probe:
+            return probe.connect_ex((LOOPBACK, self.open)) == 0
 
     @contextmanager
     def full_disk(self, *parts: str) -> Iterator[None]:

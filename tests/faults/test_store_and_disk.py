@@ -6,6 +6,8 @@ One real gateway; each fault is brought about from outside and undone.
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -157,6 +159,25 @@ def test_a_flushed_index_is_derived_again_at_start(house: Served, hop: Hop) -> N
         connection.execute("DELETE FROM standing_index")
     assert to_suppressed(house).code == 451
     house.crash("smtp")
+    is_well(house, hop)
+
+
+def test_lost_records_are_not_begun_anew(house: Served, hop: Hop) -> None:
+    """A process that finds no records takes no mail, and takes it again once they are back."""
+    files = [house.database.with_name(house.database.name + end) for end in ("", "-wal", "-shm")]
+    away = house.folder / "away"
+    away.mkdir()
+    for file in files:
+        file.rename(away / file.name)
+    assert to_suppressed(house).tag == "COMPLAINT"
+    os.kill(house.child("smtp"), signal.SIGKILL)
+    eventually(lambda: "is missing or empty" in house.log)
+    with pytest.raises(ConnectionRefusedError):
+        to_suppressed(house)
+    assert not house.database.exists()
+    for file in files:
+        (away / file.name).rename(file)
+    eventually(lambda: house.is_listening, 15)  # the supervisor waits longer after each failure
     is_well(house, hop)
 
 
