@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import which
 from types import TracebackType
 
 from tests.e2e.certificates import Certificates
@@ -109,6 +110,10 @@ class Postfix:
         self.stop()
 
     def _start(self) -> None:
+        if self._root and (not which("sudo") or self._run("true").returncode != 0):
+            raise RuntimeError(
+                "Postfix needs root: run the tests as root, or `sudo -v` before them"
+            )
         owner = os.geteuid() or NOBODY
         self.folder.chmod(0o755)
         for name in ("etc", "queue", "data", "mail"):

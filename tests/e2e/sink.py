@@ -6,11 +6,13 @@ Offers 8BITMIME, SMTPUTF8 and SIZE; with certificates it insists on STARTTLS, wi
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -57,7 +59,7 @@ class Sink:
             return AuthResult(success=given == wanted, handled=False)
 
         self.port = free_port()
-        self._controller = Controller(
+        self._controller = _Controller(
             self,
             hostname=LOOPBACK,
             port=self.port,
@@ -80,6 +82,7 @@ class Sink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._controller.hang_up()
         self._controller.stop()
 
     def wait_for(self, count: int, seconds: float = 20.0) -> Sequence[Captured]:
@@ -112,3 +115,27 @@ class Sink:
             self.messages.append(message)
             self._arrived.notify_all()
         return "250 2.0.0 kept"
+
+
+class _Controller(Controller):
+    """aiosmtpd's, which leaves connections open when it stops, and their sockets to be found."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._servers: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        server = super().factory()
+        self._servers.append(server)
+        return server
+
+    def hang_up(self) -> None:
+        """Close every connection."""
+
+        async def close() -> None:
+            for server in self._servers:
+                if server.transport is not None:
+                    server.transport.abort()
+            await asyncio.sleep(0)  # lets them hear of it
+
+        asyncio.run_coroutine_threadsafe(close(), self.loop).result(5)
