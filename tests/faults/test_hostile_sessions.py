@@ -164,7 +164,8 @@ def test_half_handshakes_count_as_connections(house: Inside, hop: Hop) -> None:
 
 def test_a_reader_that_never_reads_is_dropped(house: Inside, hop: Hop) -> None:
     """Replies that nobody reads stop the session's work, and end it; nothing piles up."""
-    house.gateway.listeners["open"]._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    (at,) = [one for one in house.gateway.listeners if one.port == house.port]
+    at._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     probing = b"RCPT TO:<no one@inbox.test>\r\n" * 99
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
