@@ -1,5 +1,7 @@
 """Lines and message data, however the octets are cut into segments."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ LINES = st.lists(
 def cut(octets: bytes, places: list[int]) -> list[bytes]:
     """`octets` in segments, cut at the given places."""
     edges = sorted({0, len(octets), *(p % (len(octets) + 1) for p in places)})
-    return [octets[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [octets[a:b] for a, b in pairwise(edges)]
 
 
 def read(segments: list[bytes], max_size: int = 10**9) -> tuple[DataReader, bytes]:
