@@ -104,7 +104,7 @@ class Gateway:
         self.batches = MemoryBatches()
         mailings = Mailings()
         self.checkpoint = Checkpoint(table, mailings, WindowRecords(self.database, steady))
-        self.intents = Intents(state_dir / "intents")
+        self.intents = Intents(state_dir / "intents", fsync=config.ledger.fsync)
         self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, steady)
         self.budget = MemoryBudget(config.session.memory_bytes)
         self.watch = Watch(lambda: self.budget.is_tight)
@@ -373,7 +373,7 @@ class Gateway:
 
 
 def _check_restart(old: Loaded, new: Loaded) -> None:
-    for key in ("state_dir", "keyring"):
+    for key in ("state_dir", "keyring", "ledger"):
         if getattr(old.config, key) != getattr(new.config, key):
             raise ConfigurationError(f"{new.path}: {key}: a change needs a restart")
 

@@ -73,6 +73,7 @@ def prepare(
         pipeline=pipeline,
         errors=config.session.errors,
         refusals_per_transaction=config.session.refusals_per_transaction,
+        refusals_per_hour=config.session.refusals_per_hour,
         idle_seconds=config.session.idle_seconds,
         records_addresses=config.journal.addresses,
     )

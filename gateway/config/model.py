@@ -226,6 +226,10 @@ class SessionSettings(Settings):
     refusals_per_transaction: Count = Field(
         default=100, description="Refused recipients before a session is closed."
     )
+    refusals_per_hour: Count = Field(
+        default=10_000,
+        description="Refused recipients of one tenant in an hour before its MAIL is deferred.",
+    )
     memory_bytes: Size = Field(
         default=512 * 2**20, description="Memory for messages in flight, shared."
     )
@@ -246,6 +250,16 @@ class JournalSettings(Settings):
 def _name_policies(schema: dict[str, Any]) -> None:
     """Let editors offer the names."""
     schema["items"] |= {"propertyNames": {"enum": list(REGISTRY)}, "maxProperties": 1}
+
+
+class LedgerSettings(Settings):
+    """The record of what became of each copy."""
+
+    fsync: bool = Field(
+        default=False,
+        description="Wait for the disk before each copy, many copies for one flush, so that the "
+        "record survives a power failure too; a crash of the process it survives without.",
+    )
 
 
 class GatewayConfig(Settings):
@@ -282,6 +296,9 @@ class GatewayConfig(Settings):
         default=SessionSettings(), description="Limits on connections."
     )
     journal: JournalSettings = Field(default=JournalSettings(), description="The event journal.")
+    ledger: LedgerSettings = Field(
+        default=LedgerSettings(), description="The record of what became of each copy."
+    )
     policy_deadline_seconds: Annotated[Duration, Field(gt=0)] = Field(
         default=5.0, description="How long one policy may take before the mail is deferred."
     )

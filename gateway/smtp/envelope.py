@@ -24,8 +24,10 @@ from gateway.smtp.engine import Group
 from gateway.smtp.parameters import EnvelopeParameters, ParameterError, read_mail_parameters
 from gateway.smtp.services import Snapshot
 from gateway.words import Address, Stage
+from policies.ports import Shortage
 from policies.terms import StreamTerms, TenantTerms
 from policies.transaction import Recipient, Transaction
+from policies.wording import HOUR, rate_reply
 from suppression.address import a_label
 
 MAX_OVER_LIMIT = 10_000
@@ -59,6 +61,12 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
             replies.STREAM_CLOSED.fill(stream=d.identity.stream or d.identity.usual), "mail.refused"
         )
         return
+    probed = await d.services.windows.count(_probing(tenant), HOUR)
+    if probed >= snapshot.refusals_per_hour:
+        full = Shortage(probed, snapshot.refusals_per_hour, None)
+        reply = rate_reply(full, "refused recipients", HOUR, d.services.clock())
+        d.refuse(reply, "mail.refused")
+        return
     transaction = _open(d, snapshot, tenant, stream, sender, parameters)
     started = perf_counter()
     # Who hangs up while waiting in line must not keep its place, nor make the holder hurry.
@@ -78,6 +86,11 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
     d.idle_commands = 0
     d.engine.opened()
     d.connection.send(_SENDER_OK)
+
+
+def _probing(tenant: TenantTerms) -> str:
+    # A list that is never cleaned and a guesser look alike: both are slowed down.
+    return f"refused:{tenant.name}"
 
 
 def _parse(path: str) -> Address | None:
@@ -152,6 +165,7 @@ async def rcpt(d: Dialogue, group: Group) -> None:
     transaction, relay = d.transaction, d.relay
     if transaction is None or relay is None:
         raise RuntimeError("the engine let RCPT pass outside a transaction")
+    before = d.refused
     answers: list[bytes | None] = []
     addresses: list[Address] = []
     places: list[int] = []
@@ -170,6 +184,8 @@ async def rcpt(d: Dialogue, group: Group) -> None:
     if addresses:
         await _judge(d, transaction, relay, addresses, places, answers)
     transaction.asked += len(group.commands)
+    if d.refused > before:
+        await d.services.windows.add(_probing(transaction.tenant), d.refused - before, HOUR)
     for answer in answers:
         if answer is not None:
             d.connection.send(answer)

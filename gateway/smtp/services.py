@@ -69,6 +69,7 @@ class Snapshot:
     pipeline: Pipeline
     errors: int
     refusals_per_transaction: int
+    refusals_per_hour: int
     idle_seconds: float
     records_addresses: bool
 
