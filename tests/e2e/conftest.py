@@ -12,7 +12,8 @@ from tests.e2e.forms import SENDER, crowd
 from tests.e2e.gateway import Gateway, Settings
 from tests.e2e.postfix import Postfix
 
-READERS = ("anna@inbox.test", "bert@inbox.test", "cleo@inbox.test", SENDER, *crowd())
+INTERNATIONAL = "zażółć@inbox.test"
+READERS = ("anna@inbox.test", "bert@inbox.test", "cleo@inbox.test", INTERNATIONAL, SENDER, *crowd())
 """Every mailbox behind the next hop; the sender's is where delivery reports go."""
 
 

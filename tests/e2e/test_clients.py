@@ -6,13 +6,15 @@ must satisfy verifiers in two languages.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.certificates import HOST
 from tests.e2e.clients.clients import CLIENTS, Job
-from tests.e2e.forms import Form, all_forms, ascii_form, body_of, crowd_form
+from tests.e2e.conftest import INTERNATIONAL
+from tests.e2e.forms import Form, all_forms, ascii_form, body_of, crowd_form, utf8_header_form
 from tests.e2e.gateway import DOMAIN, LOGIN, PASSWORD, Gateway
 from tests.e2e.postfix import Postfix
 from tests.e2e.verifiers import by_dkimpy, by_perl
@@ -71,6 +73,19 @@ def test_form_arrives_unchanged_and_signed(
         (arrived,) = postfix.take(recipient)
         assert body_of(arrived) == form.body
         assert set(header_lines(form.raw)) <= set(header_lines(arrived))
+    assert_signed(arrived, gateway)
+
+
+@pytest.mark.parametrize("client", ["smtplib", "aiosmtplib", "nodemailer"])
+def test_international_address_is_delivered_to(
+    client: str, gateway: Gateway, postfix: Postfix, tmp_path: Path
+) -> None:
+    """An address outside ASCII (RFC 6531) arrives with those clients that can ask for it."""
+    form = replace(utf8_header_form().fresh(), recipients=(INTERNATIONAL,))
+    result = CLIENTS[client](job(gateway, form, "starttls", tmp_path / "message.eml"))
+    assert result.accepted, result.transcript
+    (arrived,) = postfix.take(INTERNATIONAL)
+    assert body_of(arrived) == form.body
     assert_signed(arrived, gateway)
 
 
