@@ -470,6 +470,14 @@ NEXT_HOP_AWAY = Reply(
     "The next server does not answer, try again",
     "The provider's mail server could not be reached. Your mail was not taken; send it again.",
 )
+NEXT_HOP_BUSY = Reply(
+    451,
+    "4.4.5",
+    "NEXT-HOP-BUSY",
+    "All connections to the next server stayed busy, try again in a few minutes",
+    "So much mail is on its way to the provider's mail server that yours found no place. It was "
+    "not taken, and nothing is wrong with it; send it again.",
+)
 NEXT_HOP_SILENT = Reply(
     451,
     "4.4.2",

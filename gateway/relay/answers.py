@@ -13,6 +13,7 @@ from gateway.relay.outcome import HopReply, Outcome, State, Trouble
 from gateway.replies import (
     NEXT_HOP,
     NEXT_HOP_AWAY,
+    NEXT_HOP_BUSY,
     NEXT_HOP_SILENT,
     SMTPUTF8,
     Reply,
@@ -54,6 +55,8 @@ def reply_for(reply: HopReply) -> Reply:
     match reply.trouble:
         case Trouble.AWAY:
             return NEXT_HOP_AWAY
+        case Trouble.BUSY:
+            return NEXT_HOP_BUSY
         case Trouble.BROKE_OFF:
             return NEXT_HOP_SILENT
         case Trouble.REFUSES_US:

@@ -20,6 +20,9 @@ from gateway.relay.settings import NextHopSettings
 from gateway.relay.transaction import RelayTransaction
 from gateway.words import Body
 
+_TOLD = {Trouble.BUSY: "4.4.5", Trouble.REFUSES_US: "4.3.5", Trouble.AWAY: "4.4.1"}
+"""Troubles with their codes; of several next hops', the first in this order is told."""
+
 
 class NextHops:
     """All next hops, in order. `clock` is monotonic seconds."""
@@ -113,8 +116,8 @@ class NextHops:
             is_lacking = True
         if is_lacking and not troubles:
             return LACKS_SMTPUTF8
-        refusing = [words for trouble, words in troubles if trouble is Trouble.REFUSES_US]
-        if refusing:
-            return HopReply(451, "4.3.5", refusing[0], Trouble.REFUSES_US)
-        words = troubles[0][1] if troubles else "no next hop is configured"
-        return HopReply(451, "4.4.1", words, Trouble.AWAY)
+        for told, enhanced in _TOLD.items():
+            for trouble, words in troubles:
+                if trouble is told:
+                    return HopReply(451, enhanced, words, told)
+        return HopReply(451, "4.4.1", "no next hop is configured", Trouble.AWAY)

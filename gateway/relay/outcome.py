@@ -11,6 +11,8 @@ class Trouble(StrEnum):
 
     AWAY = "away"
     """No connection could be made to any next hop: 451 4.4.1."""
+    BUSY = "busy"
+    """All connections to the next hop stayed lent to other transactions: 451 4.4.5."""
     BROKE_OFF = "broke-off"
     """Silent, dropped or garbled before the final dot went out: 451 4.4.1/4.4.2, nothing sent."""
     REFUSES_US = "refuses-us"

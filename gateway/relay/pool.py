@@ -1,15 +1,17 @@
 """The connections held to one next hop: lent to one transaction at a time, kept, retired.
 
-`decide` is the whole policy, a pure function over counts; `Pool` carries it out. Who finds all
-connections lent waits in line. One coarse timer sweeps the deadlines of all connections, busy and
-idle, so that no exchange needs a timer of its own. Health and the choice among next hops are in
-`hops`.
+`decide` is the whole policy of lending, a pure function over counts; `Pool` carries it out. Who
+finds all connections lent waits in line, and for those in line a connection is taken back from a
+transaction that only waits for its customer (docs/decisions/relay-taking-back.md). One coarse timer
+sweeps the deadlines of all connections, busy and idle, so that no exchange needs a timer of its
+own. Health and the choice among next hops are in `hops`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 
 from gateway.relay.connection import Connection, End, Unusable
@@ -18,6 +20,10 @@ from gateway.relay.outcome import HopReply, Trouble
 from gateway.relay.settings import NextHopSettings, tls_context
 
 SWEEP_SECONDS = 1.0
+LINE_SECONDS = 30.0
+"""How long to wait in line: less than customers' software waits for a reply to RCPT."""
+REST_SECONDS = 1.0
+"""A lent connection that rested for so long may be taken back; quick customers are never robbed."""
 
 
 class Step(Enum):
@@ -65,6 +71,8 @@ class Pool:
         self._idle: list[Connection] = []
         self._line: deque[tuple[asyncio.Future[Connection | None], bool]] = deque()
         self._promised = 0
+        self._resetting = 0
+        self._resting: dict[Connection, tuple[float, Callable[[], None]]] = {}
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         times = settings.timeouts
@@ -101,7 +109,7 @@ class Pool:
     async def acquire(self, fresh: bool = False) -> Connection:
         """A connection of this hop's; raises `Unusable` when none can be had.
 
-        Waiting in line ends with `timeouts.connect`.
+        Waiting in line ends with `Busy` after `LINE_SECONDS`.
         """
         step = decide(
             self.held, len(self._idle), self.settings.max_connections, len(self._line), fresh
@@ -130,14 +138,24 @@ class Pool:
         self._promised -= 1
         return await self._open()
 
+    def rest(self, connection: Connection, give_back: Callable[[], None]) -> None:
+        """A lent connection waits for the customer; `give_back` may be called until `wake`."""
+        self._resting[connection] = (asyncio.get_running_loop().time(), give_back)
+
+    def wake(self, connection: Connection) -> None:
+        """Its transaction goes on with it."""
+        self._resting.pop(connection, None)
+
     def release(self, connection: Connection) -> None:
         """Give a connection back, whatever state it is in; it is reset or retired as needed."""
+        self._resting.pop(connection, None)
         if connection.ending is not None:
             return
         if connection.is_spent or self._is_closed:
             self._retire(connection)
         elif connection.is_dirty:
             connection.resets += 1
+            self._resetting += 1
             connection.submit(
                 (b"RSET\r\n", Place.RSET),
                 self.settings.timeouts.command,
@@ -175,8 +193,9 @@ class Pool:
         place: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         entry = (place, fresh)
         self._line.append(entry)
+        self._take_back()
         try:
-            async with asyncio.timeout(self.settings.timeouts.connect):
+            async with asyncio.timeout(LINE_SECONDS):
                 return await place
         except BaseException as error:
             if entry in self._line:
@@ -184,8 +203,18 @@ class Pool:
             elif place.done() and not place.cancelled():  # given in the very moment of leaving
                 self._give_up(place.result())
             if isinstance(error, TimeoutError):
-                raise Busy(Trouble.AWAY, "all connections stayed busy") from error
+                raise Busy(Trouble.BUSY, "all connections stayed busy") from error
             raise
+
+    def _take_back(self) -> None:
+        """For those in line, the connections that rested longest."""
+        latest = asyncio.get_running_loop().time() - REST_SECONDS
+        while self._resting and len(self._line) > self._resetting:
+            connection, (since, give_back) = next(iter(self._resting.items()))
+            if since > latest:
+                break
+            del self._resting[connection]
+            give_back()
 
     def _give_up(self, lent: Connection | None) -> None:
         if lent is not None:
@@ -209,6 +238,7 @@ class Pool:
 
     def _was_reset(self, connection: Connection, replies: list[HopReply]) -> None:
         connection.is_dirty = False
+        self._resetting -= 1
         if replies and replies[0].is_positive and not self._is_closed:
             self._keep(connection)
         elif connection.ending is None:
@@ -250,5 +280,6 @@ class Pool:
                 self._retire(connection)
             else:
                 connection.end(End.SILENT)
+        self._take_back()
         if self._held or self._leaving:
             self._arm()

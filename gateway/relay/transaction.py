@@ -3,8 +3,9 @@
 `ask` and `send` never raise for what a next hop does, and nothing is ever said to be taken that
 was not. Until a copy's final dot goes out everything may be done again on another connection, and
 is, when one was lost or closed with 421; from then on a copy is sent no more. Recipients accepted
-on a connection that is gone are asked again together with their copy, in `send`. Cancelling a
-caller drops the connection, except after the dot: see `send`.
+on a connection that is gone are asked again together with their copy, in `send`. Between `ask` and
+`send` the connection rests: the pool may take it back for others. Cancelling a caller drops the
+connection, except after the dot: see `send`.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class RelayTransaction:
         """
         replies: list[HopReply] = []
         stalls = 0
+        self._wake()
         try:
             while len(replies) < len(recipients):
                 lent = await self._ready(fresh=stalls > 0)
@@ -108,6 +110,8 @@ class RelayTransaction:
         except BaseException:
             self._drop()
             raise
+        finally:
+            self._rest()
         return replies
 
     async def send(
@@ -127,6 +131,7 @@ class RelayTransaction:
         """
         self._is_sending = True
         stalls = 0
+        self._wake()
         try:
             while True:
                 lent = await self._ready(fresh=stalls > 0)
@@ -145,6 +150,7 @@ class RelayTransaction:
             self._is_sending = False
             if self._is_closing:
                 self._let_go()
+            self._rest()
 
     async def close(self) -> None:
         """Give the connection back (a RSET follows where needed); waits for nothing."""
@@ -166,6 +172,15 @@ class RelayTransaction:
         if isinstance(lent, Lent):
             self._lent = lent
         return lent
+
+    def _rest(self) -> None:
+        """From here on it is the customer's turn."""
+        if self._lent is not None:
+            self._lent.hop.pool.rest(self._lent.connection, self._let_go)
+
+    def _wake(self) -> None:
+        if self._lent is not None:
+            self._lent.hop.pool.wake(self._lent.connection)
 
     def _room(self, lent: Lent) -> int:
         """Recipients that may be asked at once: even if all are refused, and MAIL too."""

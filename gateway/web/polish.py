@@ -92,6 +92,8 @@ EXPLANATIONS: dict[str, str] = {
     "TEMP": "Coś wewnątrz bramki nie odpowiedziało na czas. Z Twoją pocztą wszystko w porządku.",
     "NEXT-HOP-AWAY": "Nie udało się połączyć z serwerem poczty dostawcy. Poczta nie została "
     "przyjęta; wyślij ją ponownie.",
+    "NEXT-HOP-BUSY": "Do serwera poczty dostawcy idzie właśnie tyle poczty, że dla Twojej zabrakło "
+    "miejsca. Nie została przyjęta, ale wszystko z nią w porządku; wyślij ją ponownie.",
     "NEXT-HOP-SILENT": "Serwer poczty dostawcy przestał odpowiadać. Ponowna próba Twojego programu "
     "wyśle to, czego brakuje.",
     "NEXT-HOP": "Serwer poczty dostawcy nie przyjmuje samej bramki. Operator został powiadomiony; "

@@ -60,6 +60,7 @@ def test_refusals_of_the_mail(reply: HopReply) -> None:
     ("trouble", "tag"),
     [
         (Trouble.AWAY, "NEXT-HOP-AWAY"),
+        (Trouble.BUSY, "NEXT-HOP-BUSY"),
         (Trouble.BROKE_OFF, "NEXT-HOP-SILENT"),
         (Trouble.REFUSES_US, "NEXT-HOP"),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.relay import pool
 from gateway.relay.outcome import State
 from gateway.relay.transaction import Copy
 from gateway.words import Body
@@ -25,11 +26,20 @@ TROUBLE = {
 ALWAYS = [b"421 4.3.2 bye\r\n", b"nonsense\r\n", b"250 half\n", b"220 hello\r\n"]
 
 
+@pytest.mark.parametrize("rest", [60.0, 0.0])
 @pytest.mark.parametrize("seed", range(4))
 async def test_taken_means_taken_once_and_nothing_else_means_never(
-    hop: Any, relay_to: Callable[..., Any], seed: int
+    hop: Any,
+    relay_to: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    rest: float,
 ) -> None:
-    """Counted by unique id: `taken` arrived once, `unknown` once at most, the rest never."""
+    """Counted by unique id: `taken` arrived once, `unknown` once at most, the rest never.
+
+    Also when connections are taken back from whoever rests.
+    """
+    monkeypatch.setattr(pool, "REST_SECONDS", rest)
     chance = random.Random(seed)
 
     def trouble_at(verb: str) -> Callable[[str], Any]:
@@ -49,6 +59,7 @@ async def test_taken_means_taken_once_and_nothing_else_means_never(
         for one, reply in zip(ids, replies, strict=True):
             states[one] = State.REFUSED
             if reply.is_positive:
+                await asyncio.sleep(chance.choice((0, 0, 0.01)))
                 copy = Copy((one,), b"Id: " + one.encode() + b"\r\n\r\n", (b".body\r\n",))
                 (outcome,) = await transaction.send(copy, lambda: None)
                 states[one] = outcome.state
