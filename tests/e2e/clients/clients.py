@@ -8,17 +8,15 @@ each cannot do. Programs that are missing raise FileNotFoundError: nothing is sk
 
 from __future__ import annotations
 
-import asyncio
 import json
 import smtplib
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
-
-import aiosmtplib
 
 FOLDER = Path(__file__).parent
 SECONDS = 90
@@ -73,31 +71,7 @@ def smtplib_client(job: Job) -> Result:
 
 def aiosmtplib_client(job: Job) -> Result:
     """The asyncio client that many Python mailers use."""
-
-    async def send() -> Result:
-        client = aiosmtplib.SMTP(
-            hostname=job.host,
-            port=job.port,
-            use_tls=job.tls == "implicit",
-            start_tls=job.tls == "starttls",
-            tls_context=ssl.create_default_context(cafile=job.authority),
-            timeout=SECONDS,
-        )
-        async with client:
-            if job.login:
-                await client.login(job.login, job.password)
-            refused, reply = await client.sendmail(
-                job.mail_from,
-                list(job.recipients),
-                job.file.read_bytes(),
-                mail_options=["BODY=8BITMIME", *(["SMTPUTF8"] if job.smtputf8 else [])],
-            )
-        return Result(True, f"{refused} {reply}")
-
-    try:
-        return asyncio.run(send())
-    except aiosmtplib.SMTPException as error:
-        return Result(False, str(error))
+    return _run([sys.executable, str(FOLDER / "send.py")], _json(job))
 
 
 def swaks_client(job: Job) -> Result:
