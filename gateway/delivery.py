@@ -267,6 +267,8 @@ class Delivery:
         outcomes = plan.outcomes()
         answer = conclude(outcomes, reply_for, t.mail_from is not None)
         if answer.bounce and t.mail_from is not None:
+            # First give the connection back: there may be only one.
+            await job.relay.close()
             if not await self._bounce(job, answer.bounce):
                 return partial(outcomes)
             plan.bounced()
