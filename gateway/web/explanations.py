@@ -10,6 +10,7 @@ import re
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from gateway.replies import BY_TAG, CATALOGUE, Reply
@@ -22,6 +23,11 @@ _PLACEHOLDER = re.compile(r"\{\w+\}")
 def router(pages: Pages) -> APIRouter:
     """The routes below `/replies/`."""
     routes = APIRouter()
+
+    @routes.api_route("/replies", methods=["GET", "HEAD"])
+    async def without_slash() -> Response:
+        # Links on the page are relative, so it must be seen below the slash.
+        return RedirectResponse("replies/", HTTPStatus.PERMANENT_REDIRECT)
 
     @routes.api_route("/replies/", methods=["GET", "HEAD"])
     async def catalogue(request: Request) -> Response:

@@ -112,6 +112,13 @@ async def test_hsts_is_not_promised_on_plain_http(
     assert "strict-transport-security" not in (await client.get("/healthz")).headers
 
 
+async def test_the_catalogue_is_found_without_its_slash(client: httpx.AsyncClient) -> None:
+    """HELP names the address without one; the page is shown all the same."""
+    answer = await client.get("/replies", follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.url.path == "/replies/"
+
+
 async def test_nothing_else_is_served(client: httpx.AsyncClient) -> None:
     """No schema, no documentation of an interface, no folder, no redirect."""
     for path in ("/docs", "/redoc", "/openapi.json", "/static/", "/static/../app.py", "/u/", "/u"):
