@@ -203,6 +203,8 @@ class Gateway:
     async def stop(self) -> None:
         """End what runs and write what is left."""
         self.watch.stop()
+        for connection in list(self.watch):
+            connection.abort()
         await self.control.close()
         tasks = list(self._tasks)
         for task in tasks:

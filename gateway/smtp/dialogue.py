@@ -41,6 +41,7 @@ class Dialogue:
         "over_limit",
         "refused",
         "relay",
+        "repeated",
         "services",
         "snapshot",
         "trail",
@@ -61,6 +62,7 @@ class Dialogue:
         self.trail: dict[str, list[dict[str, object]]] = {}
         self.refused = 0
         self.over_limit = 0
+        self.repeated = 0
         self.errors = 0
         self.followers = 0
         self.idle_commands = 0

@@ -145,7 +145,7 @@ def _open(
     )
     d.transaction = transaction
     d.connection.batch_idle = stream.limits.batch_idle
-    d.refused = d.over_limit = 0
+    d.refused = d.over_limit = d.repeated = 0
     d.relay = d.services.hops.transaction(
         sender.text if sender else "",
         size=parameters.size,
@@ -175,8 +175,7 @@ async def rcpt(d: Dialogue, group: Group) -> None:
         if isinstance(address, Reply):
             answers.append(_refused_recipient(d, address, number))
         elif address.text in known:
-            d.small_talk()
-            answers.append(_RCPT_OK)
+            answers.append(_repeated(d, transaction, number))
         else:
             places.append(len(answers))
             answers.append(None)
@@ -191,6 +190,15 @@ async def rcpt(d: Dialogue, group: Group) -> None:
             d.connection.send(answer)
     if d.refused >= d.snapshot.refusals_per_transaction:
         d.dismiss(replies.RCPT_REFUSALS.fill(count=d.refused))
+
+
+def _repeated(d: Dialogue, transaction: Transaction, number: int) -> bytes:
+    # Taken once however often it is named; but not named without end.
+    d.repeated += 1
+    limit = transaction.stream.limits.recipients_per_message
+    if d.repeated <= limit:
+        return _RCPT_OK
+    return _refused_recipient(d, replies.RCPT_LIMIT.fill(limit=limit), number)
 
 
 async def _judge(
