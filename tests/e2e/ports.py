@@ -1,22 +1,34 @@
 """Loopback ports for tests: one that is free now, and waiting until a server answers on one.
 
-`free_port` cannot promise that nobody takes the port before its user does; on a test machine that
-has not happened, and the user would fail loudly.
+`free_port` cannot promise that nobody takes the port before its user does. It makes that unlikely:
+no port twice, none that the system hands out by itself to outgoing connections.
 """
 
 from __future__ import annotations
 
+import secrets
 import socket
 import time
 
 LOOPBACK = "127.0.0.1"
+FIRST, LAST = 20_000, 32_000
+"""Below what Linux takes for outgoing connections."""
+
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
+    """A TCP port that nobody listens on, and that was not given before."""
+    while True:
+        port = FIRST + secrets.randbelow(LAST - FIRST)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        _given.add(port)
         return port
 
 
