@@ -178,9 +178,12 @@ class Postfix:
         """Stop this instance by its master's process id, and remove its folder."""
         pid = self._run("cat", f"{self.folder}/queue/pid/master.pid").stdout.strip()
         if pid.isdigit():
-            self._run("kill", pid)
+            self._run("sh", "-c", f"kill {pid}")  # the shell's own: the program is a package
             deadline = time.monotonic() + 10
-            while self._run("kill", "-0", pid).returncode == 0 and time.monotonic() < deadline:
+            while (
+                self._run("sh", "-c", f"kill -0 {pid}").returncode == 0
+                and time.monotonic() < deadline
+            ):
                 time.sleep(0.02)
         if self._root:
             self._run("rm", "-rf", f"{self.folder}")

@@ -47,6 +47,7 @@ def house(
                 "memory_bytes": MEMORY,
                 "per_address": 130,
                 "errors": 200,
+                "refusals_per_hour": 10**9,
             },
             "limits": {"batches": 200},
             "next_hops": [
