@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 READ_AHEAD = 131_072
 """Octets read ahead of a busy session before the transport is told to wait."""
+WRITE_AHEAD = 200
+"""Replies queued before a customer that pipelines must read some."""
 WRITE_STALL = 60.0
 """Seconds a customer may refuse to read its replies."""
 DATA_SILENCE = 180.0
@@ -200,6 +202,8 @@ class Connection(asyncio.Protocol):
         """The next event of the engine; replies queued so far go out before waiting for it."""
         # Set once for the whole command: octets that do not complete it buy no more time.
         self.waiting_since = self.loop.time()
+        if len(self.out) > WRITE_AHEAD:
+            await self._writable()
         while True:
             event = self.engine.next_event()
             if event is not None:
@@ -311,9 +315,7 @@ class Connection(asyncio.Protocol):
         if self.is_gone:
             raise Gone
         if self._stalled_since:
-            self._writer_waiter = self.loop.create_future()
-            await self._writer_waiter
-            self._writer_waiter = None
+            await self._writable()
             # Whatever ended the wait, it may also have ended the session.
             return
         if self._paused_reading and self.transport is not None:
@@ -330,6 +332,14 @@ class Connection(asyncio.Protocol):
         if self._verdict is not None:
             raise Expired(self._verdict)
         # Not `Gone` yet: what came before the customer left is still judged; a final dot counts.
+
+    async def _writable(self) -> None:
+        """Write what is queued, and wait while the customer does not read."""
+        self.flush()
+        if self._stalled_since and not self.is_gone:
+            self._writer_waiter = self.loop.create_future()
+            await self._writer_waiter
+            self._writer_waiter = None
 
     def _pause_reading(self) -> None:
         if self.transport is not None and not self.is_gone:

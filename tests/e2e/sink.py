@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -134,8 +135,10 @@ class _Controller(Controller):
 
         async def close() -> None:
             for server in self._servers:
+                # A TLS transport that is closed already has forgotten what to abort.
                 if server.transport is not None:
-                    server.transport.abort()
+                    with suppress(AttributeError):
+                        server.transport.abort()
             await asyncio.sleep(0)  # lets them hear of it
 
         asyncio.run_coroutine_threadsafe(close(), self.loop).result(5)
