@@ -2,8 +2,9 @@
 
 Columns are address, reason, scope and date, in any order under a header line, in this order
 without one. A cell without `@` in the address column is a whole domain. Nothing is dropped: what
-cannot be read comes back as a `BadRow` with its line number. Exported cells are safe to open in a
-spreadsheet. Encodings: UTF-8, with or without a byte order mark, and UTF-16 with one.
+cannot be read, or has characters that cannot be shown, comes back as a `BadRow` with its line
+number. Exported cells are safe to open in a spreadsheet. Encodings: UTF-8, with or without a byte
+order mark, and UTF-16 with one.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TextIO
+from io import TextIOWrapper
+from typing import BinaryIO, TextIO
 
 from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
@@ -57,12 +58,13 @@ class BadRow:
     problem: str
 
 
-def open_list(path: Path) -> TextIO:
-    """The file as text; octets that do not decode come through and make their line a BadRow."""
-    with path.open("rb") as file:
-        mark = file.read(2)
+def as_text(file: BinaryIO) -> TextIO:
+    """A seekable file as text; octets that do not decode make their line a BadRow."""
+    file.seek(0)
+    mark = file.read(2)
+    file.seek(0)
     encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return path.open(encoding=encoding, errors="surrogateescape", newline="")
+    return TextIOWrapper(file, encoding, errors="replace", newline="")
 
 
 def read_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
@@ -142,7 +144,7 @@ def _row(number: int, cells: list[str], columns: dict[str, int], is_ours: bool) 
         position = columns.get(name)
         if position is None or position >= len(cells):
             return ""
-        text = cells[position].strip()
+        text = _shown(cells[position].strip())
         # Only our own export puts a quote before a cell to disarm it; elsewhere it is data.
         return text[1:] if is_ours and text[:1] == "'" else text
 
@@ -166,8 +168,7 @@ def read_target(text: str) -> Address | str:
     """
     if not text:
         raise AddressSyntaxError("no address in this line")
-    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise AddressSyntaxError("the line is not valid UTF-8")
+    _shown(text)
     if "@" in text.removeprefix("@"):
         return parse_mailbox(text)
     # A domain is valid when a mailbox in it is.
@@ -175,6 +176,15 @@ def read_target(text: str) -> Address | str:
     if "." not in domain:
         raise AddressSyntaxError(f"{domain} is a whole top-level domain or no domain at all")
     return domain
+
+
+def _shown(text: str) -> str:
+    """`text` as it is. Raises AddressSyntaxError when a reader could not see all of it."""
+    if "\N{REPLACEMENT CHARACTER}" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise AddressSyntaxError("the line is not valid UTF-8")
+    if not text.isprintable():
+        raise AddressSyntaxError("the line has characters that cannot be shown")
+    return text
 
 
 def _instant(text: str) -> float | None:

@@ -14,10 +14,9 @@ from typing import Annotated
 import typer
 
 from gateway.commands.records import (
-    examine,
     import_bars,
+    open_list,
     open_records,
-    rows_of,
     show_tally,
     target_of,
     when,
@@ -53,14 +52,13 @@ def import_command(
             fail("consent is given to a tenant or to one of its streams, not to all")
         now = time.time()
         at = now if attested is None else attested.replace(tzinfo=UTC).timestamp()
-        hashed, lines = examine(file)
-        with rows_of(file) as rows, import_bars(lines, as_json) as bars:
+        with open_list(file) as read, import_bars(read.lines, as_json) as bars:
             tally = import_attestation(
                 records.database,
                 records.keyring,
-                rows,
+                read.rows,
                 Attestation(scope, source, at, actor(by)),
-                hashed,
+                read.file,
                 now,
                 progress=bars.reading,
                 merging=bars.merging,

@@ -7,12 +7,15 @@ trail names the exact file.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import typer
 from rich.console import Console
@@ -21,13 +24,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gateway.commands.shared import fail, open_config, show
 from gateway.config.load import Loaded
 from gateway.errors import AddressSyntaxError, ConfigurationError
+from gateway.explanation import show as printable
 from gateway.records.bulk import Tally
 from gateway.records.database import Database, open_database
 from gateway.records.keyring import open_keyring
-from gateway.records.suppression_import import ListFile
+from gateway.records.suppression_import import ListFile, no_such
 from gateway.words import Address
 from suppression.keys import Keyring
-from suppression.listfile import BadRow, Row, open_list, read_rows, read_target
+from suppression.listfile import BadRow, Row, as_text, read_rows, read_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,15 @@ class Records:
     keyring: Keyring
 
     def check_scope(self, scope: str) -> None:
-        """End the command when `scope` names a tenant or stream that is not configured."""
-        tenant, _, stream = scope.partition("/")
+        """End the command when there is no such scope."""
+        if not self.is_scope(scope):
+            fail(no_such(scope))
+
+    def is_scope(self, scope: str) -> bool:
+        """Whether `scope` is `*` or names a configured tenant or stream."""
+        tenant, slash, stream = scope.partition("/")
         known = self.loaded.tenants.get(tenant)
-        if scope != "*" and (known is None or (stream and stream not in known.streams)):
-            fail(f"{scope}: no such tenant or stream; a scope is *, tenant or tenant/stream")
+        return scope == "*" or (known is not None and (not slash or stream in known.streams))
 
 
 @dataclass(slots=True)
@@ -83,17 +91,34 @@ def when(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def examine(path: Path) -> tuple[ListFile, int]:
-    """A list's name and hash, and about how many lines it has."""
-    digest, lines = sha256(), 0
-    try:
-        with path.open("rb") as file:
+@dataclass(frozen=True, slots=True)
+class OpenList:
+    """A list to import: what the audit trail names, about how many lines, and its rows."""
+
+    file: ListFile
+    lines: int
+    rows: Iterator[Row | BadRow]
+
+
+@contextmanager
+def open_list(path: Path) -> Iterator[OpenList]:
+    """A list, read twice: counted and hashed first. What comes from a pipe is kept meanwhile."""
+    with ExitStack() as stack:
+        try:
+            file: BinaryIO = stack.enter_context(path.open("rb"))
+            if not path.is_file():
+                spool = stack.enter_context(TemporaryFile())
+                shutil.copyfileobj(file, spool)
+                spool.seek(0)
+                file = spool
+            digest, lines = sha256(), 0
             while block := file.read(1 << 20):
                 digest.update(block)
                 lines += block.count(b"\n")
-    except OSError as error:
-        fail(f"{path}: cannot be read: {error.strerror}")
-    return ListFile(path.name, digest.hexdigest()), lines
+        except OSError as error:
+            fail(f"{path}: cannot be read: {error.strerror}")
+        with as_text(file) as text:
+            yield OpenList(ListFile(path.name, digest.hexdigest()), lines, read_rows(text))
 
 
 @contextmanager
@@ -112,22 +137,17 @@ def import_bars(lines: int, as_json: bool) -> Iterator[Bars]:
         merging = bar.add_task("storing", total=lines)
 
         def on_bad(row: BadRow) -> None:
-            console.print(f"line {row.line}: {row.problem}", markup=False, highlight=False)
+            console.print(
+                f"line {row.line}: {printable(row.problem)}", markup=False, highlight=False
+            )
 
         yield Bars(
             lambda rows: bar.advance(reading, rows), lambda rows: bar.advance(merging, rows), on_bad
         )
 
 
-@contextmanager
-def rows_of(path: Path) -> Iterator[Iterator[Row | BadRow]]:
-    """The rows of a list file."""
-    with open_list(path) as file:
-        yield read_rows(file)
-
-
 def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:
-    """What an import did, or would do; exit status 1 when lines were not taken."""
+    """What an import did, or would do; status 1 when lines were not taken or there were none."""
     row: dict[str, object] = {
         "read": tally.read,
         "would_add" if dry_run else "added": tally.added,
@@ -135,5 +155,7 @@ def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:
         "not_taken": tally.bad,
     }
     show([row], as_json)
+    if not tally.read:
+        fail("there was no address in the list", status=1)
     if tally.bad:
         raise typer.Exit(1)

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from gateway.config.load import Loaded, load
 from gateway.errors import ConfigurationError
+from gateway.explanation import show as printable
 
 SEARCHED = (Path("consentry.yaml"), Path("/etc/consentry/consentry.yaml"))
 PIPED_WIDTH = 200
@@ -102,9 +103,9 @@ def _cell(value: object) -> str:
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
         case str():
-            return value
+            return printable(value)
         case list() | tuple() | set() | frozenset():
-            return ", ".join(map(str, value)) or "-"
+            return ", ".join(map(printable, value)) or "-"
         case _:
             return str(value)
 

@@ -19,10 +19,9 @@ from rich.console import Console
 
 from gateway.commands.records import (
     Records,
-    examine,
     import_bars,
+    open_list,
     open_records,
-    rows_of,
     show_tally,
     target_of,
     when,
@@ -127,17 +126,17 @@ def import_command(
 
     Running it again, or again after a crash, adds only what is missing.
     """
-    with open_records(config) as records:
-        source, lines = examine(file)
+    with open_records(config) as records, open_list(file) as read:
         draft = _draft(records, reason, scope, f"import:{file.name}", stops, until, undisclosed, by)
-        with rows_of(file) as rows, import_bars(lines, as_json) as bars:
+        with import_bars(read.lines, as_json) as bars:
             tally = import_suppressions(
                 records.database,
                 records.keyring,
-                rows,
+                read.rows,
                 draft,
-                source,
+                read.file,
                 time.time(),
+                is_scope=records.is_scope,
                 progress=bars.reading,
                 merging=bars.merging,
                 on_bad=bars.on_bad,

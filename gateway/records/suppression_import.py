@@ -1,9 +1,9 @@
 """Importing a list of suppressions.
 
 Takes parsed rows (`suppression.listfile`) and what to assume where a row is silent; gives a
-`Tally`. Rows that the suppression table does not allow come back through `on_bad`, like unreadable
-ones. One audit record opens an import with its file's hash, one closes it with counts and a digest
-over its rows.
+`Tally`. Rows that the suppression table does not allow, or whose scope does not exist, come back
+through `on_bad`, like unreadable ones. One audit record opens an import with its file's hash, one
+closes it with counts and a digest over its rows.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class ListFile:
     sha256: str
 
 
+def no_such(scope: str) -> str:
+    """What is wrong with a scope that names nothing."""
+    return f"{scope}: no such tenant or stream; a scope is *, tenant or tenant/stream"
+
+
 def import_suppressions(
     database: Database,
     keyring: Keyring,
@@ -40,6 +45,7 @@ def import_suppressions(
     file: ListFile,
     now: float,
     *,
+    is_scope: Callable[[str], bool],
     progress: Progress = lambda _rows: None,
     merging: Progress = lambda _rows: None,
     on_bad: Callable[[BadRow], None] = lambda _row: None,
@@ -47,7 +53,8 @@ def import_suppressions(
 ) -> Tally:
     """Import `rows`; reason and scope come from the row, else from `default`.
 
-    `progress` is told of rows read, then `merging` of rows brought into force.
+    `is_scope` says whether a scope text names a tenant or stream there is. `progress` is told of
+    rows read, then `merging` of rows brought into force.
     """
     tally = Tally()
     scopes = _Scopes(database, dry_run)
@@ -65,6 +72,8 @@ def import_suppressions(
             if isinstance(row, Row):
                 draft = _draft(row, default)
                 try:
+                    if not is_scope(draft.scope):
+                        raise Refused(no_such(draft.scope))
                     code = check(draft, row.target)
                 except Refused as refused:
                     row = BadRow(row.line, str(refused))

@@ -1,7 +1,9 @@
 """`consentry suppress` and `consentry consent`, as an operator runs them."""
 
 import json
+import os
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -74,3 +76,28 @@ def test_consents_are_imported_and_found(folder: Path) -> None:
     (found,) = json.loads(_run("consent", "find", "A@x.example", "--json"))
     assert (found["scope"], found["level"], found["source"]) == ("example", 1, "shop form")
     _run("consent", "find", "b@x.example", status=1)
+
+
+def test_a_list_from_a_pipe_is_imported_whole(folder: Path) -> None:
+    """What can be read only once is read once, and its hash is on record all the same."""
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=("a@x.example\nb@x.example\n",))
+    writer.start()
+    command = ("suppress", "import", str(pipe), "--reason", "manual", "--scope", "example")
+    (done,) = json.loads(_run(*command, "--json"))
+    writer.join()
+    assert (done["read"], done["added"]) == (2, 2)
+
+
+def test_a_list_without_a_row_is_no_success(folder: Path) -> None:
+    """An empty list is more likely a mishap than a wish: the status says so."""
+    source = folder / "empty.txt"
+    source.write_text("\n")
+    _run("suppress", "import", str(source), "--reason", "manual", "--scope", "example", status=1)
+
+
+def test_tables_show_no_control_characters(folder: Path) -> None:
+    """What strangers wrote reaches a terminal as printable text only."""
+    add = ("suppress", "add", "a@x.example", "--reason", "manual", "--scope", "example")
+    assert "\x1b" not in _run(*add, "--note", "\x1b[2J")

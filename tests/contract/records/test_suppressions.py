@@ -14,6 +14,7 @@ from gateway.records.consents import Attestation, find_consents, import_attestat
 from gateway.records.database import Database
 from gateway.records.keyring import open_keyring
 from gateway.records.standings import SqliteStandings
+from gateway.records.streams import find_scope
 from gateway.records.suppression_import import ListFile, import_suppressions
 from gateway.records.suppressions import Draft, Refused, add, entries, find, lift, suppress
 from gateway.records.tables import audit as audit_table
@@ -27,6 +28,7 @@ from suppression.standing import Reason, Stops
 from .conftest import NOW
 
 FILE = ListFile("list.csv", "ab" * 32)
+SCOPES = ("*", "acme", "acme/weekly")
 JAN = parse_mailbox("jan@x.example")
 
 
@@ -45,7 +47,15 @@ def _import(
     bad: list[BadRow] = []
     rows = read_rows(io.StringIO(text, newline=""))
     tally = import_suppressions(
-        database, keyring, rows, draft, FILE, NOW, on_bad=bad.append, dry_run=dry_run
+        database,
+        keyring,
+        rows,
+        draft,
+        FILE,
+        NOW,
+        is_scope=SCOPES.__contains__,
+        on_bad=bad.append,
+        dry_run=dry_run,
     )
     return tally, bad
 
@@ -239,3 +249,17 @@ def test_a_database_keeps_to_its_keyring(
     Keyring.create(path)
     with pytest.raises(ConfigurationError, match="is not the keyring"):
         open_keyring(database, path)
+
+
+def test_a_scope_that_does_not_exist_makes_the_row_bad(
+    database: Database, keyring: Keyring
+) -> None:
+    """A misspelt scope in a list is reported, stores nothing and takes no stream number."""
+    text = "a@x.example,,acme/wekly\nb@x.example,,acme/\n"
+    draft = _draft(Reason.MANUAL, "acme")
+    for dry_run in (True, False):
+        tally, bad = _import(database, keyring, text, draft, dry_run)
+        assert (tally.added, tally.bad) == (0, 2)
+        assert bad[0].problem.startswith("acme/wekly: no such tenant or stream")
+    with database.reading() as connection:
+        assert find_scope(connection, "acme/wekly") is None

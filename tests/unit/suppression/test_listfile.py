@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.words import Address
-from suppression.listfile import EXPORT_HEADER, BadRow, Row, open_list, read_rows, write_rows
+from suppression.listfile import EXPORT_HEADER, BadRow, Row, as_text, read_rows, write_rows
 from suppression.standing import Reason
 
 
@@ -64,7 +64,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
     """UTF-8 with or without a mark, and UTF-16 with one."""
     path = tmp_path / "list.csv"
     path.write_bytes("address\nzażółć@x.example\n".encode(encoding))
-    with open_list(path) as file:
+    with as_text(path.open("rb")) as file:
         (row,) = read_rows(file)
     assert isinstance(row, Row)
     assert str(row.target) == "zażółć@x.example"
@@ -74,7 +74,7 @@ def test_octets_that_do_not_decode_make_their_line_bad(tmp_path: Path) -> None:
     """One Latin-2 line in a UTF-8 list is reported, the others are read."""
     path = tmp_path / "list.txt"
     path.write_bytes(b"a@x.example\nza\xbf@x.example\nb@x.example\n")
-    with open_list(path) as file:
+    with as_text(path.open("rb")) as file:
         rows = list(read_rows(file))
     assert [type(row) for row in rows] == [Row, BadRow, Row]
     assert isinstance(rows[1], BadRow)
@@ -97,3 +97,17 @@ def test_an_export_is_safe_in_a_spreadsheet_and_reads_back() -> None:
 def test_a_foreign_quote_before_an_address_is_data() -> None:
     """An address may start with an apostrophe; only our own export's is a guard."""
     assert _texts("address,reason\n'q@x.example,manual\n") == ["'q@x.example"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a@x.example,manual,acme/wee\xbfkly\n",
+        b"a@x.example,manual,acme\x1b[2J\n",
+        "a@x.example,manual,acme\n".encode("utf-16")[:-1],
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_every_cell(content: bytes) -> None:
+    """Octets that are no text, and control characters, make the line bad wherever they stand."""
+    (row,) = read_rows(as_text(io.BytesIO(content)))
+    assert isinstance(row, BadRow)
