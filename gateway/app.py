@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -266,7 +267,8 @@ class Gateway:
         return loaded.warnings
 
     def _prepare(self, loaded: Loaded) -> Prepared:
-        return prepare(loaded, self._parts, self.standings, self._number, self._policy_failed)
+        parts = replace(self._parts, hostname=loaded.config.hostname)
+        return prepare(loaded, parts, self.standings, self._number, self._policy_failed)
 
     def _apply_limits(self) -> None:
         config = self._loaded.config

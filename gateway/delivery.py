@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from gateway import replies
 from gateway.errors import (
-    AddressSyntaxError,
     HeaderSyntaxError,
     JournalUnwritable,
     SigningFailed,
@@ -27,11 +27,11 @@ from gateway.ledger.plan import NOT_SENT, Plan, Step
 from gateway.ledger.verdict import Refusal, conclude, partial
 from gateway.message.dkim import Signatures, Signer
 from gateway.message.header import HeaderView
-from gateway.message.mailbox_list import mailboxes
 from gateway.message.received import Message
 from gateway.message.stamp import Stamped, StampPlan, stamp
 from gateway.message.unsubscribe_fields import unsubscribe_fields
 from gateway.metrics import Metrics
+from gateway.pipeline import Ruling
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
 from gateway.relay.outcome import State
@@ -40,6 +40,7 @@ from gateway.replies import Reply
 from gateway.smtp.services import Client, Delivered, Snapshot
 from gateway.words import Body, Stage, StreamKind
 from policies.ports import Clock
+from policies.senders import AuthorError, author_domains
 from policies.transaction import Recipient, Transaction, settle
 from suppression.address import a_label
 from suppression.tokens import Purpose, Tokens
@@ -186,7 +187,7 @@ class Delivery:
                 stream=t.stream.name,
                 mailing=t.mailing,
                 is_list=is_list,
-                stamps_unsubscribe=is_list
+                stamps_unsubscribe=t.stream.kind.is_marketing
                 and t.stream.stamps_unsubscribe
                 and bool(job.snapshot.unsubscribe_url),
                 unsubscribe_hosts=t.tenant.unsubscribe_hosts,
@@ -194,18 +195,18 @@ class Delivery:
         )
 
     def _signers(self, job: _Job, view: HeaderView) -> Sequence[Signer]:
-        field_ = view.first(b"from")
-        if field_ is None:
-            return ()
-        try:
-            authors = mailboxes(field_.value)
-        except (AddressSyntaxError, HeaderSyntaxError) as problem:
-            raise _Refused(replies.FROM_ALIGN.fill(problem=problem)) from problem
-        domain = a_label(authors[0].domain)
-        if not job.transaction.tenant.owns(domain):
-            # Only with from-alignment observed or off: another tenant's key never signs for this.
-            return ()
-        return job.snapshot.signers_for(domain)
+        """The keys of the header From domain; of MAIL FROM's where From is observed only.
+
+        A domain that is not the tenant's own is never signed for.
+        """
+        t = job.transaction
+        domains = [a_label(t.mail_from.domain)] if t.mail_from else []
+        with suppress(AuthorError):
+            domains.insert(0, author_domains(view)[0])
+        for domain in domains:
+            if t.tenant.owns(domain):
+                return job.snapshot.signers_for(domain)
+        return ()
 
     def _pair(self, job: _Job, recipient: Recipient) -> bytes:
         token = self._tokens.make(
@@ -230,10 +231,7 @@ class Delivery:
         header = self._header(job, signatures, stamped, recipients[sending[0]])
         job.octets = len(header) + sum(map(len, job.message.body))
         job.copies = len(groups)
-        confirmed = await job.snapshot.pipeline.confirm(job.transaction, job.octets, job.copies)
-        job.trail["confirm"] = confirmed.trail
-        if confirmed.reply is not None:
-            raise _Refused(confirmed.reply)
+        groups = groups[: await self._allowed(job)]
         loop = asyncio.get_running_loop()
         for number, group in enumerate(groups):
             if loop.time() - job.started > LAST_START:
@@ -247,6 +245,18 @@ class Delivery:
                 flight.record(outcomes)
             if any(outcome.state is State.TAKEN for outcome in outcomes):
                 job.taken_octets += job.octets
+
+    async def _allowed(self, job: _Job) -> int:
+        """How many copies may go out now; the rest is deferred. Raises `_Refused` when none may."""
+        while True:
+            ruling = await job.snapshot.pipeline.confirm(job.transaction, job.octets, job.copies)
+            job.trail["confirm"] = ruling.trail
+            if ruling.reply is None:
+                return job.copies
+            fits = _fits(ruling)
+            if not 0 < fits < job.copies:
+                raise _Refused(ruling.reply)
+            job.copies = fits
 
     def _header(
         self, job: _Job, signatures: Signatures, stamped: Stamped, recipient: Recipient
@@ -376,3 +386,12 @@ class Delivery:
                 entry["address"] = recipient.address.text
             listed.append(entry)
         return listed
+
+
+def _fits(ruling: Ruling) -> int:
+    """How many copies the byte limit takes at once, when it can never take them all."""
+    for entry in ruling.trail:
+        inputs = entry["inputs"]
+        if isinstance(inputs, dict) and isinstance(fits := inputs.get("fits"), int):
+            return fits
+    return 0

@@ -39,7 +39,8 @@ class BytesPolicy:
     """Octets relayed (size of the stamped message times copies) in any 24 hours stay within
     `bytes_per_day`, or what was announced 24 h ahead for the day; else [BYTES] with the time when
     enough is free again. MAIL reserves its SIZE, each further RCPT of a list stream one more copy;
-    before any copy goes out the true octets decide; only what the next hop took is counted. A
+    before any copy goes out the true octets decide; only what the next hop took is counted. Of
+    copies that can never fit together, as many go as fit, and [PARTIAL] asks for the rest. A
     message over `message_bytes`, or over the whole daily limit, gets [TOO-BIG].
     """
 
@@ -92,7 +93,13 @@ class BytesPolicy:
             shortage = await self._reserve(t, octets)
         else:
             shortage = await hold.reservation.grow(octets)
-        return ACCEPT if shortage is None else _refusal(shortage, octets)
+        if shortage is None:
+            return ACCEPT
+        fits = shortage.limit // octets_per_copy
+        if shortage.free_at is None and fits:
+            # Never all at once, but so many of them: the rest can go another day.
+            return _too_many(shortage, t.now + DAY, fits=fits)
+        return _refusal(shortage, octets_per_copy)
 
     async def _reserve(self, t: Transaction, octets: int) -> Shortage | None:
         own = t.stream.limits.bytes_per_day
@@ -145,11 +152,11 @@ def _too_big(size: int, limit: int) -> Verdict:
     return refuse(replies.TOO_BIG.fill(size=size, limit=limit), "too big", size=size, limit=limit)
 
 
-def _too_many(shortage: Shortage, free_at: float) -> Verdict:
-    reply = replies.BYTES.fill(used=shortage.used, limit=shortage.limit, time=utc(free_at))
-    return refuse(
-        reply, "the daily bytes are used", used=shortage.used, limit=shortage.limit, free_at=free_at
-    )
+def _too_many(shortage: Shortage, free_at: float, **more: int) -> Verdict:
+    used, limit = shortage.used, shortage.limit
+    reply = replies.BYTES.fill(used=used, limit=limit, time=utc(free_at))
+    reason = "the daily bytes are used"
+    return refuse(reply, reason, used=used, limit=limit, free_at=free_at, **more)
 
 
 def _refusal(shortage: Shortage, octets: int) -> Verdict:

@@ -6,6 +6,7 @@ A block on a domain covers the domains below it, so that a `*.` registration is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from gateway import replies
 from gateway.message.header import HeaderView
@@ -38,10 +39,10 @@ class DomainBlockPolicy:
 
     async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge MAIL FROM, header From and Sender."""
-        try:
-            return await self._judge(t, dict.fromkeys((*_envelope(t), *author_domains(view))))
-        except AuthorError as error:
-            return refuse(replies.FROM_ALIGN.fill(problem=error), "the author cannot be read")
+        authors: list[str] = []
+        with suppress(AuthorError):  # an author that cannot be read is from-alignment's to refuse
+            authors = author_domains(view)
+        return await self._judge(t, dict.fromkeys((*_envelope(t), *authors)))
 
     async def _judge(self, t: Transaction, domains: Iterable[str]) -> Verdict:
         for domain in domains:

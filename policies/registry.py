@@ -45,7 +45,7 @@ class Parts:
 Factory = Callable[[Parts, Mode], Policy]
 
 REGISTRY: Mapping[str, tuple[type, Factory]] = {
-    "tenant-state": (TenantStatePolicy, lambda p, _: TenantStatePolicy(p.rates)),
+    "tenant-state": (TenantStatePolicy, lambda *_: TenantStatePolicy()),
     "sender-domain": (SenderDomainPolicy, lambda *_: SenderDomainPolicy()),
     "domain-block": (DomainBlockPolicy, lambda p, _: DomainBlockPolicy(p.blocks)),
     "recipients": (RecipientsPolicy, lambda *_: RecipientsPolicy()),

@@ -1,4 +1,4 @@
-"""Whose mail a message says it is: the domains of its From and Sender fields. Pure."""
+"""Whose mail a message says it is: the domains of From, Sender and their Resent- kin. Pure."""
 
 from __future__ import annotations
 
@@ -9,24 +9,32 @@ from gateway.message.header import HeaderView
 from gateway.message.mailbox_list import mailboxes
 from suppression.address import a_label
 
+MAX_RESENT = 100
+
 
 class AuthorError(Exception):
     """From or Sender cannot be read as one author; the text is for the customer."""
 
 
 def author_domains(view: HeaderView) -> list[str]:
-    """The A-label domains of the one From address and, where present, the one Sender address."""
-    return [*_domains(view, b"from", least=1), *_domains(view, b"sender", least=0)]
+    """The A-label domains of the one From address, of the one Sender address where there is one,
+    and of whoever resent the message (RFC 5322 section 3.6.6; any number of times)."""
+    domains = [*_domains(view, b"from", least=1), *_domains(view, b"sender")]
+    for name in (b"resent-from", b"resent-sender"):
+        if name in view:
+            domains += _domains(view, name, most=MAX_RESENT)
+    return domains
 
 
-def _domains(view: HeaderView, name: bytes, least: int) -> list[str]:
+def _domains(view: HeaderView, name: bytes, least: int = 0, most: int = 1) -> list[str]:
     try:
         found = [domain for field in view.all(name) for domain in _read(field.value)]
     except (AddressSyntaxError, HeaderSyntaxError) as error:
         raise AuthorError(f"{name.decode().capitalize()}: {error}") from error
-    if not least <= len(found) <= 1:
+    if not least <= len(found) <= most:
         shown = name.decode().capitalize()
-        raise AuthorError(f"{shown} must name exactly one address, not {len(found)}")
+        wanted = "exactly one address" if most == 1 else f"at most {most} addresses"
+        raise AuthorError(f"{shown} must name {wanted}, not {len(found)}")
     return found
 
 

@@ -28,7 +28,7 @@ from policies.ports import Shortage
 from policies.terms import StreamTerms, TenantTerms
 from policies.transaction import Recipient, Transaction
 from policies.wording import HOUR, rate_reply
-from suppression.address import a_label
+from suppression.address import a_label, exact_form
 
 MAX_OVER_LIMIT = 10_000
 """Recipients beyond the limit that one transaction may ask for, as RFC 5321 has a client do."""
@@ -113,7 +113,8 @@ def _stream(tenant: TenantTerms, identity: Identity, sender: Address | None) -> 
     if identity.stream is not None:
         return tenant.streams.get(identity.stream)
     if sender is not None:
-        text = f"{sender.local}@{a_label(sender.domain)}"
+        # In the form the configuration keeps its own addresses in: spelling must not change rules.
+        text = exact_form(sender)
         for stream in tenant.streams.values():
             if text in stream.mail_from:
                 return stream

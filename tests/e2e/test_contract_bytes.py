@@ -46,6 +46,7 @@ NAMES = [
     "reserved",
     "gone",
     "big",
+    "many",
     "sizeless",
     "copies",
     "warned",
@@ -214,16 +215,24 @@ def test_refused_recipients_do_not_count(house: InsideGateway, hop: DecidingHop)
 
 def test_too_big_alone(house: InsideGateway, hop: DecidingHop) -> None:
     """A message that can never fit is refused for good: at MAIL when SIZE says so, else at its
-    final dot; many small copies that can never fit likewise."""
+    final dot."""
     with Session(house.open, "big") as session:
         assert session.mail(sender("big"), LIMIT + 1).short == "552 5.3.4 [TOO-BIG]"
         raw = letter(sender("big"), size=LIMIT + 1)
         assert session.send(sender("big"), READERS[:1], raw).short == "552 5.3.4 [TOO-BIG]"
-    with Session(house.open, "big/weekly") as session:
-        raw = letter(sender("big"), size=3000)
-        assert session.send(sender("big"), READERS, raw).short == "552 5.3.4 [TOO-BIG]"
-        assert session.send(sender("big"), READERS[:1], raw).code == 250
-    assert len(hop.taken(sender("big"))) == 1
+
+
+def test_copies_that_fit_go_first(house: InsideGateway, hop: DecidingHop) -> None:
+    """Copies that together exceed the whole day are no reason to bounce: those that fit go, and the
+    retry a day later sends the rest, each reader getting one."""
+    raw = letter(sender("many"), size=3000)
+    with Session(house.open, "many/weekly") as session:
+        assert session.send(sender("many"), READERS, raw).short == "451 4.4.0 [PARTIAL]"
+        assert len(hop.taken(sender("many"))) == 2
+        house.clock.ahead += DAY + BUCKET
+        assert session.send(sender("many"), READERS, raw).code == 250
+    readers = [recipient for one in hop.taken(sender("many")) for recipient in one.recipients]
+    assert sorted(readers) == READERS
 
 
 def test_understated_size_is_found_out(house: InsideGateway, hop: DecidingHop) -> None:

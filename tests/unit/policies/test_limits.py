@@ -11,7 +11,7 @@ from policies.batch import BatchPolicy
 from policies.bytes import BytesPolicy, daily_limit
 from policies.rate import RatePolicy
 from policies.recipients import RecipientsPolicy
-from policies.terms import DAY, Announcement, Limits, Rate
+from policies.terms import DAY, Announcement, Limits, Rate, TenantState
 
 NOON = 1_800_000_000.0
 HOUR = 3600
@@ -164,11 +164,13 @@ async def test_a_message_over_the_size_limit_is_refused_whatever_mail_said(world
     assert tag(await bytes_policy(world).at_message(t, *message)) == "TOO-BIG"
 
 
-async def test_copies_that_can_never_fit_together_are_refused_for_good(world):
-    """More octets in one message than the whole day has is [TOO-BIG] when stamped."""
+async def test_copies_that_do_not_fit_together_are_put_off(world):
+    """Each would fit by itself, so some may go now; one that is too big alone never will."""
     policy, t = bytes_policy(world), world.transaction(limits=K)
     await policy.at_mail(t)
-    assert tag(await policy.confirm(t, 300, 4)) == "TOO-BIG"
+    assert tag(await policy.confirm(t, 300, 4)) == "BYTES"
+    assert tag(await policy.confirm(t, 300, 2)) == ""
+    assert tag(await policy.confirm(t, 1001, 1)) == "TOO-BIG"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +231,19 @@ async def test_warnings_come_at_80_and_95_percent_once_in_a_day(world):
 RATES = Limits(
     rates=(Rate("messages", 3, HOUR), Rate("messages", 2, 60), Rate("recipients", 4, DAY))
 )
+
+
+async def test_starter_speed_is_a_number_of_messages_in_any_hour(world):
+    """At the starter speed the message over it waits until the time named."""
+    policy = RatePolicy(world.rates)
+    t = world.transaction(state=TenantState.STARTER)
+    assert [tag(await policy.at_mail(t)) for _ in range(3)] == ["", "", "RATE"]
+    verdict = await policy.at_mail(t)
+    assert verdict.reply.text == (
+        "2 of 2 messages per hour are used; free again at 2027-01-15 08:59:55 UTC"
+    )
+    world.now += 3595
+    assert tag(await policy.at_mail(t)) == ""
 
 
 async def test_all_windows_count_at_once_and_the_short_one_spares_the_long(world):
