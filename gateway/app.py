@@ -380,6 +380,12 @@ def _check_restart(old: Loaded, new: Loaded) -> None:
     for key in ("state_dir", "keyring", "ledger"):
         if getattr(old.config, key) != getattr(new.config, key):
             raise ConfigurationError(f"{new.path}: {key}: a change needs a restart")
+    if old.tenants and not new.tenants:
+        # Rather a folder that was moved or not mounted than customers who all left at once.
+        raise ConfigurationError(
+            f"{new.path}: tenants_dir: no tenant is left in {new.config.tenants_dir}; put the "
+            "files back (an empty house needs a restart)"
+        )
 
 
 async def _serve(path: Path) -> None:

@@ -6,6 +6,7 @@ What lies in key and certificate files is judged in `keyfiles`; nothing is chang
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 
 from gateway.config import keyfiles
@@ -38,7 +39,8 @@ def problems(
     yield from _endpoints(config)
     yield from _hops(config)
     yield from _policies(config)
-    yield from _house(config, has_tenants=any(known))
+    yield from _house(config)
+    yield from _tenants_folder(config, has_tenants=any(known))
     trusted = {entry.tenant for listener in config.listeners for entry in listener.trusted}
     for name, tenant in tenants.items():
         yield from _tenant(name, tenant, has_clients=name in trusted)
@@ -141,7 +143,20 @@ def _policies(config: GatewayConfig) -> Iterator[Problem]:
             )
 
 
-def _house(config: GatewayConfig, has_tenants: bool) -> Iterator[Problem]:
+def _tenants_folder(config: GatewayConfig, has_tenants: bool) -> Iterator[Problem]:
+    """A folder that is not there or cannot be listed says nothing about who the customers are."""
+    at = ("tenants_dir",)
+    try:
+        os.listdir(config.tenants_dir)
+    except OSError as error:
+        text = f"{config.tenants_dir} cannot be read ({error.strerror})"
+        yield Problem(GATEWAY, at, f"{text}; make the folder, or mend the path or its rights")
+    else:
+        if not has_tenants:
+            yield warning(GATEWAY, at, "has no tenant; run `consentry tenant add`")
+
+
+def _house(config: GatewayConfig) -> Iterator[Problem]:
     is_public = any(not listener.listen.is_loopback for listener in config.listeners)
     if is_public and _is_reserved(config.hostname):
         yield warning(GATEWAY, ("hostname",), "is no name a server can have; write its DNS name")
@@ -149,8 +164,6 @@ def _house(config: GatewayConfig, has_tenants: bool) -> Iterator[Problem]:
         yield warning(
             GATEWAY, ("keyring",), "lies in the state folder and its backup; keep it elsewhere"
         )
-    if not has_tenants:
-        yield warning(GATEWAY, ("tenants_dir",), "has no tenant; run `consentry tenant add`")
     if config.journal.addresses:
         yield warning(
             GATEWAY, ("journal", "addresses"), "personal data in the journal; turn off when done"

@@ -270,7 +270,7 @@ class GatewayConfig(Settings):
         default=Path("state"), description="Database, journal, control socket, ledger."
     )
     tenants_dir: Location = Field(
-        default=Path("tenants"), description="Folder with one YAML file per tenant."
+        default=Path("tenants"), description="Folder with one YAML file per tenant; must exist."
     )
     keyring: Location = Field(
         default=Path("keys/keyring.json"),

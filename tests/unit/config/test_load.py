@@ -190,3 +190,38 @@ def test_files_that_are_not_read(folder) -> None:
         "is not read; call it example.yaml",
         "has no tenant; run `consentry tenant add`",
     ]
+
+
+@pytest.mark.parametrize("what_is_there", ["nothing", "a file"])
+def test_a_tenants_folder_that_cannot_be_read_is_an_error(
+    folder, errors: Callable[[], list[str]], what_is_there: str
+) -> None:
+    """A folder that was moved or not mounted is no house without customers."""
+    folder.tenant.parent.rename(folder.path / "elsewhere")
+    if what_is_there == "a file":
+        folder.tenant.parent.touch()
+    (error,) = errors()
+    assert error.startswith(f"consentry.yaml:8: tenants_dir: {folder.tenant.parent} cannot be read")
+    assert "mend the path or its rights" in error
+
+
+def test_a_tenants_folder_without_rights_is_an_error(
+    folder, errors: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that may not be listed is not taken for an empty one."""
+
+    def listdir(path: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.listdir", listdir)
+    assert any("tenants_dir" in error and "Permission denied" in error for error in errors())
+
+
+def test_an_empty_tenants_folder_is_a_first_start(folder) -> None:
+    """A gateway without customers starts, and says how to add one."""
+    folder.tenant.unlink()
+    found = folder.inspect()
+    assert found.loaded is not None
+    assert [finding.text for finding in found.warnings] == [
+        "has no tenant; run `consentry tenant add`"
+    ]
