@@ -1,7 +1,8 @@
 """Lists of addresses as files: reading CSV or one address a line, writing CSV.
 
 Columns are address, reason, scope and date, in any order under a header line, in this order
-without one. A cell without `@` in the address column is a whole domain. Nothing is dropped: what
+without one. A cell without `@` in the address column is a whole domain, and so is each cell of a
+`domain` column where there is no address column. Nothing is dropped: what
 cannot be read, or has characters that cannot be shown, comes back as a `BadRow` with its line
 number. Exported cells are safe to open in a spreadsheet. Encodings: UTF-8, with or without a byte
 order mark, and UTF-16 with one.
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
+from itertools import chain
 from typing import BinaryIO, TextIO
 
 from gateway.errors import AddressSyntaxError
@@ -29,13 +31,14 @@ _NAMES = {
     "e-mail": "address",
     "mail": "address",
     "recipient": "address",
-    "domain": "address",
+    "domain": "domain",
     "reason": "reason",
     "scope": "scope",
     "date": "date",
     "created": "date",
 }
 _DEFAULT_ORDER = {"address": 0, "reason": 1, "scope": 2, "date": 3}
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
 
 
@@ -58,6 +61,10 @@ class BadRow:
     problem: str
 
 
+class HeadingError(Exception):
+    """A header line that can be read in two ways."""
+
+
 def as_text(file: BinaryIO) -> TextIO:
     """A seekable file as text; octets that do not decode make their line a BadRow."""
     file.seek(0)
@@ -68,45 +75,34 @@ def as_text(file: BinaryIO) -> TextIO:
 
 
 def read_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
-    """Every non-empty line as a Row or a BadRow, in order, holding one line at a time."""
-    numbered = enumerate(lines, 1)
-    number, line = next(((n, text) for n, text in numbered if text.strip()), (0, ""))
+    """Every non-empty line as a Row or a BadRow, in order, holding one line at a time.
+
+    A line is a row: an address never has a line break, and a stray quote spoils its own line only.
+    """
+    numbered = (
+        (number, text.strip("\r\n")) for number, text in enumerate(lines, 1) if text.strip()
+    )
+    first = number, line = next(numbered, (0, ""))
     if not number:
         return
     delimiter = next((mark for mark in ";\t," if mark in line), None)
-    header = _columns(line, delimiter or ",")
-    if header is None:
-        columns, is_ours = _DEFAULT_ORDER, False
-    else:
-        columns, is_ours = header
-    if delimiter is None:
-        if header is None:
-            yield _plain(number, line)
-        for number, line in numbered:
-            if line.strip():
-                yield _plain(number, line)
+    try:
+        header = _columns([cell.strip().lower() for cell in _cells(line, delimiter)])
+    except HeadingError as error:
+        yield BadRow(number, str(error))
         return
-    # csv joins the lines of a quoted cell; the last line's number is what an editor will show.
-    position = number
-
-    def rest() -> Iterator[str]:
-        nonlocal position
-        if header is None:
-            yield line
-        for position, following in numbered:  # noqa: B007
-            yield following
-
-    reader = csv.reader(rest(), delimiter=delimiter)
-    while True:
+    except csv.Error:
+        header = None  # told below
+    columns, is_ours = header or (_DEFAULT_ORDER, False)
+    rows = numbered if header else chain([first], numbered)
+    for number, line in rows:
         try:
-            cells = next(reader, None)
+            cells = _cells(line, delimiter)
         except csv.Error as error:
-            yield BadRow(position, str(error))
+            yield BadRow(number, str(error))
             continue
-        if cells is None:
-            return
         if any(cell.strip() for cell in cells):
-            yield _row(position, cells, columns, is_ours)
+            yield _row(number, cells, columns, is_ours)
 
 
 def write_rows(out: TextIO, rows: Iterable[tuple[str, ...]]) -> int:
@@ -115,28 +111,43 @@ def write_rows(out: TextIO, rows: Iterable[tuple[str, ...]]) -> int:
     writer.writerow(EXPORT_HEADER)
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row])
+        cells = [" ".join(cell.splitlines()) for cell in row]
+        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
     return count
 
 
-def _columns(line: str, delimiter: str) -> tuple[dict[str, int], bool] | None:
-    """The columns a header line names and whether it is our own export's; None for data."""
-    cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter))]
+def _columns(cells: list[str]) -> tuple[dict[str, int], bool] | None:
+    """The columns a header names and whether it is our own export's; None for data.
+
+    Raises HeadingError when two columns claim the same. A column of domains is read only where
+    there is none of addresses: beside one it says where each address is.
+    """
     columns: dict[str, int] = {}
     for position, cell in enumerate(cells):
-        if cell in _NAMES:
-            columns.setdefault(_NAMES[cell], position)
+        name = _NAMES.get(cell)
+        if name is None:
+            continue
+        if name in columns:
+            both = f"{cells[columns[name]]} and {cell}"
+            raise HeadingError(f"two columns, {both}, are both taken for the {name}; keep one")
+        columns[name] = position
+    domain = columns.pop("domain", None)
+    if domain is not None:
+        columns.setdefault("address", domain)
     if "address" not in columns:
         return None
     return columns, tuple(cells) == EXPORT_HEADER
 
 
-def _plain(number: int, line: str) -> Row | BadRow:
+def _cells(line: str, delimiter: str | None) -> list[str]:
+    """The cells of one line. Raises csv.Error."""
+    if delimiter is not None:
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
     text = line.strip()
     # A one-column CSV may quote its cells; a quoted local part never ends in a quote.
     if len(text) > 2 and text.startswith('"') and text.endswith('"'):
         text = text[1:-1].replace('""', '"')
-    return _row(number, [text], _DEFAULT_ORDER, is_ours=False)
+    return [text]
 
 
 def _row(number: int, cells: list[str], columns: dict[str, int], is_ours: bool) -> Row | BadRow:
@@ -188,8 +199,11 @@ def _shown(text: str) -> str:
 
 
 def _instant(text: str) -> float | None:
-    """ISO 8601 as Unix seconds, UTC unless it says otherwise."""
+    """ISO 8601 as Unix seconds, UTC unless it says otherwise. Raises ValueError."""
     if not text:
         return None
     instant = datetime.fromisoformat(text)
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+    seconds = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < _LATEST:
+        raise ValueError(f"{text} is not between 1970 and 2100")
+    return seconds

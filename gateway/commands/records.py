@@ -153,6 +153,7 @@ def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:
         "would_add" if dry_run else "added": tally.added,
         "already_in_force": tally.known,
         "not_taken": tally.bad,
+        "whole_domains": tally.domains,
     }
     show([row], as_json)
     if not tally.read:

@@ -58,6 +58,8 @@ class Tally:
     added: int = 0
     known: int = 0
     bad: int = 0
+    domains: int = 0
+    """Of the lines taken, those that are a whole domain."""
     digest: str = field(default=sha256().hexdigest())
     """SHA-256 over the merged rows in order, in hex."""
 

@@ -89,6 +89,7 @@ def import_suppressions(
                 tally.bad += 1
                 on_bad(BadRow(row.line, f"{draft.reason} of that date is over already"))
                 continue
+            tally.domains += isinstance(row.target, str)
             staging.add(
                 key_of(keyring, draft.reason, row.target),
                 scopes.number(draft.scope),

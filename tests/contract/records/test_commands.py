@@ -57,8 +57,20 @@ def test_import_and_export(folder: Path) -> None:
     command = ("suppress", "import", str(source), "--reason", "manual", "--scope", "example")
     (dry,) = json.loads(_run(*command, "--dry-run", "--json", status=1))
     (done,) = json.loads(_run(*command, "--json", status=1))
-    assert dry == {"read": 3, "would_add": 2, "already_in_force": 0, "not_taken": 1}
-    assert done == {"read": 3, "added": 2, "already_in_force": 0, "not_taken": 1}
+    assert dry == {
+        "read": 3,
+        "would_add": 2,
+        "already_in_force": 0,
+        "not_taken": 1,
+        "whole_domains": 0,
+    }
+    assert done == {
+        "read": 3,
+        "added": 2,
+        "already_in_force": 0,
+        "not_taken": 1,
+        "whole_domains": 0,
+    }
     _run("suppress", "export", str(target))
     assert {line.partition(",")[0] for line in target.read_text().splitlines()} == {
         "address",

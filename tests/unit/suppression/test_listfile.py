@@ -33,15 +33,20 @@ def _texts(text: str) -> list[str]:
             "a@x.example\nnonsense here\nexample\nb@x.example\n",
             ["a@x.example", "bad 2", "bad 3", "b@x.example"],
         ),
+        ("domain,email\nx.example,a@x.example\n", ["a@x.example"]),
+        ("name;domain\nX;x.example\n", ["x.example"]),
+        ("email,name,recipient\na@x.example,A,b@x.example\n", ["bad 1"]),
+        ("a@x.example,,,0001-01-01T00:00:00+01:00\nb@x.example,,,2100-01-01\n", ["bad 1", "bad 2"]),
         ("a@x.example,unheard-of\nb@x.example,,,yesterday\n", ["bad 1", "bad 2"]),
         (
-            'address,reason\n"a@x.example\n",manual\nb@x.example,manual\n',
-            ["a@x.example", "b@x.example"],
+            'address,reason\n"a@x.example,manual\nb@x.example,manual\n"c@x.example",manual\n',
+            ["bad 2", "b@x.example", "c@x.example"],
         ),
     ],
 )
 def test_forms_of_lists(text: str, expected: list[str]) -> None:
-    """Plain lines, CSV with or without header, any column order, domains, bad rows in place."""
+    """Plain lines, CSV with or without header, any column order, domains, bad rows in place; an
+    address beats its domain, and two columns of addresses are not guessed at."""
     assert _texts(text) == expected
 
 
@@ -111,3 +116,16 @@ def test_what_cannot_be_shown_is_refused_in_every_cell(content: bytes) -> None:
     """Octets that are no text, and control characters, make the line bad wherever they stand."""
     (row,) = read_rows(as_text(io.BytesIO(content)))
     assert isinstance(row, BadRow)
+
+
+def test_a_line_too_long_for_a_cell_is_one_bad_row() -> None:
+    """Also in the first line, where the header is looked for."""
+    long = f"{'a' * 200_000},manual\n"
+    assert _texts(long + "b@x.example,manual\n" + long) == ["bad 1", "b@x.example", "bad 3"]
+
+
+def test_an_exported_row_is_one_line() -> None:
+    """A line break in a cell is written as a space, for a row is read back line by line."""
+    out = io.StringIO(newline="")
+    write_rows(out, [("a@x.example", "", "", "", "", "note\r\n=1", "")])
+    assert _texts(out.getvalue()) == ["a@x.example"]
