@@ -70,7 +70,12 @@ class Enforcement:
 
     async def _take(self, t: Transaction, kind: FactKind, key: bytes) -> None:
         tenant, domains = t.tenant.name, domains_of(t)
-        facts = await self._rates.add(f"fact:{kind}:{tenant}", 1, DAY)
+        try:
+            # Who lifts a block forgives what led to it: each lift begins a new count.
+            count = f"{kind}:{tenant}:{await self._blocks.lifts(tenant)}"
+        except StoreUnavailable:
+            count = f"{kind}:{tenant}:0"
+        facts = await self._rates.add(f"fact:{count}", 1, DAY)
         recipients = await self._rates.count(f"recipients:{tenant}", DAY)
         sender = domains[0] if t.mail_from is not None else ""
         fact = Fact(kind, tenant, t.stream.name, t.mailing, sender, key, t.ref, self._clock())
@@ -88,7 +93,7 @@ class Enforcement:
                             await self._book.block(tenant, domain, number, reason)
                             self._tell(t, "domain.blocked", domain, numbers)
                 case Step.WARN:
-                    if await self._rates.take(f"warned:{kind}:{tenant}", 1, 1, DAY) is None:
+                    if await self._rates.take(f"warned:{count}", 1, 1, DAY) is None:
                         self._tell(t, "domain.warned", sender, numbers)
                 case Step.NOTHING:
                     pass

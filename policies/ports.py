@@ -101,6 +101,9 @@ class Blocks(Protocol):
     async def find(self, tenant: str, domain: str) -> Block | None:
         """The block on `domain` (A-label) for this tenant, if any."""
 
+    async def lifts(self, tenant: str) -> int:
+        """How many blocks of this tenant's have been lifted: what came before counts no more."""
+
 
 Clock = Callable[[], float]
 """Unix seconds."""

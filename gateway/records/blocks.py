@@ -47,9 +47,21 @@ class BlockList:
         self._seen: tuple[int] | None = None
         self._version: tuple[str] | None = None
         self._blocks: dict[tuple[str, str], Block] = {}
+        self._lifts: dict[str, int] = {}
 
     async def find(self, tenant: str, domain: str) -> Block | None:
         """The block on `domain` (A-label) for this tenant, if any. Raises StoreUnavailable."""
+        self._follow()
+        if not self._blocks:
+            return None
+        return self._blocks.get((tenant, domain)) or self._blocks.get((ALL_TENANTS, domain))
+
+    async def lifts(self, tenant: str) -> int:
+        """How many blocks of this tenant's have been lifted. Raises StoreUnavailable."""
+        self._follow()
+        return self._lifts.get(tenant, 0)
+
+    def _follow(self) -> None:
         try:
             if self._connection is None:
                 self._connection = connect_reader(self._path)
@@ -61,9 +73,6 @@ class BlockList:
         except sqlite3.Error as error:
             self.close()
             raise StoreUnavailable(f"records: {error}") from error
-        if not self._blocks:
-            return None
-        return self._blocks.get((tenant, domain)) or self._blocks.get((ALL_TENANTS, domain))
 
     def close(self) -> None:
         """Let the file go; a later look-up opens it again."""
@@ -82,6 +91,11 @@ class BlockList:
             (tenant, domain): Block(case_id(number), domain, reason)
             for number, tenant, domain, reason in rows
         }
+        self._lifts = dict(
+            connection.execute(
+                "SELECT tenant, count(*) FROM blocks WHERE lifted_at IS NOT NULL GROUP BY tenant"
+            ).fetchall()
+        )
         self._version = version
 
 

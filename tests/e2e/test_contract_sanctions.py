@@ -20,7 +20,7 @@ TENANTS = {
         streams=UNVERIFIED,
         limits={"batches": 3, "recipients_per_message": 2000},
     )
-    for name in ("hits", "share", "running", "lifted", "covered", "bystander")
+    for name in ("hits", "forgiven", "share", "running", "lifted", "covered", "bystander")
 }
 TENANTS["trusty"] = customer("trusty")
 READER = "anna@inbox.test"
@@ -110,6 +110,19 @@ def test_tenth_hit_blocks(house: Gateway) -> None:
     assert (block["case"], block["domain"]) == (case_of(said), "hits.test")
     with Session(house.open, "bystander") as session:
         assert session.mail(sender("bystander")).code == 250
+
+
+def test_lift_begins_a_new_count(house: Gateway) -> None:
+    """What led to a block is forgiven with it: the next hit does not block, the next ten do."""
+    with Session(house.open, "forgiven") as session:
+        assert hit(session, "forgiven", 10) == ["PROTECTED"] * 10
+        assert session.mail(sender("forgiven")).tag == "DOMAIN-BLOCKED"
+        house.run("block", "lift", "forgiven.test", "--reason", "list was cleaned", "--by", "kim")
+        assert hit(session, "forgiven", 9) == ["PROTECTED"] * 9
+        assert session.mail(sender("forgiven")).code == 250
+        assert session.rcpt(PROTECTED[9])[0].tag == "PROTECTED"
+        session.command("RSET")
+        assert session.mail(sender("forgiven")).tag == "DOMAIN-BLOCKED"
 
 
 def test_share_of_recipients_counts(house: Gateway) -> None:

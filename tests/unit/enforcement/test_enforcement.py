@@ -42,6 +42,7 @@ class Desk:
         self.now = 1_800_000_000.0
         self.facts, self.blocked, self.events = [], {}, []
         self.is_away = False
+        self.lifted = 0
         self.enforcement = Enforcement(
             MemoryRateWindows(WindowTable(lambda: self.now)),
             self,
@@ -53,6 +54,9 @@ class Desk:
 
     async def find(self, tenant, domain):
         return self.blocked.get(domain)
+
+    async def lifts(self, tenant):
+        return self.lifted
 
     async def record(self, fact):
         if self.is_away:

@@ -92,6 +92,9 @@ class BlockBoard:
     async def find(self, tenant: str, domain: str) -> Block | None:
         return self.by_domain.get(domain) if tenant == "acme" else None
 
+    async def lifts(self, tenant: str) -> int:
+        return 0
+
 
 @pytest.fixture
 def world() -> World:
