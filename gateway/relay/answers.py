@@ -20,14 +20,22 @@ from gateway.replies import (
     refused_by_next_hop,
 )
 
-_ABOUT_OUR_COMMANDS = frozenset({500, 502, 503, 504, 530, 534, 535, 538, 555})
-"""Syntax, sequence, parameters, authentication: the gateway's doing, not the customer's."""
-_NAMES_US = re.compile(r"\b(?:relay|relaying|client)\b", re.IGNORECASE)
+_ALWAYS_OURS = frozenset({503, 530, 535, 538})
+"""Sequence and authentication: the gateway's doing, whatever the text says."""
+_MAYBE_OURS = frozenset({500, 501, 502, 504, 534, 555})
+"""Syntax and parameters: the gateway's doing, unless they are about an address or the message."""
+_NAMES_THE_MAIL = re.compile(r"\b(?:recipient|sender|mailbox|malformed address)\b", re.IGNORECASE)
+_NAMES_US = re.compile(
+    r"^client\b|\bclient (?:host\b|address\b|was not authenticated\b|\[)|\brelay(?:ing)?\b",
+    re.IGNORECASE,
+)
 _NO_RELAYING = re.compile(
     r"\brelay(?:ing)?\b.{0,20}\b(?:denied|prohibited|not (?:permitted|allowed))"
     r"|\bunable to relay\b",
     re.IGNORECASE,
 )
+_QUOTATION = re.compile(r"\b(?:said|response):", re.IGNORECASE)
+"""What follows are a further server's words, which are about the recipient."""
 _ADDRESS = re.compile(r"<[^<>]*>|\S+@\S+")
 
 LACKS_SMTPUTF8 = HopReply(550, "5.6.7", "SMTPUTF8 is not offered")
@@ -40,14 +48,27 @@ def without_addresses(text: str) -> str:
 
 def refuses_us(reply: HopReply) -> bool:
     """True when a 4xx or 5xx is about the gateway itself, not about this mail."""
-    if reply.code in _ABOUT_OUR_COMMANDS:
+    if reply.code in _ALWAYS_OURS:
         return True
-    if reply.code == 501 and reply.enhanced[2:4] == "5.":
+    text = _QUOTATION.split(without_addresses(reply.text), maxsplit=1)[0]
+    subject = reply.enhanced[2:4]
+    if (
+        reply.code in _MAYBE_OURS
+        and subject in ("", "5.", "7.")
+        and not _NAMES_THE_MAIL.search(text)
+    ):
         return True
-    text = without_addresses(reply.text)
-    if reply.enhanced[2:4] == "7." and _NAMES_US.search(text):
-        return True
-    return _NO_RELAYING.search(text) is not None
+    if subject == "7.":
+        return _NAMES_US.search(text) is not None
+    return not subject and _NO_RELAYING.search(text) is not None
+
+
+def for_now(reply: HopReply) -> HopReply:
+    """`reply`, or a 452 for a 552 that means `too many recipients` (RFC 5321 4.5.3.1.10)."""
+    is_unsaid = not reply.enhanced and "too many recipients" in reply.text.lower()
+    if reply.code == 552 and (is_unsaid or reply.enhanced == "5.5.3"):
+        return HopReply(452, "4.5.3", reply.text)
+    return reply
 
 
 def reply_for(reply: HopReply) -> Reply:
@@ -67,8 +88,6 @@ def reply_for(reply: HopReply) -> Reply:
         return SMTPUTF8
     if reply.code == 421:  # would mean to the customer that we close
         return refused_by_next_hop(451, reply.enhanced, reply.text)
-    if reply.code == 552 and reply.enhanced == "5.5.3":  # RFC 5321 section 4.5.3.1.10
-        return refused_by_next_hop(452, "4.5.3", reply.text)
     return refused_by_next_hop(reply.code, reply.enhanced, reply.text)
 
 

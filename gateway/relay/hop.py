@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from gateway.events import Emit, Event
-from gateway.relay.answers import refuses_us
+from gateway.relay.answers import for_now, refuses_us
 from gateway.relay.connection import Connection
 from gateway.relay.outcome import HopReply, Trouble
 from gateway.relay.pool import Pool
@@ -71,11 +71,12 @@ class Hop:
             self._tell("next_hop.recovered", "")
 
     def judge(self, reply: HopReply, tenant: str, is_rcpt: bool = False) -> HopReply:
-        """`reply`, or one with `trouble` set when it refuses the gateway and not this mail."""
+        """`reply` for what it means; `trouble` is set when it refuses us and not this mail."""
         if reply.code < 400:
             if is_rcpt:
                 self._watch.accepted()
             return reply
+        reply = for_now(reply)
         is_common = is_rcpt and self._watch.refused(tenant, reply)
         if not (is_common or refuses_us(reply)):
             return reply

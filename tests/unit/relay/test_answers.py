@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.relay.answers import (
     LACKS_SMTPUTF8,
+    for_now,
     outcome_of,
     refuses_us,
     reply_for,
@@ -27,9 +28,16 @@ UNKNOWN = HopReply(550, "5.1.1", "<u1@x.example>: User unknown")
         (503, "5.5.1", "nested MAIL command"),
         (555, "5.5.4", "Unsupported option"),
         (501, "5.5.4", "Bad BODY parameter"),
+        (500, "5.5.2", "Syntax error, command unrecognized"),
+        (502, "", "command not implemented"),
+        (504, "5.5.2", "<gw>: Helo command rejected: need fully-qualified hostname"),
+        (534, "5.7.9", "Please use another mechanism"),
         (554, "5.7.1", "<u@x.example>: Relay access denied"),
         (454, "4.7.1", "<u@x.example>: Relay access denied"),
         (554, "5.7.1", "<unknown[address]>: Client host rejected: Access denied"),
+        (554, "5.7.1", "Service unavailable; client [address] blocked using bl.example"),
+        (550, "5.7.1", "Client was not authenticated"),
+        (550, "5.7.54", "SMTP; Unable to relay recipient in non-accepted domain"),
         (550, "", "relay not permitted"),
         (550, "", "5.x Unable to relay"),
     ],
@@ -45,6 +53,25 @@ def test_refusals_of_the_gateway(code: int, enhanced: str, text: str) -> None:
         UNKNOWN,
         HopReply(550, "5.7.1", "<client@relay.example>: Recipient address rejected"),
         HopReply(501, "5.1.3", "Bad recipient address syntax"),
+        HopReply(
+            504, "5.5.2", "<joe@gmail>: Recipient address rejected: need fully-qualified address"
+        ),
+        HopReply(504, "5.5.2", "<joe>: Sender address rejected: need fully-qualified address"),
+        HopReply(501, "5.5.4", "Invalid domain name in recipient"),
+        HopReply(501, "", "joe@x_y.example: malformed address: no such domain"),
+        HopReply(500, "5.6.0", "line too long"),
+        HopReply(534, "5.3.4", "Message too big for this server"),
+        HopReply(
+            550,
+            "5.1.1",
+            "<u@x.example>: Recipient address rejected: undeliverable address: "
+            "host mx.x.example[address] said: 554 5.7.1 Relay access denied",
+        ),
+        HopReply(550, "5.1.1", "Relay access denied by the mailbox's own server"),
+        HopReply(550, "5.7.1", "host mx.x.example said: 554 5.7.1 Client host rejected"),
+        HopReply(550, "", "host mx.x.example said: 550 relay not permitted"),
+        HopReply(550, "5.7.1", "Message rejected: sent by a forbidden mail client"),
+        HopReply(550, "5.7.26", "This mail is unauthenticated, see your mail client's manual"),
         HopReply(452, "4.2.2", "Mailbox full"),
         HopReply(554, "5.7.1", "Message content rejected"),
     ],
@@ -53,7 +80,8 @@ def test_refusals_of_the_mail(reply: HopReply) -> None:
     """Words about the recipient or the content stay the customer's, whatever its address says."""
     assert not refuses_us(reply)
     answer = reply_for(reply)
-    assert (answer.code, answer.enhanced, answer.text) == (reply.code, reply.enhanced, reply.text)
+    enhanced = reply.enhanced or "5.0.0"
+    assert (answer.code, answer.enhanced, answer.text) == (reply.code, enhanced, reply.text)
 
 
 @pytest.mark.parametrize(
@@ -73,10 +101,31 @@ def test_trouble_is_told_in_our_words(trouble: Trouble, tag: str) -> None:
 
 
 def test_codes_that_would_mislead_are_changed() -> None:
-    """421 would close the customer's session, 552 5.5.3 means `too many recipients for now`."""
+    """421 would close the customer's session; what no next hop could take has words of ours."""
     assert reply_for(HopReply(421, "4.3.2", "later")).code == 451
-    assert reply_for(HopReply(552, "5.5.3", "too many")).code == 452
     assert reply_for(LACKS_SMTPUTF8).tag == "SMTPUTF8"
+
+
+@pytest.mark.parametrize("enhanced", ["", "5.5.3"])
+def test_too_many_recipients_is_for_now(enhanced: str) -> None:
+    """RFC 5321 section 4.5.3.1.10: a 552 that means so is a 452, with or without its own code."""
+    reply = for_now(HopReply(552, enhanced, "Error: Too many recipients"))
+    assert (reply.code, reply.enhanced, reply.text) == (452, "4.5.3", "Error: Too many recipients")
+    assert outcome_of(reply).state is State.DEFERRED
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        HopReply(552, "5.2.2", "Mailbox full"),
+        HopReply(552, "", "Mailbox full"),
+        HopReply(552, "5.2.3", "Too many recipients of such a large message"),
+        HopReply(550, "5.5.3", "Too many recipients"),
+    ],
+)
+def test_other_refusals_stay_for_good(reply: HopReply) -> None:
+    """A full mailbox, or a limit in other words, is passed on as it is."""
+    assert for_now(reply) == reply
 
 
 @given(st.integers(400, 599), st.sampled_from(["", "4.1.1", "5.1.1", "5.9"]), st.text())

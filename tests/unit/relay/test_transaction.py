@@ -115,6 +115,18 @@ async def test_a_refused_mail_is_the_reply_to_every_recipient(hop: Any, relay_to
     assert [(reply.code, reply.text) for reply in replies] == [(550, "bad sender")] * 2
 
 
+async def test_too_many_recipients_leaves_the_others_for_later(hop: Any, relay_to: Make) -> None:
+    """A 552 without an enhanced code puts off at RCPT, and when asked again with the copy."""
+    relay = relay_to(hop)
+    hop.on("RCPT", None, b"552 Too many recipients\r\n")
+    transaction = begin(relay)
+    replies = await transaction.ask(["u1@x.example", "u2@x.example"])
+    assert [(reply.code, reply.enhanced) for reply in replies] == [(250, "2.1.5"), (452, "4.5.3")]
+    hop.on("RCPT", None, b"552 Too many recipients\r\n")
+    outcomes = await transaction.send(copy_for("u1@x.example", "u2@x.example"), nothing)
+    assert states(outcomes) == [State.TAKEN, State.DEFERRED]
+
+
 async def test_75_unknown_of_100_cost_no_good_recipient_its_mail(hop: Any, relay_to: Make) -> None:
     """A hop that hangs up after 20 refusals never gets to: no connection collects more than 8."""
     relay = relay_to(hop)
