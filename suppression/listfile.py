@@ -193,7 +193,8 @@ def _shown(text: str) -> str:
     """`text` as it is. Raises AddressSyntaxError when a reader could not see all of it."""
     if "\N{REPLACEMENT CHARACTER}" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise AddressSyntaxError("the line is not valid UTF-8")
-    if not text.isprintable():
+    # Some scripts need joiners, in names of domains too.
+    if not text.replace("\u200c", "").replace("\u200d", "").isprintable():
         raise AddressSyntaxError("the line has characters that cannot be shown")
     return text
 

@@ -41,7 +41,8 @@ class Rule:
     """One row of the table.
 
     `terms` are the lifetimes of the first, second, ... entry of this reason, None for ever; the
-    last one repeats. `is_loose` says that the entry is keyed by the loose form.
+    last one repeats. `is_loose` says that the entry is keyed by the loose form, `is_renewed` that a
+    newer entry prolongs one in force; other entries that end by themselves are left to end.
     """
 
     stops: Stops
@@ -49,6 +50,7 @@ class Rule:
     lifters: frozenset[Lifter]
     terms: tuple[int | None, ...] = (None,)
     is_loose: bool = False
+    is_renewed: bool = False
 
 
 _TENANT = frozenset({Width.TENANT})
@@ -78,6 +80,7 @@ RULES: dict[Reason, Rule] = {
         frozenset({Width.PLATFORM}),
         frozenset({Lifter.LIST_OWNER, Lifter.TIME}),
         (30 * DAY,),
+        is_renewed=True,
     ),
     Reason.SOFT_BOUNCE: Rule(
         Stops.EVERYTHING,
@@ -85,7 +88,7 @@ RULES: dict[Reason, Rule] = {
         frozenset({Lifter.TIME, Lifter.DELIVERY}),
         (14 * DAY, 28 * DAY, 56 * DAY, 90 * DAY),
     ),
-    Reason.MANUAL: Rule(Stops.EVERYTHING, frozenset(Width), frozenset()),
+    Reason.MANUAL: Rule(Stops.EVERYTHING, frozenset(Width), frozenset(), is_renewed=True),
 }
 """`manual` is as set: its stops and end may be given, and whoever set it lifts it."""
 
@@ -104,6 +107,11 @@ def ends_at(reason: Reason, now: float, earlier: int) -> float | None:
     terms = RULES[reason].terms
     term = terms[min(earlier, len(terms) - 1)]
     return None if term is None else now + term
+
+
+def is_longer(ends: float | None, other: float | None) -> bool:
+    """Whether what ends at `ends` outlasts what ends at `other`, in whole seconds; None: never."""
+    return other is not None and (ends is None or int(ends) > other)
 
 
 def may_lift(reason: Reason, lifter: Lifter, setter: str = "") -> bool:

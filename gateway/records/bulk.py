@@ -3,7 +3,8 @@
 Rows are first keyed, encrypted and staged in a private temporary file, then merged in key order in
 small transactions: neighbours share pages, so a million rows cost seconds, and the write lock is
 held some 15 ms at a time, so that an unsubscribe or the ledger gets in between. What is in force
-already is counted and skipped: running an import again, or again after a crash, completes it.
+already, and as long as asked, is counted and skipped: running an import again, or again after a
+crash, completes it.
 Memory stays flat. Raises StoreUnavailable.
 """
 
@@ -11,8 +12,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
@@ -21,10 +22,12 @@ from typing import Self
 
 from sqlalchemy import Connection, Table, insert, or_, select
 
+from gateway.records.codes import RENEWED
 from gateway.records.database import Database
 from gateway.records.subjects import next_id
 from gateway.records.tables import standing_index, subject_secrets, subjects
 from suppression.keys import Sealed
+from suppression.precedence import is_longer
 
 HOLD_SECONDS = 0.015
 """How long one transaction should hold the write lock; batches grow and shrink towards it."""
@@ -95,11 +98,12 @@ class Staging:
         if len(self._waiting) >= _STAGE_BATCH:
             self._flush()
 
-    def rows(self) -> Iterator[Staged]:
-        """Every row in key order; of several alike, one."""
+    def rows(self) -> Generator[Staged]:
+        """Every row in key order; of several alike, the one that ends last."""
         self._flush()
         query = (
-            "SELECT *, min(rowid) FROM staged GROUP BY key, scope, code ORDER BY key, scope, code"
+            "SELECT *, max(ifnull(ends, 1e12)) FROM staged GROUP BY key, scope, code "
+            "ORDER BY key, scope, code"
         )
         with closing(self._file.execute(query)) as cursor:
             for row in cursor:
@@ -122,37 +126,47 @@ def merge(
 ) -> None:
     """Bring every staged row into force that is not yet; counts go to `tally`.
 
-    `columns` gives what a row of `table` has besides id, key, scope and subject.
+    Of rows alike all but one count as known. `columns` gives what a row of `table` has besides id,
+    key, scope and subject.
     """
-    rows = staging.rows()
     digest = sha256()
     size = 500
-    while batch := list(islice(rows, size)):
-        for row in batch:
-            digest.update(b"%b %d %d\n" % (row.key, row.scope, row.code))
-        with ExitStack() as stack:
-            scope = database.reading() if dry_run else database.transaction()
-            connection = stack.enter_context(scope)
-            started = time.monotonic()
-            fresh = _unknown(connection, batch, now)
-            if fresh and not dry_run:
-                _insert(connection, table, fresh, columns)
-        held = time.monotonic() - started
-        size = max(MIN_BATCH, min(MAX_BATCH, int(len(batch) * min(2.0, HOLD_SECONDS / held))))
-        tally.added += len(fresh)
-        tally.known += len(batch) - len(fresh)
-        progress(len(batch))
+    with closing(staging.rows()) as rows:
+        while batch := list(islice(rows, size)):
+            for row in batch:
+                digest.update(b"%b %d %d\n" % (row.key, row.scope, row.code))
+            with database.reading() if dry_run else database.transaction() as connection:
+                started = time.monotonic()
+                fresh = _unknown(connection, batch, now)
+                if fresh and not dry_run:
+                    _insert(connection, table, fresh, columns)
+            held = time.monotonic() - started
+            size = max(MIN_BATCH, min(MAX_BATCH, int(len(batch) * min(2.0, HOLD_SECONDS / held))))
+            tally.added += len(fresh)
+            progress(len(batch))
+    tally.known = tally.read - tally.bad - tally.added
     tally.digest = digest.hexdigest()
 
 
 def _unknown(connection: Connection, batch: list[Staged], now: float) -> list[Staged]:
-    """The rows that nothing alike is in force for."""
+    """The rows that nothing alike is in force for, or not as long as a renewal asks."""
     index = standing_index.c
-    query = select(index.key, index.scope, index.code).where(
+    query = select(index.key, index.scope, index.code, index.ends).where(
         index.key.in_([row.key for row in batch]), or_(index.ends.is_(None), index.ends > now)
     )
-    present = {(key, scope, code) for key, scope, code in connection.execute(query)}
-    return [row for row in batch if (row.key, row.scope, row.code) not in present]
+    present: dict[tuple[bytes, int, int], int | None] = {}
+    for key, scope, code, ends in connection.execute(query):
+        same = (key, scope, code)
+        if same not in present or is_longer(ends, present[same]):
+            present[same] = ends
+
+    def is_known(row: Staged) -> bool:
+        same = (row.key, row.scope, row.code)
+        if same not in present:
+            return False
+        return row.code not in RENEWED or not is_longer(row.ends, present[same])
+
+    return [row for row in batch if not is_known(row)]
 
 
 def _insert(

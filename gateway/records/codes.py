@@ -7,6 +7,7 @@ are never reused for something else.
 
 from __future__ import annotations
 
+from suppression.precedence import RULES
 from suppression.standing import Reason, Stops
 
 MARK = 0
@@ -38,3 +39,6 @@ DECODED: dict[int, tuple[Reason, Stops, bool]] = {
     for shown in (True, False)
 }
 """Code to reason, stops and disclosure."""
+
+RENEWED = frozenset(code for code, decoded in DECODED.items() if RULES[decoded[0]].is_renewed)
+"""The codes whose entries a newer one prolongs."""

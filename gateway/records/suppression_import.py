@@ -20,7 +20,7 @@ from gateway.records.suppressions import Draft, Refused, check, key_of
 from gateway.records.tables import suppressions
 from suppression.keys import Keyring
 from suppression.listfile import BadRow, Row
-from suppression.precedence import ends_at
+from suppression.precedence import RULES, ends_at
 from suppression.standing import Reason
 
 
@@ -84,7 +84,9 @@ def import_suppressions(
             made = int(now if row.date is None else min(row.date, now))
             ends = draft.ends_at
             if draft.reason is not Reason.MANUAL:
-                ends = ends_at(draft.reason, made, 0)
+                # A newer edition of a list renews it, whatever dates it gives for its rows.
+                since = now if RULES[draft.reason].is_renewed else made
+                ends = ends_at(draft.reason, since, 0)
             if ends is not None and ends <= now:
                 tally.bad += 1
                 on_bad(BadRow(row.line, f"{draft.reason} of that date is over already"))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
 from gateway.errors import ConsentryError
 from gateway.records import audit, index
-from gateway.records.codes import DECODED, FIRST_SUPPRESSION, encode
+from gateway.records.codes import DECODED, FIRST_SUPPRESSION, RENEWED, encode
 from gateway.records.streams import find_scope, scope_number, scope_texts
 from gateway.records.subjects import (
     add_subject,
@@ -27,7 +27,7 @@ from gateway.records.subjects import (
 from gateway.records.tables import sources, standing_index, suppressions
 from gateway.words import Address
 from suppression.keys import Keyring
-from suppression.precedence import RULES, Lifter, ends_at, may_lift, width
+from suppression.precedence import RULES, Lifter, ends_at, is_longer, may_lift, width
 from suppression.standing import Reason, Stops
 
 
@@ -211,9 +211,7 @@ def _add(
         )
     )
     for same in live:
-        # What ends by itself is not prolonged while it lasts; a manual entry may be.
-        is_manual = draft.reason is Reason.MANUAL
-        if not is_manual or same.ends is None or (ends is not None and same.ends >= int(ends)):
+        if code not in RENEWED or not is_longer(ends, same.ends):
             return int(same.entry), False
     if plain is None:
         subject = subject_of(connection, key)

@@ -151,7 +151,7 @@ def test_import_and_export(house: Gateway) -> None:
         session.mail(SENDER)
         said = house.run(*command, check=False)
         assert "line 4: " in said
-        assert re.search(r"\b4 +2 +0 +1\b", said), said
+        assert re.search(r"\b4 +2 +1 +1 +0\b", said), said
         assert asked(session, "imported1@inbox.test") == "550 5.7.1 [UNSUB]"
         assert asked(session, "imported2@inbox.test") == "550 5.7.1 [COMPLAINT]"
     exported = house.folder / "export.csv"

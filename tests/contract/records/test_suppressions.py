@@ -1,6 +1,7 @@
 """Entries: what may be added and lifted, what is on record of it, and imports of many."""
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,12 @@ def _add(database: Database, keyring: Keyring, target: str, draft: Draft, now: f
 
 
 def _import(
-    database: Database, keyring: Keyring, text: str, draft: Draft, dry_run: bool = False
+    database: Database,
+    keyring: Keyring,
+    text: str,
+    draft: Draft,
+    dry_run: bool = False,
+    now: float = NOW,
 ) -> tuple[Tally, list[BadRow]]:
     bad: list[BadRow] = []
     rows = read_rows(io.StringIO(text, newline=""))
@@ -52,7 +58,7 @@ def _import(
         rows,
         draft,
         FILE,
-        NOW,
+        now,
         is_scope=SCOPES.__contains__,
         on_bad=bad.append,
         dry_run=dry_run,
@@ -186,7 +192,7 @@ async def test_an_import_is_complete_and_can_be_repeated(
     with database.reading() as connection:
         assert list(entries(connection, keyring)) == []
     tally, bad = _import(database, keyring, LIST, draft)
-    assert (tally.read, tally.added, tally.known, tally.bad) == (7, 3, 0, 3)
+    assert (tally.read, tally.added, tally.known, tally.bad) == (7, 3, 1, 3)
     assert (dry.added, dry.bad) == (tally.added, tally.bad)
     assert [row.line for row in bad] == [6, 7, 8]
     group = [parse_mailbox(text) for text in ("a@x.example", "b@x.example", "z@firma.example")]
@@ -197,7 +203,7 @@ async def test_an_import_is_complete_and_can_be_repeated(
         Reason.PROTECTED,
     ]
     again, _ = _import(database, keyring, LIST, draft)
-    assert (again.added, again.known, again.digest) == (0, 3, tally.digest)
+    assert (again.added, again.known, again.digest) == (0, 4, tally.digest)
     with database.reading() as connection:
         actions = connection.execute(select(audit_table.c.action)).scalars().all()
     assert actions == ["suppression.import-started", "suppression.imported"] * 2
@@ -263,3 +269,37 @@ def test_a_scope_that_does_not_exist_makes_the_row_bad(
         assert bad[0].problem.startswith("acme/wekly: no such tenant or stream")
     with database.reading() as connection:
         assert find_scope(connection, "acme/wekly") is None
+
+
+def _ends(database: Database, keyring: Keyring) -> list[int | None]:
+    with database.reading() as connection:
+        return [entry.ends_at for entry in find(connection, keyring, JAN)]
+
+
+def test_a_newer_edition_renews_what_is_in_force(database: Database, keyring: Keyring) -> None:
+    """A robinson list counts 30 days from its coming, also for rows dated long ago."""
+    draft = _draft(Reason.ROBINSON, "*")
+    for day in (0, 20):
+        text = "jan@x.example,,,2001-01-01\n"
+        tally, _ = _import(database, keyring, text, draft, now=NOW + day * DAY)
+        assert (tally.added, tally.bad) == (1, 0)
+    assert _ends(database, keyring) == [NOW + 30 * DAY, NOW + 50 * DAY]
+
+
+def test_a_manual_import_prolongs_and_never_shortens(database: Database, keyring: Keyring) -> None:
+    """An entry without end is added beside one that ends; a shorter one adds nothing."""
+    for ends_at, added in ((NOW + 9, 1), (NOW + 5, 0), (None, 1), (NOW + 20, 0)):
+        tally, _ = _import(
+            database, keyring, "jan@x.example\n", _draft(Reason.MANUAL, "acme", ends_at=ends_at)
+        )
+        assert (tally.added, tally.known) == (added, 1 - added)
+    assert _ends(database, keyring) == [NOW + 9, None]
+
+
+def test_of_rows_alike_the_longest_counts(database: Database, keyring: Keyring) -> None:
+    """Two bounces of one address in a list are one entry, with the later end, and one is known."""
+    text = "jan@x.example,,,2027-01-01\njan@x.example,,,2027-01-10\n"
+    tally, _ = _import(database, keyring, text, _draft(Reason.HARD_BOUNCE, "acme"))
+    assert (tally.read, tally.added, tally.known) == (2, 1, 1)
+    tenth = datetime(2027, 1, 10, tzinfo=UTC).timestamp()
+    assert _ends(database, keyring) == [tenth + 90 * DAY]
