@@ -8,6 +8,7 @@ and handed to those that use it. `run_smtp` is the process's entry; its sibling'
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Coroutine, Mapping
@@ -21,11 +22,11 @@ import uvloop
 
 from gateway.background import keep_running
 from gateway.checkpoint import Checkpoint
-from gateway.config.load import Loaded, load
+from gateway.config.load import Loaded, check_reload, load
 from gateway.control import SMTP_SOCKET, ControlServer
 from gateway.delivery import Delivery
 from gateway.enforcement import Enforcement
-from gateway.errors import ConfigurationError, ConsentryError, StoreUnavailable
+from gateway.errors import ConsentryError, StoreUnavailable
 from gateway.events import Event
 from gateway.journal import Journal
 from gateway.ledger.intents import Intents
@@ -244,7 +245,7 @@ class Gateway:
         try:
             # Files, YAML and new streams' numbers are read in a thread: sessions go on meanwhile.
             loaded = await asyncio.to_thread(load, self._loaded.path)
-            _check_restart(self._loaded, loaded)
+            check_reload(self._loaded, loaded)
             prepared = await asyncio.to_thread(self._prepare, loaded)
             added = self.listeners.bind(prepared.listeners)
             try:
@@ -376,22 +377,13 @@ class Gateway:
         metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
 
 
-def _check_restart(old: Loaded, new: Loaded) -> None:
-    for key in ("state_dir", "keyring", "ledger"):
-        if getattr(old.config, key) != getattr(new.config, key):
-            raise ConfigurationError(f"{new.path}: {key}: a change needs a restart")
-    if old.tenants and not new.tenants:
-        # Rather a folder that was moved or not mounted than customers who all left at once.
-        raise ConfigurationError(
-            f"{new.path}: tenants_dir: no tenant is left in {new.config.tenants_dir}; put the "
-            "files back (an empty house needs a restart)"
-        )
-
-
 async def _serve(path: Path) -> None:
     gateway = Gateway(load(path))
     try:
         await gateway.start()
+        # What was made so far lives to the end: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         await gateway.run()
     finally:
         await gateway.stop()
