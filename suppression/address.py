@@ -4,7 +4,7 @@ Takes a parsed `Address`, gives text to be keyed by `suppression.keys`; the addr
 delivered to is never changed. *Exact*: domain as lower-case A-label, local part unquoted, NFC and
 case-folded. *Loose*: additionally the `+tag` is cut, and at Gmail (whose two domains are one) dots
 are dropped. A loose form may only make us send less. Raises AddressSyntaxError for a domain that
-is no valid IDN (RFC 5891).
+is no valid IDN (RFC 5891) or only maps to one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,21 @@ MAX_PARENTS = 8
 
 
 def a_label(domain: str) -> str:
-    """`domain` in lower case with every U-label as its A-label (RFC 5890, UTS 46 mapping)."""
+    """`domain` in lower case with every U-label as its A-label (RFC 5890).
+
+    Only case and composition may differ from the U-label. Whatever else UTS 46 maps (fullwidth
+    letters, circled digits, what cannot be seen) is refused: what is sent is what was checked.
+    """
     if domain.isascii():
         return domain.lower()
     try:
-        return idna.encode(domain, uts46=True).decode("ascii")
+        name = idna.encode(domain, uts46=True)
     except idna.IDNAError as error:
         raise AddressSyntaxError(f"domain is not a valid internationalised name: {error}") from None
+    text = name.decode("ascii")
+    if not _is_spelt(domain, name):
+        raise AddressSyntaxError(f"domain only stands for another name; write it as {text}")
+    return text
 
 
 def exact_form(address: Address) -> str:
@@ -61,6 +69,16 @@ def suffixes(domain: str) -> list[str]:
         names.append(parent)
         parent = parent.partition(".")[2]
     return names if len(names) <= MAX_PARENTS + 1 else [domain, *names[-MAX_PARENTS:]]
+
+
+def _is_spelt(domain: str, name: bytes) -> bool:
+    """Whether `domain` is `name` without any mapping but of case and composition."""
+    # Letter by letter: of a whole word `lower` would make a final sigma, which is another letter.
+    lower = "".join(map(str.lower, domain))
+    try:
+        return idna.encode(normalize("NFC", lower), strict=True) == name
+    except idna.IDNAError:
+        return False
 
 
 def _local_form(local: str) -> str:

@@ -77,6 +77,8 @@ def _check_closely(text: str, local: str, domain: str) -> None:
         _refuse(text, "its local part is neither dot-separated words nor one quoted string")
     if not _DOMAIN.fullmatch(domain) or _OTHER_STOPS.search(domain):
         _refuse(text, "its domain is not made of letters, digits, hyphens and single dots")
+    if domain.lower() != "".join(map(str.lower, domain)):
+        _refuse(text, "its domain has a capital sigma at the end of a word; write the small letter")
     if domain.rpartition(".")[2].isdigit():
         _refuse(text, "its domain ends in a number")
 

@@ -84,3 +84,11 @@ def test_paths() -> None:
     for text in ("joe@a.org", "<joe@a.org", "", "<", "<joe@a.org> x", "<@b.org:joe@a.org>"):
         with pytest.raises(AddressSyntaxError):
             parse_path(text)
+
+
+def test_a_capital_sigma_at_the_end_of_a_word_is_refused() -> None:
+    """Its small letter depends on who writes it, so what is checked might not be what is sent."""
+    for domain in ("ΟΔΟΣ-1.example", "example.ΟΔΟΣ"):
+        with pytest.raises(AddressSyntaxError, match="capital sigma"):
+            parse_mailbox(f"a@{domain}")
+    assert parse_mailbox("a@ΣΊΣΥΦΟΣ.example").domain == "σίσυφοσ.example"

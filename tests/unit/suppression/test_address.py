@@ -70,6 +70,46 @@ def test_a_domain_that_is_no_idn_is_refused() -> None:
         a_label("a\u2260\ud7ff.example")
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "\uff41cme.test",
+        "a\u034fcme.test",
+        "\u2460.example",
+        "a\ufe0f.example",
+        "a\u00adcme.test",
+        "日本\u3002jp",
+        "\ufb01rma.example",
+        "\u017fhop.example",
+        "x.b\u00fccher\ufe0f.example",
+    ],
+)
+def test_a_domain_that_only_maps_to_a_name_is_refused(domain: str) -> None:
+    """What is checked must be what is sent: only case and composition may differ."""
+    with pytest.raises(AddressSyntaxError, match="write it as"):
+        a_label(domain)
+    with pytest.raises(AddressSyntaxError):
+        exact_form(Address("", "a", domain))
+
+
+@pytest.mark.parametrize(
+    ("domain", "name"),
+    [
+        ("BU\u0308CHER.example", "xn--bcher-kva.example"),
+        ("STRASSE.Exämple", "strasse.xn--exmple-cua"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("ΣΊΣΥΦΟΣ.gr", "xn--kxa6akbbkh.gr"),
+        ("ΟΔΟΣ-1.gr", "xn---1-k9b7bby.gr"),
+        ("σίσυφος.gr", "xn--kxa6ajbbmh.gr"),
+        ("xn--bcher-kva.bücher.example", "xn--bcher-kva.xn--bcher-kva.example"),
+        ("नामक्\u200dष.example", "xn--11b1bs1b6a6f215r.example"),
+    ],
+)
+def test_case_and_composition_of_a_u_label_are_free(domain: str, name: str) -> None:
+    """Capital letters, separate accents, joiners with a meaning and A-labels beside U-labels."""
+    assert a_label(domain) == name
+
+
 def test_suffixes_reach_two_labels_and_stay_bounded() -> None:
     """Parents are covered, top-level domains are not, and a hostile depth costs no more."""
     assert suffixes("a.b.firma.example") == [
