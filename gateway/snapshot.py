@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.config.keyfiles import first_line
 from gateway.config.load import Loaded
 from gateway.config.model import GatewayConfig, HopTls, ListenerSettings, ListenerTls
 from gateway.config.model import NextHopSettings as HopConfig
@@ -109,8 +110,7 @@ def _hop(config: GatewayConfig, hop: HopConfig) -> NextHopSettings:
     times = hop.timeouts
     password = ""
     if hop.auth is not None:
-        lines = _read(hop.auth.password_file).decode("utf-8", "replace").splitlines()
-        password = lines[0].strip() if lines else ""
+        password = first_line(_read(hop.auth.password_file))
     return NextHopSettings(
         name=hop.name,
         host=hop.host,

@@ -19,11 +19,16 @@ from gateway.config.model import (
     ListenerTls,
 )
 from gateway.config.problem import GATEWAY, Problem, warning
-from gateway.config.tenant import TenantConfig, Unsubscribe
+from gateway.config.tenant import DomainSettings, TenantConfig, Unsubscribe
 from gateway.config.values import is_loopback
+from gateway.errors import ConfigurationError
+from gateway.message.dkim_keys import check_name
 from gateway.words import Mode, StreamKind
 from policies.registry import REGISTRY
 from policies.terms import Limits
+
+FLOORS = {"recipients_per_message": (100, "4.5.3.1.8"), "message_bytes": (65_536, "4.5.3.1.7")}
+"""What every server must take, and the section of RFC 5321 that says so."""
 
 RESERVED = ("example", "invalid", "test", "localhost", "example.com", "example.net", "example.org")
 """Names that no server can have (RFC 2606, RFC 6761)."""
@@ -168,12 +173,7 @@ def _house(config: GatewayConfig) -> Iterator[Problem]:
         yield warning(
             GATEWAY, ("journal", "addresses"), "personal data in the journal; turn off when done"
         )
-    if config.limits.recipients_per_message and config.limits.recipients_per_message < 100:
-        yield warning(
-            GATEWAY,
-            ("limits", "recipients_per_message"),
-            "RFC 5321 section 4.5.3.1.8 asks for at least 100; some software fails below",
-        )
+    yield from _floors(GATEWAY, ("limits",), config.limits)
 
 
 def _is_reserved(name: str) -> bool:
@@ -187,6 +187,7 @@ def _tenant(name: str, tenant: TenantConfig, has_clients: bool) -> Iterator[Prob
         yield warning(name, ("logins",), f"nobody can send; run `consentry tenant passwd {name}`")
     has_list = any(stream.kind is StreamKind.LIST for stream in tenant.streams.values())
     for domain, settings in tenant.domains.items():
+        yield from _names(name, domain, settings)
         at = ("domains", domain, "dkim")
         if settings.keys:
             continue
@@ -196,6 +197,19 @@ def _tenant(name: str, tenant: TenantConfig, has_clients: bool) -> Iterator[Prob
             )
         else:
             yield warning(name, at, "mail goes out unsigned, and many servers refuse it")
+
+
+def _names(name: str, domain: str, settings: DomainSettings) -> Iterator[Problem]:
+    """Names that a configuration may hold but a DKIM signature may not."""
+    at = ("domains", domain)
+    names: list[tuple[Keys, str, str]] = [(at, domain.removeprefix("*."), "domain")]
+    for index, key in enumerate(settings.keys):
+        names.append(((*at, "dkim", index, "selector"), key.selector, "selector"))
+    for keys, text, what in names:
+        try:
+            check_name(text, what)
+        except ConfigurationError as error:
+            yield Problem(name, keys, str(error))
 
 
 def _streams(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator[Problem]:
@@ -211,6 +225,12 @@ def _streams(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator
             )
         if settings.unsubscribe is Unsubscribe.STAMP:
             yield from _link(name, (*at, "unsubscribe"), config)
+        elif settings.kind is StreamKind.LIST and not tenant.unsubscribe_hosts:
+            text = (
+                "no message can pass unsubscribe-required; list the hosts of the tenant's links "
+                "in `unsubscribe_hosts`, or write stamp"
+            )
+            yield warning(name, (*at, "unsubscribe"), text)
         for index, address in enumerate(settings.mail_from):
             here = (*at, "mail_from", index)
             if not tenant.owns(address.rpartition("@")[2]):
@@ -243,9 +263,20 @@ def _sizes(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator[P
     places: list[tuple[Keys, LimitSettings]] = [(("limits",), tenant.limits)]
     places += [(("streams", s, "limits"), said.limits) for s, said in tenant.streams.items()]
     for keys, limits in places:
+        yield from _floors(name, keys, limits)
         if limits.message_bytes and limits.message_bytes > announced:
             text = f"EHLO announces {announced} octets; raise the gateway's `limits.message_bytes`"
             yield warning(name, (*keys, "message_bytes"), text)
+
+
+def _floors(where: str, keys: Keys, limits: LimitSettings) -> Iterator[Problem]:
+    for limit, (least, section) in FLOORS.items():
+        said = getattr(limits, limit)
+        if said is not None and said < least:
+            text = (
+                f"RFC 5321 section {section} asks for at least {least}; some software fails below"
+            )
+            yield warning(where, (*keys, limit), text)
 
 
 def _claims(tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:
@@ -261,16 +292,19 @@ def _claims(tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:
         domains |= {domain: name for domain in tenant.domains if domain not in domains}
     for name, tenant in tenants.items():
         for domain in tenant.domains:
-            owners = [domains[claim] for claim in _covering(domain) if claim in domains]
-            if other := next((owner for owner in owners if owner != name), None):
-                text = f"belongs to tenant {other}; one domain belongs to one tenant"
+            claims = [claim for claim in _covering(domain) if domains.get(claim, name) != name]
+            if claims:
+                owner = domains[claims[0]]
+                text = f"{claims[0]} belongs to tenant {owner}; one domain belongs to one tenant"
                 yield Problem(name, ("domains", domain), text)
 
 
 def _covering(domain: str) -> Iterator[str]:
-    """`domain` itself and every `*.parent` entry that covers it."""
+    """`domain` itself, the name it signs with, and every `*.parent` entry that covers it."""
     yield domain
     parent = domain.removeprefix("*.")
+    if parent != domain:
+        yield parent
     while "." in parent:
         parent = parent.partition(".")[2]
         yield f"*.{parent}"

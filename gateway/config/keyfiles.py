@@ -37,9 +37,9 @@ def problems(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iter
     for index, hop in enumerate(config.next_hops):
         if hop.auth:
             keys = ("next_hops", index, "auth", "password_file")
-            yield from _secret(GATEWAY, keys, hop.auth.password_file, "write the password into it")
-        if hop.ca_file and not hop.ca_file.is_file():
-            yield Problem(GATEWAY, ("next_hops", index, "ca_file"), f"{hop.ca_file} is missing")
+            yield from _password(keys, hop.auth.password_file)
+        if hop.ca_file:
+            yield from _authorities(("next_hops", index, "ca_file"), hop.ca_file)
     for name, tenant in tenants.items():
         yield from _readable(name, (), config.tenants_dir / f"{name}.yaml")
         for domain, settings in tenant.domains.items():
@@ -58,6 +58,34 @@ def _secret(where: str, keys: Keys, path: Path, remedy: str) -> Iterator[Problem
 def _readable(where: str, keys: Keys, path: Path) -> Iterator[Problem]:
     if path.is_file() and path.stat().st_mode & 0o007:
         yield warning(where, keys, f"everyone on this machine can read it; run `chmod 600 {path}`")
+
+
+def first_line(content: bytes) -> str:
+    """The password in a password file's content; empty when there is none."""
+    lines = content.decode("utf-8", "replace").splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def _password(keys: Keys, path: Path) -> Iterator[Problem]:
+    yield from _secret(GATEWAY, keys, path, "write the password into it")
+    if path.is_file():
+        try:
+            if not first_line(path.read_bytes()):
+                text = f"{path} has no password in its first line; write it there"
+                yield Problem(GATEWAY, keys, text)
+        except OSError as error:
+            yield Problem(GATEWAY, keys, f"{path}: {error.strerror}; mend its rights")
+
+
+def _authorities(keys: Keys, path: Path) -> Iterator[Problem]:
+    if not path.is_file():
+        yield Problem(GATEWAY, keys, f"{path} is missing; put the PEM file there")
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        text = f"{path} cannot be used ({error}); put the authorities' certificates there, in PEM"
+        yield Problem(GATEWAY, keys, text)
 
 
 def _dkim(where: str, keys: Keys, path: Path) -> Iterator[Problem]:

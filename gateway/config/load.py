@@ -2,7 +2,8 @@
 
 `load` gives a `Loaded` or raises ConfigurationError with one line per error, each
 `file:line: key.path: what to do`. `inspect` gives errors and warnings as values, for
-`consentry check-config`. Reads keys and certificates to check them; changes nothing.
+`consentry check-config`; `check_reload` says whether one may follow another. Reads keys and
+certificates to check them; changes nothing.
 """
 
 from __future__ import annotations
@@ -53,6 +54,19 @@ def load(path: Path) -> Loaded:
     if inspection.loaded is None:
         raise ConfigurationError("\n".join(map(str, inspection.errors)))
     return inspection.loaded
+
+
+def check_reload(old: Loaded, new: Loaded) -> None:
+    """Raises ConfigurationError when `new` may not take the place of `old` without a restart."""
+    for key in ("state_dir", "keyring", "ledger"):
+        if getattr(old.config, key) != getattr(new.config, key):
+            raise ConfigurationError(f"{new.path}: {key}: a change needs a restart")
+    if old.tenants and not new.tenants:
+        # Rather a folder that was moved or not mounted than customers who all left at once.
+        raise ConfigurationError(
+            f"{new.path}: tenants_dir: no tenant is left in {new.config.tenants_dir}; put the "
+            "files back (an empty house needs a restart)"
+        )
 
 
 def inspect(path: Path) -> Inspection:

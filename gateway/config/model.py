@@ -30,6 +30,9 @@ from policies.registry import REGISTRY
 
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+MessageBytes = Annotated[Size, Field(ge=1024)]
+BytesPerDay = Annotated[Size, Field(ge=1000)]
+"""Less is no limit but a slip: to send nothing there is `state: closed`."""
 
 
 class ListenerTls(StrEnum):
@@ -84,10 +87,13 @@ class LimitSettings(Settings):
         default=None,
         description="How long a silent holder keeps others waiting before it is closed.",
     )
-    bytes_per_day: Size | None = Field(
+    bytes_per_day: BytesPerDay | None = Field(
         default=None, description="Octets relayed (size times copies) in any 24 hours."
     )
-    message_bytes: Size | None = Field(default=None, description="Octets one message may have.")
+    message_bytes: MessageBytes | None = Field(
+        default=None,
+        description="Octets one message may have; RFC 5321 forbids fewer than 65,536.",
+    )
     rates: tuple[RateSettings, ...] | None = Field(
         default=None, description="Windows over messages or recipients; several count at once."
     )

@@ -11,9 +11,17 @@ from typing import Annotated, Literal, Self
 
 from argon2 import extract_parameters
 from argon2.exceptions import InvalidHashError
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
-from gateway.config.model import Count, LimitSettings
+from gateway.config.model import BytesPerDay, Count, LimitSettings
 from gateway.config.values import (
     Domain,
     Location,
@@ -23,7 +31,7 @@ from gateway.config.values import (
     Sender,
     SenderDomain,
     Settings,
-    Size,
+    sender_domain,
 )
 from gateway.words import StreamKind
 from policies.terms import DAY, TenantState
@@ -141,7 +149,7 @@ class AnnouncementSettings(Settings):
     announced: Moment = Field(description="When the tenant announced it (UTC without a zone).")
     starts: Moment = Field(alias="from", description="From when the higher limit holds.")
     ends: Moment = Field(alias="to", description="Until when it holds.")
-    bytes_per_day: Size = Field(description="Octets in any 24 hours during that time.")
+    bytes_per_day: BytesPerDay = Field(description="Octets in any 24 hours during that time.")
 
     @model_validator(mode="after")
     def _ahead(self) -> Self:
@@ -208,6 +216,19 @@ class TenantConfig(Settings):
             domain == own or (own.startswith("*.") and domain.endswith(own[1:]))
             for own in self.domains
         )
+
+    @field_validator("domains", mode="wrap")
+    @classmethod
+    def _spelt_once(
+        cls, domains: dict[str, object], read: ValidatorFunctionWrapHandler
+    ) -> dict[str, DomainSettings]:
+        settings: dict[str, DomainSettings] = read(domains)
+        spelt: dict[str, str] = {}
+        for text in domains:
+            first = spelt.setdefault(sender_domain(text), text)
+            if first != text:
+                raise ValueError(f"{first} and {text} are one domain; keep one")
+        return settings
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:

@@ -106,10 +106,14 @@ def to_a_label(domain: str) -> str:
     return text
 
 
-def _sender_domain(domain: str) -> str:
-    if domain.startswith("*."):
-        return f"*.{to_a_label(domain[2:])}"
-    return to_a_label(domain)
+def sender_domain(domain: str) -> str:
+    """`domain` or `*.domain` with A-labels; raises ValueError when a tenant cannot have it."""
+    if not domain.startswith("*."):
+        return to_a_label(domain)
+    parent = to_a_label(domain[2:])
+    if "." not in parent:
+        raise ValueError(f"{domain!r} stands for other people's domains too; name each of its own")
+    return f"*.{parent}"
 
 
 def _sender(address: str) -> str:
@@ -154,7 +158,7 @@ Domain = Annotated[
 ]
 """A lower-case A-label; U-labels are converted."""
 
-SenderDomain = Annotated[str, AfterValidator(_sender_domain)]
+SenderDomain = Annotated[str, AfterValidator(sender_domain)]
 """A domain, or `*.domain` for everything under it."""
 
 Sender = Annotated[

@@ -99,6 +99,18 @@ def test_the_example_is_clean(errors: Findings, warnings: Findings) -> None:
             "keys/gateway.key",
             "neither RSA nor",
         ),
+        (
+            "tenant",
+            "selector: consentry",
+            "selector: s_",
+            "domains.customer.example.dkim.0.selector: 's_' is no selector",
+        ),
+        (
+            "tenant",
+            "  customer.example:",
+            "  _a.example:",
+            "domains._a.example: '_a.example' is no domain",
+        ),
     ],
 )
 def test_errors(folder, errors: Findings, file: str, old: str, new: str, expected: str) -> None:
@@ -136,6 +148,24 @@ def test_errors(folder, errors: Findings, file: str, old: str, new: str, expecte
         ),
         ("tenant", "kind: inquiry", "kind: inquiry\n    open: true", "PKE art. 398"),
         ("tenant", "kind: list", "kind: list\n    limits: {message_bytes: 1GB}", "EHLO announces"),
+        (
+            "tenant",
+            "state: starter",
+            "limits: {recipients_per_message: 99}\nstate: starter",
+            "limits.recipients_per_message: RFC 5321 section 4.5.3.1.8 asks for at least 100",
+        ),
+        (
+            "tenant",
+            "kind: list",
+            "kind: list\n    limits: {message_bytes: 65535}",
+            "weekly.limits.message_bytes: RFC 5321 section 4.5.3.1.7 asks for at least 65536",
+        ),
+        (
+            "tenant",
+            "kind: list",
+            "kind: list\n    unsubscribe: own",
+            "streams.weekly.unsubscribe: no message can pass",
+        ),
     ],
 )
 def test_warnings(folder, warnings: Findings, file: str, old: str, new: str, expected: str) -> None:
@@ -205,6 +235,53 @@ def test_one_domain_belongs_to_one_tenant(folder, errors: Findings, claimed: str
         line.startswith("other.yaml") and "belongs to tenant example" in line for line in found
     )
     assert any("tenant example has the login example already" in line for line in found)
+
+
+@pytest.mark.parametrize("first", ["customer.example", "*.customer.example"])
+def test_a_wildcard_signs_as_its_parent(folder, errors: Findings, first: str) -> None:
+    """`*.d` of one tenant and `d` of another would sign with one name; in one file they may."""
+    (second,) = {"customer.example", "*.customer.example"} - {first}
+    text = folder.tenant.read_text()
+    folder.replace(folder.tenant, "  customer.example:", f'  "{first}":')
+    other = folder.tenant.with_name("other.yaml")
+    other.write_text(
+        text.replace("  customer.example:", f'  "{second}":').replace(
+            "- name: example", "- name: other"
+        )
+    )
+    other.chmod(0o600)
+    (error,) = errors()
+    assert "domains.*.customer.example: customer.example belongs to tenant" in error
+    other.unlink()
+    folder.replace(folder.tenant, f'  "{first}":', f'  "{second}": {{dkim: none}}\n  "{first}":')
+    assert not any("belongs" in line for line in errors())
+
+
+def test_the_authorities_of_a_next_hop_can_be_loaded(folder, errors: Findings) -> None:
+    """A `ca_file` that holds no certificate is found before the gateway starts with it."""
+    folder.replace(folder.gateway, "    port: 25", "    port: 25\n    ca_file: keys/ca.pem")
+    ca_file = folder.path / "keys/ca.pem"
+    for content in ("garbage\n", ""):
+        ca_file.write_text(content)
+        (error,) = errors()
+        assert f"next_hops.0.ca_file: {ca_file} cannot be used" in error
+        assert "PEM" in error
+    ca_file.write_bytes((folder.path / "keys/gateway.crt").read_bytes())
+    assert errors() == []
+
+
+@pytest.mark.parametrize("content", ["", "\n", "  \nsecret on the second line\n"])
+def test_the_password_of_a_next_hop_is_not_empty(folder, errors: Findings, content: str) -> None:
+    """A password file without a password is an error, as one that is missing."""
+    auth = "    port: 25\n    auth: {username: u, password_file: keys/p}"
+    folder.replace(folder.gateway, "    port: 25", auth)
+    secret = folder.path / "keys/p"
+    secret.write_text(content)
+    secret.chmod(0o600)
+    (error,) = errors()
+    assert f"next_hops.0.auth.password_file: {secret} has no password in its first line" in error
+    secret.write_text("secret\n")
+    assert errors() == []
 
 
 def test_a_broken_tenant_file_is_not_reported_as_missing(folder, errors: Findings) -> None:

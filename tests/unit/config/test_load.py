@@ -128,6 +128,15 @@ def test_the_hash_names_the_content(folder) -> None:
             "kind: list\n    verified: true",
             "only a transactional stream can be",
         ),
+        ("gateway", "bytes_per_day: 10GB", "bytes_per_day: 0", "limits.bytes_per_day: 0 does not"),
+        ("gateway", "message_bytes: 25MiB", "message_bytes: 1", "limits.message_bytes: 1 does not"),
+        ("tenant", "  customer.example:", '  "*.com":', "domains.*.com: '*.com' stands for"),
+        (
+            "tenant",
+            "  customer.example:",
+            "  bücher.example: {dkim: none}\n  BÜCHER.example:",
+            "domains: bücher.example and BÜCHER.example are one domain; keep one",
+        ),
     ],
 )
 def test_errors_say_where_and_what(
