@@ -22,9 +22,20 @@ from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
 from gateway.words import Address
 from suppression.address import a_label
-from suppression.standing import Reason
+from suppression.keys import KEY_OCTETS
+from suppression.standing import Reason, Stops
 
-EXPORT_HEADER = ("address", "reason", "scope", "date", "ends", "source", "key")
+EXPORT_HEADER = (
+    "address",
+    "reason",
+    "scope",
+    "date",
+    "ends",
+    "source",
+    "key",
+    "stops",
+    "disclosed",
+)
 _NAMES = {
     "address": "address",
     "email": "address",
@@ -43,14 +54,27 @@ _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What only our own export says of an entry: what it stops, its end, and whether it is told."""
+
+    stops: Stops
+    ends: float | None
+    is_disclosable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One good line: an address or a whole domain (A-label), and what the line says of it."""
+    """One good line: an address or a whole domain (A-label), and what the line says of it.
+
+    In our own export an entry without a known address is named by its key.
+    """
 
     line: int
-    target: Address | str
+    target: Address | str | bytes
     reason: Reason | None = None
     scope: str = ""
     date: float | None = None
+    stored: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +146,8 @@ def _columns(cells: list[str]) -> tuple[dict[str, int], bool] | None:
     Raises HeadingError when two columns claim the same. A column of domains is read only where
     there is none of addresses: beside one it says where each address is.
     """
+    if tuple(cells) == EXPORT_HEADER:
+        return {name: position for position, name in enumerate(EXPORT_HEADER)}, True
     columns: dict[str, int] = {}
     for position, cell in enumerate(cells):
         name = _NAMES.get(cell)
@@ -136,7 +162,7 @@ def _columns(cells: list[str]) -> tuple[dict[str, int], bool] | None:
         columns.setdefault("address", domain)
     if "address" not in columns:
         return None
-    return columns, tuple(cells) == EXPORT_HEADER
+    return columns, False
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:
@@ -160,13 +186,14 @@ def _row(number: int, cells: list[str], columns: dict[str, int], is_ours: bool) 
         return text[1:] if is_ours and text[:1] == "'" else text
 
     try:
-        reason = cell("reason").lower()
+        reason, address = cell("reason").lower(), cell("address")
         return Row(
             number,
-            read_target(cell("address")),
+            _key(cell("key")) if is_ours and not address else read_target(address),
             Reason(reason) if reason else None,
             cell("scope"),
             _instant(cell("date")),
+            _stored(cell("stops"), cell("ends"), cell("disclosed")) if is_ours else None,
         )
     except ValueError as error:
         return BadRow(number, str(error))
@@ -187,6 +214,19 @@ def read_target(text: str) -> Address | str:
     if "." not in domain:
         raise AddressSyntaxError(f"{domain} is a whole top-level domain or no domain at all")
     return domain
+
+
+def _key(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != KEY_OCTETS:
+        raise ValueError("neither an address nor a key in this line")
+    return key
+
+
+def _stored(stops: str, ends: str, disclosed: str) -> Stored:
+    if disclosed not in ("yes", "no"):
+        raise ValueError(f"disclosed is yes or no, not {disclosed!r}")
+    return Stored(Stops(stops), _instant(ends), disclosed == "yes")
 
 
 def _shown(text: str) -> str:

@@ -26,6 +26,14 @@ SEARCHED = (Path("consentry.yaml"), Path("/etc/consentry/consentry.yaml"))
 PIPED_WIDTH = 200
 """Columns of a table that is read by a program, where a row should stay one line."""
 
+
+def clean(text: str | None) -> str | None:
+    """A text for the records, refused when a reader of them could not see all of it."""
+    if text is not None and not text.isprintable():
+        raise typer.BadParameter("has octets or characters that cannot be shown")
+    return text
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -38,7 +46,8 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 ByOption = Annotated[
-    str | None, typer.Option(help="Who decided it.", show_default="your login name")
+    str | None,
+    typer.Option(help="Who decided it.", show_default="your login name", callback=clean),
 ]
 
 

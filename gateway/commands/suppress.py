@@ -10,12 +10,16 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from tempfile import mkstemp
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
+from rich.progress import track
 
 from gateway.commands.records import (
     Records,
@@ -26,14 +30,28 @@ from gateway.commands.records import (
     target_of,
     when,
 )
-from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, fail, show
+from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, clean, fail, show
+from gateway.records.streams import find_scope
 from gateway.records.suppression_import import import_suppressions
-from gateway.records.suppressions import Draft, Entry, Refused, add, entries, find, lift
+from gateway.records.suppressions import (
+    Draft,
+    Entry,
+    Refused,
+    add,
+    count_entries,
+    entries,
+    entry_of,
+    find,
+    lift,
+)
 from suppression.listfile import write_rows
 from suppression.precedence import Lifter
 from suppression.standing import Reason, Stops
 
 app = typer.Typer(no_args_is_help=True, help="Who must not be mailed, why, and by whom.")
+
+MAX_ENTRY = 2**63 - 1
+"""What a number can be in the records."""
 
 TargetArgument = Annotated[str, typer.Argument(help="An address, or a whole domain.")]
 ReasonOption = Annotated[Reason, typer.Option(help="Why; it decides what is stopped.")]
@@ -48,12 +66,22 @@ HiddenOption = Annotated[
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, only.")]
 
 
+class Capacity(StrEnum):
+    """As whom a person may lift; what consent, time or a delivery ends, they end themselves."""
+
+    OPERATOR = Lifter.OPERATOR.value
+    TENANT = Lifter.TENANT.value
+    LIST_OWNER = Lifter.LIST_OWNER.value
+
+
 @app.command("add")
 def add_command(
     target: TargetArgument,
     reason: ReasonOption,
     scope: ScopeOption,
-    note: Annotated[str, typer.Option(help="Where this comes from, for the record.")] = "command",
+    note: Annotated[
+        str, typer.Option(help="Where this comes from, for the record.", callback=clean)
+    ] = "command",
     stops: StopsOption = None,
     until: UntilOption = None,
     undisclosed: HiddenOption = False,
@@ -73,11 +101,18 @@ def add_command(
 
 @app.command("lift")
 def lift_command(
-    entry: Annotated[int, typer.Argument(help="The entry's number, as `find` shows it.")],
-    why: Annotated[str, typer.Option(help="The ground, for the record.")],
-    capacity: Annotated[Lifter, typer.Option("--as", help="In what capacity.")] = Lifter.OPERATOR,
+    number: Annotated[
+        int,
+        typer.Argument(metavar="ENTRY", min=1, max=MAX_ENTRY, help="As `find` shows it."),
+    ],
+    why: Annotated[str, typer.Option(help="The ground, for the record.", callback=clean)],
+    capacity: Annotated[
+        Capacity, typer.Option("--as", help="In what capacity.")
+    ] = Capacity.OPERATOR,
     by: ByOption = None,
+    dry_run: DryRunOption = False,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """End an entry; who may depends on its reason. Nothing is deleted.
 
@@ -86,10 +121,13 @@ def lift_command(
     with open_records(config) as records:
         try:
             with records.database.transaction() as connection:
-                lift(connection, entry, capacity, actor(by), why, time.time())
+                lift(connection, number, Lifter(capacity.value), actor(by), why, time.time())
+                entry = entry_of(connection, records.keyring, number)
+                if dry_run:
+                    connection.rollback()
         except (Refused, LookupError) as error:
             fail(str(error), status=1)
-    typer.echo(f"entry {entry} is lifted")
+    show([{"result": "would be lifted" if dry_run else "lifted", **_row(entry)}], as_json)
 
 
 @app.command("find")
@@ -149,21 +187,55 @@ def import_command(
 def export_command(
     file: Annotated[Path | None, typer.Argument(help="CSV to write; else standard output.")] = None,
     scope: Annotated[str, typer.Option(help="Only this scope.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many, only.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Write every entry that is not lifted as CSV, safe to open in a spreadsheet.
 
     Example: consentry suppress export entries.csv --scope acme
+
+    `suppress import` takes it back; what is known by its key only, under the same keyring.
     """
     console = Console(stderr=True)
-    with (
-        open_records(config) as records,
-        records.database.reading() as connection,
-        console.status("exporting"),
-    ):
-        cells = (_cells(entry) for entry in entries(connection, records.keyring, scope))
-        count = write_rows(sys.stdout, cells) if file is None else _write_file(file, cells)
-    console.print(f"{count} entries", highlight=False)
+    with open_records(config) as records, ExitStack() as stack:
+        out = None if dry_run else stack.enter_context(_output(file))
+        connection = stack.enter_context(records.database.reading())
+        if scope and find_scope(connection, scope) is None:
+            records.check_scope(scope)
+        count = count_entries(connection, scope)
+        if out is not None:
+            stored = track(
+                entries(connection, records.keyring, scope),
+                "exporting",
+                total=count,
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
+            write_rows(out, map(_cells, stored))
+    console.print(f"{count} entries{' would be written' if dry_run else ''}", highlight=False)
+
+
+@contextmanager
+def _output(file: Path | None) -> Iterator[TextIO]:
+    """Where an export goes. A file is its owner's only, and there once it is whole."""
+    if file is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    path = file.resolve()
+    if path.exists() and not path.is_file():  # a pipe or a device
+        with path.open("w", encoding="utf-8", newline="") as out:
+            yield out
+        return
+    descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as out:
+            yield out
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _draft(
@@ -186,9 +258,7 @@ def _add(records: Records, target: str, draft: Draft, dry_run: bool, as_json: bo
     try:
         with records.database.transaction() as connection:
             number, is_new = add(connection, records.keyring, where, draft, time.time())
-            stored = next(
-                entry for entry in find(connection, records.keyring, where) if entry.id == number
-            )
+            stored = entry_of(connection, records.keyring, number)
             if dry_run:
                 connection.rollback()
     except Refused as error:
@@ -230,19 +300,11 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         _iso(entry.ends_at),
         entry.source,
         entry.key.hex(),
+        entry.stops.value,
+        "yes" if entry.is_disclosable else "no",
     )
 
 
 def _iso(seconds: int | None) -> str:
     instant = when(seconds)
     return "" if instant is None else instant.isoformat()
-
-
-def _write_file(path: Path, rows: Iterator[tuple[str, ...]]) -> int:
-    # Addresses of people: nobody but the owner reads the file.
-    with open(path, "w", encoding="utf-8", newline="", opener=_private) as out:
-        return write_rows(out, rows)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -42,15 +42,18 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """One row to merge; `code` is a suppression's code or a consent's level."""
+    """One row to merge; `code` is a suppression's code or a consent's level.
+
+    `secret` and `sealed` are the encrypted address, None when only the key is known.
+    """
 
     key: bytes
     scope: int
     code: int
     at: int
     ends: int | None
-    secret: bytes
-    sealed: bytes
+    secret: bytes | None
+    sealed: bytes | None
 
 
 @dataclass(slots=True)
@@ -91,10 +94,11 @@ class Staging:
         self._file.close()
 
     def add(
-        self, key: bytes, scope: int, code: int, at: int, ends: int | None, sealed: Sealed
+        self, key: bytes, scope: int, code: int, at: int, ends: int | None, sealed: Sealed | None
     ) -> None:
         """Keep one row."""
-        self._waiting.append((key, scope, code, at, ends, sealed.secret, sealed.data))
+        secret, data = (None, None) if sealed is None else (sealed.secret, sealed.data)
+        self._waiting.append((key, scope, code, at, ends, secret, data))
         if len(self._waiting) >= _STAGE_BATCH:
             self._flush()
 
@@ -175,15 +179,20 @@ def _insert(
     rows: list[Staged],
     columns: Callable[[Staged], dict[str, object]],
 ) -> None:
-    subject, entry = next_id(connection, subjects), next_id(connection, table)
-    connection.execute(
-        insert(subjects),
-        [{"id": number, "sealed": row.sealed} for number, row in enumerate(rows, subject)],
+    entry = next_id(connection, table)
+    known = enumerate(
+        (row for row in rows if row.sealed is not None), next_id(connection, subjects)
     )
-    connection.execute(
-        insert(subject_secrets),
-        [{"subject": number, "secret": row.secret} for number, row in enumerate(rows, subject)],
-    )
+    numbers = {id(row): number for number, row in known}
+    sealed = [(numbers[id(row)], row) for row in rows if id(row) in numbers]
+    if sealed:
+        connection.execute(
+            insert(subjects), [{"id": number, "sealed": row.sealed} for number, row in sealed]
+        )
+        connection.execute(
+            insert(subject_secrets),
+            [{"subject": number, "secret": row.secret} for number, row in sealed],
+        )
     connection.execute(
         insert(table),
         [
@@ -191,7 +200,7 @@ def _insert(
                 "id": entry + offset,
                 "key": row.key,
                 "scope": row.scope,
-                "subject": subject + offset,
+                "subject": numbers.get(id(row)),
                 **columns(row),
             }
             for offset, row in enumerate(rows)

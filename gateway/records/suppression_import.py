@@ -75,21 +75,13 @@ def import_suppressions(
                     if not is_scope(draft.scope):
                         raise Refused(no_such(draft.scope))
                     code = check(draft, row.target)
+                    made = int(now if row.date is None else min(row.date, now))
+                    ends = _ends(row, draft, made, now)
                 except Refused as refused:
                     row = BadRow(row.line, str(refused))
             if isinstance(row, BadRow):
                 tally.bad += 1
                 on_bad(row)
-                continue
-            made = int(now if row.date is None else min(row.date, now))
-            ends = draft.ends_at
-            if draft.reason is not Reason.MANUAL:
-                # A newer edition of a list renews it, whatever dates it gives for its rows.
-                since = now if RULES[draft.reason].is_renewed else made
-                ends = ends_at(draft.reason, since, 0)
-            if ends is not None and ends <= now:
-                tally.bad += 1
-                on_bad(BadRow(row.line, f"{draft.reason} of that date is over already"))
                 continue
             tally.domains += isinstance(row.target, str)
             staging.add(
@@ -98,7 +90,7 @@ def import_suppressions(
                 code,
                 made,
                 None if ends is None else int(ends),
-                keyring.seal(str(row.target)),
+                None if isinstance(row.target, bytes) else keyring.seal(str(row.target)),
             )
 
         def columns(row: Staged) -> dict[str, object]:
@@ -113,12 +105,40 @@ def import_suppressions(
 
 
 def _draft(row: Row, default: Draft) -> Draft:
-    if row.reason in (None, default.reason) and row.scope in ("", default.scope):
-        return default
     reason = row.reason or default.reason
+    if (stored := row.stored) is not None:
+        # What the table fixes is not given: a row that says otherwise is refused.
+        is_fixed = reason is not Reason.MANUAL and stored.stops is RULES[reason].stops
+        return replace(
+            default,
+            reason=reason,
+            scope=row.scope or default.scope,
+            stops=None if is_fixed else stored.stops,
+            ends_at=stored.ends if reason is Reason.MANUAL else None,
+            is_disclosable=stored.is_disclosable,
+        )
+    if reason is default.reason and row.scope in ("", default.scope):
+        return default
     # What was given for manual entries is not for a row that says it is something else.
     given = default if reason is default.reason else replace(default, stops=None, ends_at=None)
     return replace(given, reason=reason, scope=row.scope or default.scope)
+
+
+def _ends(row: Row, draft: Draft, made: float, now: float) -> float | None:
+    """When the row's entry ends; Refused when that is over, or not what the table allows."""
+    ends = draft.ends_at
+    if draft.reason is not Reason.MANUAL:
+        rule = RULES[draft.reason]
+        if row.stored is not None:
+            ends = row.stored.ends
+            if not any((term is None) is (ends is None) for term in rule.terms):
+                raise Refused(f"until when {draft.reason} holds is fixed")
+        else:
+            # A newer edition of a list renews it, whatever dates it gives for its rows.
+            ends = ends_at(draft.reason, now if rule.is_renewed else made, 0)
+    if ends is not None and ends <= now:
+        raise Refused(f"{draft.reason} of that date is over already")
+    return ends
 
 
 class _Scopes:

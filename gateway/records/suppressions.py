@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 
 from gateway.errors import ConsentryError
 from gateway.records import audit, index
@@ -82,8 +82,8 @@ class Entry:
         return self.lifted_at is None and (self.ends_at is None or self.ends_at > now)
 
 
-def check(draft: Draft, target: Address | str) -> int:
-    """The code of a draft for an address or a domain; raises Refused with what is wrong."""
+def check(draft: Draft, target: Address | str | bytes) -> int:
+    """The code of a draft for an address, a domain or a key; raises Refused with what is wrong."""
     rule = RULES[draft.reason]
     if width(draft.scope) not in rule.widths:
         allowed = ", ".join(sorted(rule.widths))
@@ -96,8 +96,10 @@ def check(draft: Draft, target: Address | str) -> int:
     return encode(draft.reason, draft.stops or rule.stops, draft.is_disclosable)
 
 
-def key_of(keyring: Keyring, reason: Reason, target: Address | str) -> bytes:
+def key_of(keyring: Keyring, reason: Reason, target: Address | str | bytes) -> bytes:
     """The key that an entry of this reason stands under."""
+    if isinstance(target, bytes):
+        return target
     if isinstance(target, str):
         return keyring.domain_key(target)
     if RULES[reason].is_loose:
@@ -163,6 +165,14 @@ def lift(connection: Connection, entry: int, by: Lifter, actor: str, why: str, n
     )
 
 
+def entry_of(connection: Connection, keyring: Keyring, number: int) -> Entry:
+    """The entry with this number. Raises LookupError."""
+    rows = connection.execute(_entries().where(suppressions.c.id == number)).mappings().all()
+    if not rows:
+        raise LookupError(f"no entry has the number {number}")
+    return next(_decoded(connection, keyring, rows))
+
+
 def find(connection: Connection, keyring: Keyring, target: Address | str) -> list[Entry]:
     """Every entry, live, expired or lifted, that matches an address or covers a domain."""
     if isinstance(target, str):
@@ -182,12 +192,23 @@ def find(connection: Connection, keyring: Keyring, target: Address | str) -> lis
 
 def entries(connection: Connection, keyring: Keyring, scope: str = "") -> Iterator[Entry]:
     """All entries not lifted, oldest first, of one scope or of all, read as they are taken."""
-    query = _entries().where(suppressions.c.lifted_at.is_(None)).order_by(suppressions.c.id)
-    if scope:
-        query = query.where(suppressions.c.scope == find_scope(connection, scope))
+    query = _entries().where(_exported(connection, scope)).order_by(suppressions.c.id)
     result = connection.execution_options(yield_per=1000).execute(query)
     for part in result.mappings().partitions():
         yield from _decoded(connection, keyring, part)
+
+
+def count_entries(connection: Connection, scope: str = "") -> int:
+    """How many `entries` gives."""
+    query = select(func.count()).select_from(suppressions)
+    return int(connection.scalar(query.where(_exported(connection, scope))) or 0)
+
+
+def _exported(connection: Connection, scope: str) -> ColumnElement[bool]:
+    is_standing = suppressions.c.lifted_at.is_(None)
+    if not scope:
+        return is_standing
+    return is_standing & (suppressions.c.scope == find_scope(connection, scope))
 
 
 def _add(
@@ -200,6 +221,8 @@ def _add(
 ) -> tuple[int, bool]:
     scope = scope_number(connection, draft.scope)
     ends = draft.ends_at
+    if ends is not None and ends <= now:
+        raise Refused("that end is over already")
     if draft.reason is not Reason.MANUAL:
         ends = ends_at(draft.reason, now, _earlier(connection, key, scope, draft.reason))
     live = connection.execute(

@@ -1,7 +1,9 @@
 """`consentry suppress` and `consentry consent`, as an operator runs them."""
 
+import csv
 import json
 import os
+import time
 from pathlib import Path
 from threading import Thread
 
@@ -9,6 +11,17 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.commands.shared import show
+from gateway.config.load import load
+from gateway.message.address import parse_mailbox
+from gateway.records import index
+from gateway.records.database import open_database
+from gateway.records.keyring import open_keyring
+from gateway.records.streams import stream_number
+from gateway.records.suppressions import suppress
+from gateway.records.tables import suppressions
+from suppression.listfile import write_rows
+from suppression.standing import Reason
 
 RUNNER = CliRunner()
 
@@ -109,7 +122,102 @@ def test_a_list_without_a_row_is_no_success(folder: Path) -> None:
     _run("suppress", "import", str(source), "--reason", "manual", "--scope", "example", status=1)
 
 
-def test_tables_show_no_control_characters(folder: Path) -> None:
+def test_tables_show_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     """What strangers wrote reaches a terminal as printable text only."""
-    add = ("suppress", "add", "a@x.example", "--reason", "manual", "--scope", "example")
-    assert "\x1b" not in _run(*add, "--note", "\x1b[2J")
+    show([{"source": "\x1b[2J", "domains": ["\x07"]}], as_json=False)
+    assert not {"\x1b", "\x07"} & set(capsys.readouterr().out)
+
+
+ADD = ("suppress", "add", "jan@x.example", "--reason", "manual", "--scope", "example")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (*ADD, "--note", "\udcff"),
+        (*ADD, "--by", "\x1b"),
+        (*ADD, "--until", "2001-01-01"),
+        ("suppress", "lift", "9" * 20, "--why", "x"),
+        ("suppress", "export", "--scope", "exmaple"),
+        *(
+            ("suppress", "lift", "1", "--why", "x", "--as", capacity)
+            for capacity in ("consent", "hosted-consent", "time", "delivery")
+        ),
+    ],
+)
+def test_mistakes_are_refused_plainly(folder: Path, command: tuple[str, ...]) -> None:
+    """What cannot be stored or has ended, and capacities that nobody at a keyboard has."""
+    result = RUNNER.invoke(app, command)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code in (1, 2)
+    _run("suppress", "find", "jan@x.example", status=1)
+
+
+def test_lifting_can_be_tried_and_tells_machines(folder: Path) -> None:
+    """A dry run says what would be lifted and leaves it in force."""
+    _run(*ADD)
+    lift = ("suppress", "lift", "1", "--why", "mistake", "--json")
+    (tried,) = json.loads(_run(*lift, "--dry-run"))
+    assert tried["result"] == "would be lifted"
+    (done,) = json.loads(_run(*lift))
+    assert (done["result"], done["entry"]) == ("lifted", 1)
+
+
+def test_an_export_restores_what_was_in_force(folder: Path) -> None:
+    """Stops, ends, disclosure and entries known by key only come back as they were."""
+    loaded = load(folder / "consentry.yaml")
+    database = open_database(loaded.config.database)
+    keyring = open_keyring(database, loaded.config.keyring)
+    with database.transaction() as connection:
+        number = stream_number(connection, "example", "weekly")
+        key = keyring.exact_key(parse_mailbox("jan@x.example"))
+        suppress(connection, number, key, Reason.UNSUBSCRIBE, "one-click", time.time())
+    _run(*ADD, "--stops", "marketing", "--until", "2090-01-01", "--undisclosed")
+    _run(*ADD[:3], "--reason", "hard_bounce", "--scope", "example")
+    exported = folder / "out.csv"
+    exported.touch(0o644)
+    _run("suppress", "export", str(exported))
+    assert exported.stat().st_mode & 0o777 == 0o600
+    with database.transaction() as connection:
+        connection.execute(suppressions.delete())
+        index.rebuild(connection)
+    command = ("suppress", "import", str(exported), "--reason", "manual", "--scope", "*", "--json")
+    (done,) = json.loads(_run(*command))
+    assert done["added"] == 3
+    again = folder / "again.csv"
+    _run("suppress", "export", str(again))
+    assert _without_source(again) == _without_source(exported)
+    database.close()
+
+
+def _without_source(path: Path) -> list[dict[str, str]]:
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    return sorted(({**row, "source": ""} for row in rows), key=lambda row: row["reason"])
+
+
+def test_what_the_table_fixes_is_not_changed_by_an_edited_export(folder: Path) -> None:
+    """A complaint has no end and stops what it stops, whatever a file says."""
+    rows = [
+        ("a@x.example", "complaint", "example", "", "2090-01-01", "", "", "bulk", "yes"),
+        ("b@x.example", "complaint", "example", "", "", "", "", "marketing", "yes"),
+        ("", "complaint", "example", "", "", "", "00ff", "bulk", "yes"),
+        ("d@x.example", "complaint", "example", "", "", "", "", "bulk", "no"),
+    ]
+    edited = folder / "edited.csv"
+    with edited.open("w", newline="") as out:
+        write_rows(out, rows)
+    command = ("suppress", "import", str(edited), "--reason", "manual", "--scope", "*", "--json")
+    (done,) = json.loads(_run(*command, status=1))
+    assert (done["added"], done["not_taken"]) == (1, 3)
+
+
+def test_an_export_goes_to_a_device_without_replacing_it(folder: Path) -> None:
+    """A dry run writes nothing; what is no regular file is written into."""
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    _run("suppress", "export", "--dry-run", str(pipe))
+    reader = Thread(target=pipe.read_bytes)
+    reader.start()
+    _run("suppress", "export", str(pipe))
+    reader.join()
+    assert pipe.is_fifo()
