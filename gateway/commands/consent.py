@@ -21,8 +21,13 @@ from gateway.commands.records import (
     target_of,
     when,
 )
-from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, fail, show
-from gateway.records.consents import Attestation, find_consents, import_attestation
+from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, clean, fail, show
+from gateway.records.consents import (
+    Attestation,
+    find_consents,
+    has_attested,
+    import_attestation,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Who agreed to be mailed, and how we know.")
 
@@ -31,7 +36,9 @@ app = typer.Typer(no_args_is_help=True, help="Who agreed to be mailed, and how w
 def import_command(
     file: Annotated[Path, typer.Argument(help="CSV, or one address a line.", dir_okay=False)],
     scope: Annotated[str, typer.Option(help="A tenant, or tenant/stream.")],
-    source: Annotated[str, typer.Option(help="How these people agreed, in the tenant's words.")],
+    source: Annotated[
+        str, typer.Option(help="How these people agreed, in the tenant's words.", callback=clean)
+    ],
     attested: Annotated[
         datetime | None, typer.Option(help="When the tenant attested it, UTC; now by default.")
     ] = None,
@@ -52,7 +59,9 @@ def import_command(
             fail("consent is given to a tenant or to one of its streams, not to all")
         now = time.time()
         at = now if attested is None else attested.replace(tzinfo=UTC).timestamp()
-        with open_list(file) as read, import_bars(read.lines, as_json) as bars:
+        if at > now:
+            fail("--attested is still to come")
+        with open_list(file) as read, import_bars(read.lines, as_json, dry_run) as bars:
             tally = import_attestation(
                 records.database,
                 records.keyring,
@@ -65,6 +74,15 @@ def import_command(
                 on_bad=bars.on_bad,
                 dry_run=dry_run,
             )
+        tenant = scope.partition("/")[0]
+        with records.database.reading() as connection:
+            is_first = dry_run and tally.added > 0 and not has_attested(connection, tenant)
+    if is_first:
+        typer.echo(
+            f"This would be {tenant}'s first attestation: from then on its streams' consent levels "
+            "are enforced, and mail to anyone not on record is refused with [NO-OPTIN].",
+            err=True,
+        )
     show_tally(tally, dry_run, as_json)
 
 

@@ -122,8 +122,11 @@ def open_list(path: Path) -> Iterator[OpenList]:
 
 
 @contextmanager
-def import_bars(lines: int, as_json: bool) -> Iterator[Bars]:
-    """Two progress bars on standard error, where lines not taken are listed too."""
+def import_bars(lines: int, as_json: bool, dry_run: bool) -> Iterator[Bars]:
+    """Two progress bars on standard error, where lines not taken are listed too.
+
+    An interrupted import ends the command with what is stored so far.
+    """
     console = Console(stderr=True, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
@@ -141,9 +144,16 @@ def import_bars(lines: int, as_json: bool) -> Iterator[Bars]:
                 f"line {row.line}: {printable(row.problem)}", markup=False, highlight=False
             )
 
-        yield Bars(
-            lambda rows: bar.advance(reading, rows), lambda rows: bar.advance(merging, rows), on_bad
-        )
+        try:
+            yield Bars(
+                lambda rows: bar.advance(reading, rows),
+                lambda rows: bar.advance(merging, rows),
+                on_bad,
+            )
+        except KeyboardInterrupt:
+            stored = 0 if dry_run else int(bar.tasks[merging].completed)
+            again = "" if dry_run else "; run it again to complete"
+            fail(f"interrupted: {stored} of some {lines} lines are stored{again}", status=130)
 
 
 def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:

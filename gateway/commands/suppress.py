@@ -166,7 +166,7 @@ def import_command(
     """
     with open_records(config) as records, open_list(file) as read:
         draft = _draft(records, reason, scope, f"import:{file.name}", stops, until, undisclosed, by)
-        with import_bars(read.lines, as_json) as bars:
+        with import_bars(read.lines, as_json, dry_run) as bars:
             tally = import_suppressions(
                 records.database,
                 records.keyring,

@@ -1,7 +1,8 @@
 """Consents: a tenant's attestation for a list of people (level 1), and finding what is on record.
 
-Rows are append-only; what ends is noted in place. A tenant's first complete attestation is marked
-in the standing index last of all, because from then on its streams' consent levels are enforced.
+Rows are append-only; what ends is noted in place. An attestation is audited when it begins and
+when it is complete. A tenant's first complete one is marked in the standing index last of all,
+because from then on its streams' consent levels are enforced.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ def import_attestation(
     on_bad: Callable[[BadRow], None] = lambda _row: None,
     dry_run: bool = False,
 ) -> Tally:
-    """Record that everyone in `rows` agreed, by the tenant's word; a row's date is its own."""
+    """Record that everyone in `rows` agreed, by the tenant's word; a row's date is its own.
+
+    A row that names another scope, or no person, is bad; a date to come is taken for now.
+    """
     tally = Tally()
     number = 0
     if dry_run:
@@ -80,18 +84,20 @@ def import_attestation(
             tally.read += 1
             if tally.read % PROGRESS_ROWS == 0:
                 progress(PROGRESS_ROWS)
-            if isinstance(row, Row) and isinstance(row.target, str):
+            if isinstance(row, Row) and row.scope not in ("", attestation.scope):
+                row = BadRow(row.line, f"is about {row.scope}, not about {attestation.scope}")
+            if isinstance(row, Row) and not isinstance(row.target, Address):
                 row = BadRow(row.line, "a whole domain cannot consent, only its people")
             if isinstance(row, BadRow):
                 tally.bad += 1
                 on_bad(row)
                 continue
-            assert isinstance(row.target, Address)  # noqa: S101 - the domain case is above
+            assert isinstance(row.target, Address)  # noqa: S101 - all else is above
             staging.add(
                 keyring.exact_key(row.target),
                 scope,
                 ATTESTED,
-                int(attestation.attested_at if row.date is None else row.date),
+                int(attestation.attested_at if row.date is None else min(row.date, now)),
                 None,
                 keyring.seal(row.target.text),
             )
@@ -135,6 +141,12 @@ def find_consents(connection: Connection, keyring: Keyring, address: Address) ->
     ]
 
 
+def has_attested(connection: Connection, tenant: str) -> bool:
+    """Whether a tenant's consent levels are enforced already."""
+    number = find_scope(connection, tenant)
+    return number is not None and bool(index.rows_of(connection, [index.attested_key(number)]))
+
+
 def _open(
     connection: Connection, attestation: Attestation, file: ListFile, now: float
 ) -> tuple[int, int]:
@@ -153,7 +165,9 @@ def _open(
         },
     ).inserted_primary_key
     assert made is not None  # noqa: S101 - a single-row insert always has one
-    return scope, int(made[0])
+    number = int(made[0])
+    _audit(connection, "consent.attestation-started", number, attestation, file, now)
+    return scope, number
 
 
 def _complete(
@@ -173,20 +187,26 @@ def _complete(
     if rows:
         tenant = scope_number(connection, attestation.scope.partition("/")[0])
         index.mark_attested(connection, tenant)
+    counts = {"added": tally.added, "known": tally.known, "bad": tally.bad}
+    detail = {**counts, "digest": tally.digest}
+    _audit(connection, "consent.attested", number, attestation, file, now, **detail)
+
+
+def _audit(
+    connection: Connection,
+    action: str,
+    number: int,
+    attestation: Attestation,
+    file: ListFile,
+    now: float,
+    **detail: object,
+) -> None:
+    named = {"source": attestation.source, "file": file.name, "sha256": file.sha256}
     audit.append(
         connection,
         at=now,
         actor=attestation.actor,
-        action="consent.attested",
+        action=action,
         scope=attestation.scope,
-        detail={
-            "attestation": number,
-            "source": attestation.source,
-            "file": file.name,
-            "sha256": file.sha256,
-            "added": tally.added,
-            "known": tally.known,
-            "bad": tally.bad,
-            "digest": tally.digest,
-        },
+        detail={"attestation": number, **named, **detail},
     )

@@ -83,7 +83,7 @@ def rebuild(connection: Connection) -> None:
         .order_by(consent.key),
     ):
         connection.execute(insert(standing_index).from_select(columns, source))
-    finished = select(attestations.c.tenant).where(attestations.c.rows.is_not(None)).distinct()
+    finished = select(attestations.c.tenant).where(attestations.c.rows > 0).distinct()
     for tenant in connection.execute(finished).scalars().all():
         mark_attested(connection, tenant)
     put(connection, GENERATION_KEY, 0, MARK, following)

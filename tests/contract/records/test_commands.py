@@ -221,3 +221,37 @@ def test_an_export_goes_to_a_device_without_replacing_it(folder: Path) -> None:
     _run("suppress", "export", str(pipe))
     reader.join()
     assert pipe.is_fifo()
+
+
+def test_a_first_attestation_is_announced_by_its_dry_run(folder: Path) -> None:
+    """The dry run says that consent levels are enforced from then on; a date to come is refused."""
+    source = folder / "agreed.txt"
+    source.write_text("a@x.example\n")
+    command = ("consent", "import", str(source), "--scope", "example", "--source", "shop form")
+    _run(*command, "--attested", "2099-01-01", status=2)
+    assert "first attestation" in RUNNER.invoke(app, (*command, "--dry-run")).stderr
+    _run(*command)
+    source.write_text("b@x.example\n")
+    assert "first attestation" not in RUNNER.invoke(app, (*command, "--dry-run")).stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("consent", "--source", "form"), ("suppress", "--reason", "manual")]
+)
+def test_an_interrupted_import_says_how_far_it_came(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Status 130 and what to do."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    source = folder / "list.txt"
+    source.write_text("a@x.example\n")
+    for module in ("consents", "suppression_import"):
+        monkeypatch.setattr(f"gateway.records.{module}.merge", interrupt)
+    group, *options = command
+    arguments = (group, "import", str(source), "--scope", "example", *options)
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 130
+    assert "0 of some 1 lines are stored; run it again to complete" in result.stderr

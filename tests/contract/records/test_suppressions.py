@@ -9,9 +9,14 @@ from sqlalchemy import func, select, update
 
 from gateway.errors import ConfigurationError
 from gateway.message.address import parse_mailbox
-from gateway.records import audit
+from gateway.records import audit, index
 from gateway.records.bulk import Tally
-from gateway.records.consents import Attestation, find_consents, import_attestation
+from gateway.records.consents import (
+    Attestation,
+    find_consents,
+    has_attested,
+    import_attestation,
+)
 from gateway.records.database import Database
 from gateway.records.keyring import open_keyring
 from gateway.records.standings import SqliteStandings
@@ -239,6 +244,8 @@ async def test_an_attestation_of_nobody_enforces_nothing(
     for text, dry_run in (("jan@x.example\n", True), ("nonsense\n", False)):
         rows = read_rows(io.StringIO(text))
         import_attestation(database, keyring, rows, attestation, FILE, NOW, dry_run=dry_run)
+    with database.transaction() as connection:
+        index.rebuild(connection)
     (standing,) = await standings.look_up(stream, [JAN])
     assert (standing.consent, standing.has_attested) == (0, False)
 
@@ -303,3 +310,38 @@ def test_of_rows_alike_the_longest_counts(database: Database, keyring: Keyring) 
     assert (tally.read, tally.added, tally.known) == (2, 1, 1)
     tenth = datetime(2027, 1, 10, tzinfo=UTC).timestamp()
     assert _ends(database, keyring) == [tenth + 90 * DAY]
+
+
+def test_a_consent_is_neither_widened_nor_dated_ahead(database: Database, keyring: Keyring) -> None:
+    """A row for another scope is bad; one dated in the future was given now."""
+    text = "jan@x.example,,acme/weekly,2099-01-01\nb@x.example,,acme,\n"
+    attestation = Attestation("acme/weekly", "shop form", NOW, "acme")
+    bad: list[BadRow] = []
+    rows = read_rows(io.StringIO(text))
+    import_attestation(database, keyring, rows, attestation, FILE, NOW, on_bad=bad.append)
+    assert [(row.line, row.problem) for row in bad] == [(2, "is about acme, not about acme/weekly")]
+    with database.reading() as connection:
+        (consent,) = find_consents(connection, keyring, JAN)
+    assert consent.given_at == NOW
+
+
+def test_an_interrupted_attestation_is_on_record(
+    database: Database, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What began it is audited before the first consent; nothing is left to complain at the end."""
+    unraised: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", unraised.append)
+    monkeypatch.setattr("gateway.records.bulk.MAX_BATCH", 50)
+
+    def interrupt(_rows: int) -> None:
+        raise KeyboardInterrupt
+
+    rows = read_rows(io.StringIO("".join(f"a{n}@x.example\n" for n in range(600))))
+    attestation = Attestation("acme", "shop form", NOW, "acme")
+    with pytest.raises(KeyboardInterrupt):
+        import_attestation(database, keyring, rows, attestation, FILE, NOW, merging=interrupt)
+    with database.reading() as connection:
+        actions = connection.execute(select(audit_table.c.action)).scalars().all()
+        assert not has_attested(connection, "acme")
+    assert actions == ["consent.attestation-started"]
+    assert not unraised
