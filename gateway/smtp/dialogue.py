@@ -92,7 +92,7 @@ class Dialogue:
     def dismiss(self, reply: Reply) -> NoReturn:
         """Record and queue the session's last reply; raises `Close`."""
         self.emit("session.refused", tag=reply.tag)
-        self.say(reply)
+        self.say(reply, self.transaction.ref if self.transaction else "")
         raise Close
 
     def small_talk(self) -> None:
