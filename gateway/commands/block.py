@@ -14,7 +14,15 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, open_config, show
+from gateway.commands.shared import (
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    actor,
+    clean,
+    open_config,
+    show,
+)
 from gateway.config.load import Loaded
 from gateway.config.values import to_a_label
 from gateway.errors import ConfigurationError
@@ -22,6 +30,7 @@ from gateway.records.blocks import ALL_TENANTS, add_block, case_id, lift_block, 
 from gateway.records.cases import list_cases, open_case
 from gateway.records.database import Connection, open_database
 from policies.ports import Block
+from suppression.address import suffixes
 
 app = typer.Typer(no_args_is_help=True, help="Blocked sender domains: list, add, lift.")
 
@@ -29,6 +38,7 @@ OPERATOR = "operator"
 """The kind of case that a person opens; its `mailing` is the domain it is about."""
 
 DomainArgument = Annotated[str, typer.Argument(help="The sender domain.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit trail.", callback=clean)]
 TenantOption = Annotated[
     str | None,
     typer.Option(
@@ -74,7 +84,7 @@ def list_(
 @app.command()
 def add(
     domain: DomainArgument,
-    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    reason: ReasonOption,
     tenant: TenantOption = None,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -101,7 +111,7 @@ def add(
 @app.command()
 def lift(
     domain: DomainArgument,
-    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    reason: ReasonOption,
     tenant: TenantOption = None,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -114,7 +124,13 @@ def lift(
     with _change(open_config(config), tenant, name) as (connection, owner):
         if not lift_block(connection, owner, name, actor(by), reason, time.time()):
             raise ConfigurationError(f"no block on {name} for {owner}; see `consentry block list`")
-    typer.echo(f"{name} may send again")
+        remaining = [
+            f"{block.domain} for {block.tenant} is still blocked, case {block.case}: {block.reason}"
+            for block in list_blocks(connection)
+            if ALL_TENANTS in (owner, block.tenant) or owner == block.tenant
+            if block.domain in suffixes(name)
+        ]
+    typer.echo("\n".join(remaining) or f"{name} may send again")
 
 
 @contextmanager

@@ -70,3 +70,16 @@ def test_lifting_what_is_not_blocked(block) -> None:
     """There must be a block to lift."""
     with pytest.raises(ConfigurationError, match=r"no block on customer\.example for example"):
         block("lift", "customer.example", "--reason", "x")
+
+
+def test_lifting_one_of_several_names_the_others(block) -> None:
+    """A block of a parent domain, or for everybody, still stands in the way."""
+    block("add", "customer.example", "--reason", "own")
+    block("add", "customer.example", "--reason", "all", "--tenant", "*")
+    block("add", "mail.customer.example", "--reason", "part", "--tenant", "example")
+    said = block("lift", "mail.customer.example", "--reason", "ok", "--tenant", "example").output
+    assert "may send again" not in said
+    assert "customer.example for * is still blocked, case C-000002: all" in said
+    assert "customer.example for example is still blocked, case C-000001: own" in said
+    block("lift", "customer.example", "--reason", "ok", "--tenant", "*")
+    assert "may send" in block("lift", "customer.example", "--reason", "ok").output
