@@ -6,6 +6,7 @@ use or a configuration error.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -62,3 +63,20 @@ def main() -> None:
     except ConsentryError as error:
         typer.secho(str(error), fg="red", err=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except OSError as error:
+        what = error.strerror or str(error)
+        typer.secho(f"{error.filename}: {what}" if error.filename else what, fg="red", err=True)
+        _let_output_go()
+        sys.exit(1)
+    except UnicodeError as error:
+        typer.secho(f"a text is not valid UTF-8: {error}", fg="red", err=True)
+        sys.exit(2)
+
+
+def _let_output_go() -> None:
+    """Keep the interpreter from trying once more, at its end, what could not be written."""
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # it has no descriptor, or is closed
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)

@@ -126,13 +126,21 @@ class _Tail:
 
 
 def _current(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*.jsonl") if "-" not in path.name]
+    return [path for path in _files(folder) if "-" not in path.name]
+
+
+def _files(folder: Path) -> list[Path]:
+    """The journal's files; none before the first start. Unlike glob, it tells of what is wrong."""
+    try:
+        return [path for path in folder.iterdir() if path.suffix == ".jsonl"]
+    except FileNotFoundError:
+        return []
 
 
 def _by_process(folder: Path) -> dict[str, list[Path]]:
     """Each process's files, oldest first; the one being written is the last."""
     processes: dict[str, list[Path]] = {}
-    for path in sorted(folder.glob("*.jsonl"), key=lambda path: ("-" not in path.name, path.name)):
+    for path in sorted(_files(folder), key=lambda path: ("-" not in path.name, path.name)):
         processes.setdefault(path.stem.partition("-")[0], []).append(path)
     return processes
 

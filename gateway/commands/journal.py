@@ -31,6 +31,7 @@ from gateway.replies import BY_TAG
 
 PANEL = "Look into it"
 POLL_SECONDS = 0.2
+MAX_LINES = 1_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -44,15 +45,18 @@ def tail(
     tenant: Annotated[str, typer.Option(help="Only this tenant's events.")] = "",
     domain: Annotated[str, typer.Option(help="Only this sender or recipient domain.")] = "",
     tag: Annotated[str, typer.Option(help="Only refusals with this tag.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many to show.")] = 20,
+    lines: Annotated[
+        int,
+        typer.Option("--lines", "-n", min=0, max=MAX_LINES, help="How many past ones to show."),
+    ] = 20,
     following: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")
-    ] = False,
+        bool, typer.Option("--follow/--no-follow", help="Go on with what happens from now on.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the latest events, and with --follow those that come.
+    """Show the latest events and then, until interrupted, those that come.
 
-    Example: consentry tail --follow --tenant acme --tag UNSUB
+    Example: consentry tail --tenant acme --tag UNSUB
     """
     folder = _folder(config)
     wanted = wish(tenant, domain.lower(), tag.upper())

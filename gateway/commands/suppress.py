@@ -223,12 +223,15 @@ def _output(file: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    path = file.resolve()
-    if path.exists() and not path.is_file():  # a pipe or a device
-        with path.open("w", encoding="utf-8", newline="") as out:
+    if file.exists() and not file.is_file():  # a pipe or a device
+        with file.open("w", encoding="utf-8", newline="") as out:
             yield out
         return
-    descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    path = file.resolve()
+    try:
+        descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        fail(f"{path}: cannot be written: {error.strerror}", status=1)
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as out:
             yield out

@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, open_config, show
+from gateway.commands.shared import (
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    actor,
+    clean,
+    open_config,
+    show,
+)
 from gateway.config import edit, write
 from gateway.config.load import Loaded
 from gateway.config.templates import TenantDraft, tenant_yaml
@@ -130,7 +138,10 @@ def passwd(
 def open_(
     name: NameArgument,
     confirmation: Annotated[
-        str, typer.Option(help="What the customer confirmed, as you want to prove it later.")
+        str,
+        typer.Option(
+            help="What the customer confirmed, as you want to prove it later.", callback=clean
+        ),
     ],
     by: ByOption = None,
     config: ConfigOption = None,

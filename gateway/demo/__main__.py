@@ -85,7 +85,7 @@ It stays up. Try by hand:
   the same with --server {LOOPBACK}:{setting.submissions} --tls-on-connect
   anna's unsubscribe page   {link}
   why paul was refused      {command} explain {refs[0]} {config}
-  events as they happen     {command} tail --follow {config}
+  events as they happen     {command} tail {config}
   metrics and health        http://{LOOPBACK}:{setting.web}/metrics  /healthz  /readyz
   what arrives              {setting.arrived}/
 """)

@@ -35,6 +35,8 @@ LOCK_POLL = 0.001
 """Between tries: SQLite's own waiting grows to 100 ms and lets a busy importer win every time."""
 BATCH_SECONDS = 0.02
 """A shared commit takes no further change after that time."""
+_SQL = (DBAPIError, sqlite3.Error)
+_ANY = (*_SQL, OSError)
 MMAP_BYTES = 2_147_418_112
 """The most SQLite maps; look-ups then read pages in place."""
 
@@ -44,9 +46,9 @@ def open_database(path: Path) -> Database:
 
     It is created once only: were lost records begun anew, nobody would be suppressed any more.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = path.with_name(f"{path.name}.made")
-    with _as_unavailable():
+    with _as_unavailable(_ANY):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if made.exists() and not (path.exists() and path.stat().st_size):
             raise StoreUnavailable(
                 f"{path}: is missing or empty, but was there before. Restore it from your backup; "
@@ -167,7 +169,7 @@ class Database:
             batch = [first]
             is_last = False
             try:
-                with _as_unavailable():
+                with _as_unavailable(_ANY):
                     connection = connection or self._engine.connect()
                     with connection.begin():
                         is_last = self._fill(connection, batch)
@@ -202,7 +204,7 @@ class Database:
 
 def _attempt(connection: Connection, change: _Change) -> None:
     try:
-        with _as_unavailable(), connection.begin_nested():
+        with _as_unavailable(_ANY), connection.begin_nested():
             change.result = change.work(connection)
     except Exception as error:
         change.error = error
@@ -245,8 +247,9 @@ def _when_free(action: Callable[[], object]) -> None:
 
 
 @contextmanager
-def _as_unavailable() -> Iterator[None]:
+def _as_unavailable(troubles: tuple[type[Exception], ...] = _SQL) -> Iterator[None]:
+    """`troubles` as StoreUnavailable; an OSError in a caller's block is the caller's own."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error, OSError) as error:
+    except troubles as error:
         raise StoreUnavailable(f"records: {error}") from error

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,6 +106,79 @@ def test_errors_are_one_line(
         main()
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "there is no tenant nobody; there is example\n"
+
+
+@pytest.mark.parametrize("command", [("tail", "--no-follow"), ("explain", "0bm7k2w9xq4tn")])
+def test_a_journal_that_cannot_be_read_is_one_line(
+    folder,
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is not taken for an empty one, and gives no stack trace."""
+    journal = folder.load().config.state_dir / "journal"
+    journal.parent.mkdir(exist_ok=True)
+    journal.write_text("no folder")
+    monkeypatch.setattr("sys.argv", ["consentry", *command, "-c", str(folder.gateway)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err == f"{journal}: Not a directory\n"
+
+
+def consentry(folder, *arguments: object, stdout: int) -> tuple[int, str]:
+    """Exit status and complaints of the command as a process, for what an interpreter does last."""
+    program = "import sys; from gateway.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments), "-c", folder.gateway],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_a_full_disk_behind_standard_output_is_one_line(folder) -> None:
+    """The command says so, once, with a status of failure."""
+    with open("/dev/full", "wb") as full:
+        said = consentry(folder, "tenant", "list", stdout=full.fileno())
+    assert said == (1, "No space left on device\n")
+
+
+def test_a_confirmation_that_cannot_be_shown_is_refused(folder) -> None:
+    """What is kept as proof can be read; the tenant's file stays as it was."""
+    before = folder.tenant.read_text()
+    said = run("tenant", "open", "example", "--confirmation", "\udcff", "-c", folder.gateway)
+    assert said.exit_code == 2
+    assert folder.tenant.read_text() == before
+
+
+def test_a_folder_without_write_rights_is_one_line(
+    folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command names what it may not write."""
+
+    def deny(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder.tenant))
+
+    monkeypatch.setattr("gateway.config.write.tempfile.mkstemp", deny)
+    arguments = ["consentry", "tenant", "disable", "example", "-c", str(folder.gateway)]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err == f"{folder.tenant}: Permission denied\n"
+
+
+def test_a_reader_that_has_read_enough_is_no_trouble(folder) -> None:
+    """`suppress export | head -1` ends without a word about the records."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    status, complaints = consentry(folder, "suppress", "export", stdout=theirs)
+    os.close(theirs)
+    assert status == 1
+    assert not complaints
 
 
 def test_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

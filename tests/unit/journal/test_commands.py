@@ -57,14 +57,14 @@ def test_tail_shows_the_latest_that_are_asked_for(
     config: Path, options: tuple[str, ...], times: list[int]
 ) -> None:
     """Oldest of them first; the domain is the sender's or any recipient's."""
-    status, output = run(config, "tail", "--json", *options)
+    status, output = run(config, "tail", "--no-follow", "--json", *options)
     assert status == 0
     assert [json.loads(line)["at"] for line in output.splitlines()] == times
 
 
 def test_tail_for_people_is_one_clean_line_per_event(config: Path) -> None:
     """However long, and whatever control characters a stranger put into it."""
-    status, output = run(config, "tail")
+    status, output = run(config, "tail", "--no-follow")
     assert status == 0
     assert len(output.splitlines()) == 4
     assert "acme  [UNSUB]  b.example" in output
@@ -87,3 +87,19 @@ def test_explain_takes_a_ref_with_and_without_a_recipient(config: Path) -> None:
 def test_explain_says_when_it_knows_nothing(config: Path, ref: str, expected: int) -> None:
     """A malformed ref is wrong use, an unknown one a failure."""
     assert run(config, "explain", ref)[0] == expected
+
+
+def test_tail_follows_until_interrupted(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the latest events it waits for more; an interrupt ends it without a complaint."""
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gateway.commands.journal.time.sleep", interrupt)
+    status, output = run(config, "tail", "--json", "-n", "1")
+    assert (status, len(output.splitlines())) == (0, 1)
+
+
+def test_tail_counts_no_further_than_it_can(config: Path) -> None:
+    """A number beyond all measure is wrong use."""
+    assert run(config, "tail", "--no-follow", "-n", "9" * 20)[0] == 2
