@@ -16,12 +16,15 @@ from enum import Enum
 from ssl import SSLContext
 from typing import cast
 
+from gateway.framing import dot_stuff
 from gateway.relay.engine import Engine, Garbled, Offers, Place, auth_plain, auth_text
 from gateway.relay.outcome import HopReply, Trouble
 from gateway.relay.settings import NextHopSettings, Tls
 
 WRITE_BUFFER = 262_144
 """Octets that wait for a slow next hop before the message's next block is held back."""
+SLICE = 131_072
+"""Octets of a message handed to the transport at once."""
 MAX_RESETS = 50
 """RSETs without a delivery between; Postfix counts them as junk and slows down after 100."""
 
@@ -263,6 +266,27 @@ class Connection(asyncio.Protocol):
             self._writable = self._loop.create_future()
             await self._writable
             self.deadline = math.inf
+
+    async def write_message(self, header: bytes, body: Sequence[bytes], seconds: float) -> bytes:
+        """Write all of a message but its last slice, which is given back with the dot behind it.
+
+        `body` is line-aligned blocks; the next hop may take `seconds` to read each slice. Ends
+        early, with nothing to write, when the connection does.
+        """
+        pending = [dot_stuff(header)]
+        size = len(pending[0])
+        for block in body:
+            if size + len(block) > SLICE:
+                self.write(b"".join(pending))
+                pending.clear()
+                size = 0
+                await self.drain(seconds)
+                if self.ending is not None:
+                    return b""
+            pending.append(dot_stuff(block))
+            size += len(block)
+        pending.append(b".\r\n")
+        return b"".join(pending)
 
     def expect_dot(self, seconds: float) -> asyncio.Future[list[HopReply]]:
         """The reply to the final dot, whose octets the caller is about to write itself.

@@ -1,15 +1,16 @@
 """One next hop: its pool, how it is doing, and what its refusals mean.
 
-A hop that cannot be connected to, or falls silent, is passed over for a while (1 s, doubling to
-30 s), then tried by one transaction first. Changes of health, and replies by which a next hop
-refuses the gateway itself, go to `alarm` as events: `next_hop.lost`, `next_hop.recovered` and
+A hop that failed is passed over for a while (1 s, doubling to 30 s), then tried by one transaction
+first: docs/decisions/relay-failover.md. Changes of health, and replies by which a next hop refuses
+the gateway itself, go to `alarm` as events: `next_hop.lost`, `next_hop.recovered` and
 `next_hop.refused_us`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from enum import IntEnum
 from typing import NamedTuple
 
 from gateway.events import Emit, Event
@@ -25,6 +26,15 @@ ALARM_EVERY = 60.0
 """Seconds between two alarms about the same next hop's refusing us."""
 
 
+class Phase(IntEnum):
+    """Where a next hop failed; only what gets as far again shows that it is well."""
+
+    OPENING = 0
+    ASKING = 1
+    """MAIL and RCPT."""
+    SENDING = 2
+
+
 class Hop:
     """One next hop: its pool, its health, and the watch over its refusals."""
 
@@ -35,6 +45,8 @@ class Hop:
         self.trouble = Trouble.AWAY
         self.words = ""
         self.since = time.time()
+        self._phase = Phase.OPENING
+        self._is_told = False
         self._retry_at = 0.0
         self._alarm = alarm
         self._alarmed_at = -ALARM_EVERY
@@ -43,6 +55,12 @@ class Hop:
 
     def __repr__(self) -> str:
         return f"<Hop {self.settings.name} {self.failures} failures, {self.pool!r}>"
+
+    @property
+    def is_reachable(self) -> bool:
+        """False when it is known not to let us in, or to be silent."""
+        is_inside = self._phase > Phase.OPENING and self.trouble is not Trouble.AWAY
+        return not self.failures or is_inside
 
     def may_try(self) -> bool:
         """True when it is well, or when it is time for one transaction to find out."""
@@ -54,21 +72,25 @@ class Hop:
         self._retry_at = now + self._backoff
         return True
 
-    def failed(self, trouble: Trouble, words: str) -> None:
-        """It could not be connected to, or fell silent."""
+    def failed(self, trouble: Trouble, words: str, phase: Phase = Phase.OPENING) -> None:
+        """It could not be connected to, fell silent, broke off again and again, or refused us."""
         self.failures += 1
         self._retry_at = self._clock() + self._backoff
-        self.trouble, self.words = trouble, words
+        self.trouble, self.words, self._phase = trouble, words, phase
         if self.failures == 1:
             self.since = time.time()
-            kind = "lost" if trouble is not Trouble.REFUSES_US else "refused_us"
-            self._tell(f"next_hop.{kind}", words)
+        is_refusal = trouble is Trouble.REFUSES_US
+        if not self._is_told and not (is_refusal and phase):  # else `judge` has told it
+            self._is_told = True
+            self._tell("next_hop.refused_us" if is_refusal else "next_hop.lost", words)
 
-    def worked(self) -> None:
-        """It took a command."""
-        if self.failures:
+    def worked(self, phase: Phase) -> None:
+        """It did its part in this phase."""
+        if self.failures and phase >= self._phase:
             self.failures, self.words, self.since = 0, "", time.time()
-            self._tell("next_hop.recovered", "")
+            if self._is_told:
+                self._is_told = False
+                self._tell("next_hop.recovered", "")
 
     def judge(self, reply: HopReply, tenant: str, is_rcpt: bool = False) -> HopReply:
         """`reply` for what it means; `trouble` is set when it refuses us and not this mail."""
@@ -120,6 +142,6 @@ class Lent(NamedTuple):
     connection: Connection
 
 
-Lend = Callable[[bool, bool], Awaitable[Lent | HopReply]]
+Lend = Callable[[bool, bool, Collection[Hop]], Awaitable[Lent | HopReply]]
 """Gives a connection, or the reply that says why there is none; asked for with `smtputf8` (it must
-be offered) and `fresh` (no earlier transaction used it)."""
+be offered), `fresh` (no earlier transaction used it), and the hops that it must not be to."""

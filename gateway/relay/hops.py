@@ -1,6 +1,7 @@
 """The next hops in their order: the relay as the session sees it.
 
-The first next hop that is well serves; the next ones stand in while it is in trouble. `NextHops`
+The first next hop that is well serves; the next ones stand in while it is in trouble. One that lets
+us in but fails later is passed over in favour of another only. `NextHops`
 makes transactions, lends them connections, swaps its hops on a reload and describes their health.
 It raises nothing for what a next hop does.
 """
@@ -8,19 +9,24 @@ It raises nothing for what a next hop does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from gateway.events import Emit
 from gateway.relay.answers import LACKS_SMTPUTF8
 from gateway.relay.connection import Unusable
-from gateway.relay.hop import Hop, Lent
+from gateway.relay.hop import Hop, Lent, Phase
 from gateway.relay.outcome import HopReply, Trouble
 from gateway.relay.pool import Busy
 from gateway.relay.settings import NextHopSettings
 from gateway.relay.transaction import RelayTransaction
 from gateway.words import Body
 
-_TOLD = {Trouble.BUSY: "4.4.5", Trouble.REFUSES_US: "4.3.5", Trouble.AWAY: "4.4.1"}
+_TOLD = {
+    Trouble.BUSY: "4.4.5",
+    Trouble.REFUSES_US: "4.3.5",
+    Trouble.BROKE_OFF: "4.4.2",
+    Trouble.AWAY: "4.4.1",
+}
 """Troubles with their codes; of several next hops', the first in this order is told."""
 
 
@@ -58,8 +64,8 @@ class NextHops:
 
     @property
     def is_up(self) -> bool:
-        """True when some next hop is not known to be in trouble."""
-        return any(not hop.failures for hop in self._hops)
+        """True when some next hop is not known to be out of reach."""
+        return any(hop.is_reachable for hop in self._hops)
 
     def describe(self) -> list[dict[str, object]]:
         """Each next hop's state, in order."""
@@ -74,7 +80,7 @@ class NextHops:
                 except Unusable as error:
                     hop.failed(error.trouble, error.text)
                 else:
-                    hop.worked()
+                    hop.worked(Phase.OPENING)
 
     async def reconfigure(self, hops: Sequence[NextHopSettings]) -> None:
         """Put `hops` in force; what is unchanged keeps its connections and its health.
@@ -94,13 +100,21 @@ class NextHops:
         for hop in self._hops:
             hop.pool.abort()
 
-    async def _lend(self, smtputf8: bool, fresh: bool) -> Lent | HopReply:
-        troubles: list[tuple[Trouble, str]] = []
-        is_lacking = False
+    def _in_turn(self, but: Collection[Hop]) -> Iterator[Hop]:
+        """Those to try: the well ones, then those that failed, but not for being out of reach."""
+        doubtful = []
         for hop in self._hops:
-            if not hop.may_try():
-                troubles.append((hop.trouble, hop.words))
-                continue
+            if hop not in but:
+                if hop.may_try():
+                    yield hop
+                elif hop.is_reachable:
+                    doubtful.append(hop)
+        yield from doubtful
+
+    async def _lend(self, smtputf8: bool, fresh: bool, but: Collection[Hop]) -> Lent | HopReply:
+        troubles: list[tuple[Trouble, str]] = []
+        lacking: list[Hop] = []
+        for hop in self._in_turn(but):
             connection = None if fresh else hop.pool.take()
             if connection is None:
                 try:
@@ -113,11 +127,13 @@ class NextHops:
             if not smtputf8 or connection.offers.smtputf8:
                 return Lent(hop, connection)
             hop.pool.release(connection)
-            is_lacking = True
-        if is_lacking and not troubles:
+            lacking.append(hop)
+        others = [hop for hop in self._hops if hop not in lacking]
+        if lacking and not others:
             return LACKS_SMTPUTF8
+        troubles += [(hop.trouble, hop.words) for hop in others if hop.failures]
         for told, enhanced in _TOLD.items():
             for trouble, words in troubles:
                 if trouble is told:
                     return HopReply(451, enhanced, words, told)
-        return HopReply(451, "4.4.1", "no next hop is configured", Trouble.AWAY)
+        return HopReply(451, "4.4.1", "no next hop is left to try", Trouble.AWAY)

@@ -2,10 +2,11 @@
 
 `ask` and `send` never raise for what a next hop does, and nothing is ever said to be taken that
 was not. Until a copy's final dot goes out everything may be done again on another connection, and
-is, when one was lost or closed with 421; from then on a copy is sent no more. Recipients accepted
-on a connection that is gone are asked again together with their copy, in `send`. Between `ask` and
-`send` the connection rests: the pool may take it back for others. Cancelling a caller drops the
-connection, except after the dot: see `send`.
+is, when one was lost or closed with 421, and at another next hop when this one breaks off again and
+again or refuses us (docs/decisions/relay-failover.md); from then on a copy is sent no more.
+Recipients accepted on a connection that is gone are asked again together with their copy, in
+`send`. Between `ask` and `send` the connection rests: the pool may take it back for others.
+Cancelling a caller drops the connection, except after the dot: see `send`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.framing import dot_stuff
 from gateway.relay.answers import outcome_of
-from gateway.relay.connection import Command, Connection, End
+from gateway.relay.connection import Command, End
 from gateway.relay.engine import Place, mail_command, rcpt_command
-from gateway.relay.hop import Lend, Lent
+from gateway.relay.failover import Failover
+from gateway.relay.hop import Lend, Lent, Phase
 from gateway.relay.outcome import HopReply, Outcome, State, Trouble
 from gateway.words import Body
-
-MAX_STALLS = 3
-"""Connections in a row that may break without any progress before the customer is told 451."""
-SLICE = 131_072
-"""Octets of a message handed to the transport at once."""
 
 BROKE_OFF = HopReply(451, "4.4.2", "broke off before the message was sent", Trouble.BROKE_OFF)
 NO_ANSWER = HopReply(451, "4.4.2", "no answer to the message", Trouble.BROKE_OFF)
@@ -65,7 +61,7 @@ class RelayTransaction:
         smtputf8: bool,
         tenant: str,
     ) -> None:
-        self._lend = lend
+        self._failover = Failover(lend, smtputf8)
         self._sender = sender
         self._size = size
         self._body = body
@@ -82,31 +78,17 @@ class RelayTransaction:
 
         A refused MAIL is the reply to all of them. The group is cut so that no connection collects
         more refusals than it may, and goes on where it was when one closes with 421 or is lost.
+        Who got no reply for the next hop's trouble is asked again at another.
         """
-        replies: list[HopReply] = []
-        stalls = 0
-        self._wake()
+        self._start()
         try:
-            while len(replies) < len(recipients):
-                lent = await self._ready(fresh=stalls > 0)
-                if isinstance(lent, HopReply):
-                    return replies + [lent] * (len(recipients) - len(replies))
-                part = recipients[len(replies) : len(replies) + self._room(lent)]
-                answers = await self._envelope(lent, part)
-                if answers.mail_refusal is not None:
-                    return replies + [answers.mail_refusal] * (len(recipients) - len(replies))
-                self._accepted += [
-                    recipient
-                    for recipient, reply in zip(part, answers.rcpt, strict=False)
-                    if reply.is_positive
-                ]
-                replies += answers.rcpt
-                if len(answers.rcpt) == len(part):
-                    stalls = 0
-                    continue
-                stalls = 1 if answers.rcpt else stalls + 1
-                if self._should_stop(lent, stalls):
-                    return replies + [BROKE_OFF] * (len(recipients) - len(replies))
+            replies = await self._ask(recipients)
+            while self._failover.is_leaving and await self._has_moved():
+                due = [i for i, reply in enumerate(replies) if reply.trouble]
+                again = await self._ask([recipients[i] for i in due])
+                for i, reply in zip(due, again, strict=True):
+                    if not reply.trouble:
+                        replies[i] = reply
         except BaseException:
             self._drop()
             raise
@@ -130,19 +112,13 @@ class RelayTransaction:
         left running after the customer was answered: `close` waits for it.
         """
         self._is_sending = True
-        stalls = 0
-        self._wake()
+        self._start()
         try:
-            while True:
-                lent = await self._ready(fresh=stalls > 0)
-                if isinstance(lent, HopReply):
-                    return [outcome_of(lent)] * len(copy.recipients)
-                outcomes = await self._attempt(lent, copy, before_dot, on_late)
-                if outcomes is not None:
-                    return outcomes
-                stalls += 1
-                if self._should_stop(lent, stalls):
-                    return [outcome_of(BROKE_OFF)] * len(copy.recipients)
+            outcomes = await self._send(copy, before_dot, on_late)
+            while self._failover.is_leaving and await self._has_moved():
+                again = await self._send(copy, before_dot, on_late)
+                if any(one.state is not State.DEFERRED or not one.reply.trouble for one in again):
+                    outcomes = again
         except BaseException:
             self._drop()
             raise
@@ -151,6 +127,7 @@ class RelayTransaction:
             if self._is_closing:
                 self._let_go()
             self._rest()
+        return outcomes
 
     async def close(self) -> None:
         """Give the connection back (a RSET follows where needed); waits for nothing."""
@@ -158,7 +135,60 @@ class RelayTransaction:
         if not self._is_sending:
             self._let_go()
 
+    async def _ask(self, recipients: Sequence[str]) -> list[HopReply]:
+        replies: list[HopReply] = []
+        stalls = 0
+        while len(replies) < len(recipients):
+            lent = await self._ready(fresh=stalls > 0)
+            if isinstance(lent, HopReply):
+                return replies + [lent] * (len(recipients) - len(replies))
+            part = recipients[len(replies) : len(replies) + self._room(lent)]
+            answers = await self._envelope(lent, part)
+            if answers.mail_refusal is not None:
+                return replies + [answers.mail_refusal] * (len(recipients) - len(replies))
+            accepted = [
+                recipient
+                for recipient, reply in zip(part, answers.rcpt, strict=False)
+                if reply.is_positive
+            ]
+            if accepted:
+                self._accepted += accepted
+                self._failover.taker = lent.hop
+            replies += answers.rcpt
+            if len(answers.rcpt) == len(part):
+                stalls = 0
+                continue
+            stalls = 1 if answers.rcpt else stalls + 1
+            if self._failover.should_stop(lent, stalls, Phase.ASKING):
+                return replies + [BROKE_OFF] * (len(recipients) - len(replies))
+        if self._lent is not None:
+            self._failover.heed(self._lent.hop, replies)
+        return replies
+
+    async def _send(
+        self,
+        copy: Copy,
+        before_dot: Callable[[], None],
+        on_late: Callable[[list[Outcome]], None] | None,
+    ) -> list[Outcome]:
+        stalls = 0
+        while True:
+            lent = await self._ready(fresh=stalls > 0)
+            if isinstance(lent, HopReply):
+                return [outcome_of(lent)] * len(copy.recipients)
+            outcomes = await self._attempt(lent, copy, before_dot, on_late)
+            if outcomes is not None:
+                return outcomes
+            stalls += 1
+            if self._failover.should_stop(lent, stalls, Phase.SENDING):
+                return [outcome_of(BROKE_OFF)] * len(copy.recipients)
+
     # ---- connection -----------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._failover.begin()
+        if self._lent is not None:
+            self._lent.hop.pool.wake(self._lent.connection)
 
     async def _ready(self, fresh: bool) -> Lent | HopReply:
         """The connection in hand while it serves, else another."""
@@ -168,19 +198,24 @@ class RelayTransaction:
             if connection.ending is None and not is_spent and not fresh:
                 return self._lent
             self._let_go()
-        lent = await self._lend(self._smtputf8, fresh)
+        lent = await self._failover.lend(fresh)
         if isinstance(lent, Lent):
             self._lent = lent
         return lent
+
+    async def _has_moved(self) -> bool:
+        """True with a connection to another next hop in hand."""
+        other = await self._failover.lend()
+        if isinstance(other, HopReply):
+            return False
+        self._let_go()
+        self._lent = other
+        return True
 
     def _rest(self) -> None:
         """From here on it is the customer's turn."""
         if self._lent is not None:
             self._lent.hop.pool.rest(self._lent.connection, self._let_go)
-
-    def _wake(self) -> None:
-        if self._lent is not None:
-            self._lent.hop.pool.wake(self._lent.connection)
 
     def _room(self, lent: Lent) -> int:
         """Recipients that may be asked at once: even if all are refused, and MAIL too."""
@@ -197,12 +232,6 @@ class RelayTransaction:
         if self._lent is not None:
             self._lent.connection.end(End.DROPPED, "the transaction was abandoned")
             self._let_go()
-
-    def _should_stop(self, lent: Lent, stalls: int) -> bool:
-        ending = lent.connection.ending
-        if ending is not None and ending.end is End.SILENT:
-            lent.hop.failed(Trouble.AWAY, str(ending))
-        return stalls >= MAX_STALLS or not (ending is None or ending.may_replay)
 
     # ---- commands -------------------------------------------------------------------------------
 
@@ -235,14 +264,18 @@ class RelayTransaction:
             if not got:
                 return _Answers()
             if not got[0].is_positive:
-                return _Answers(hop.judge(got[0], self._tenant))
+                refusal = hop.judge(got[0], self._tenant)
+                if refusal.trouble:
+                    self._failover.leave(hop, refusal.trouble, refusal.text, Phase.ASKING)
+                return _Answers(refusal)
             del got[0]
             self._is_mailed = True
-            hop.worked()
         count = len(recipients)
         rcpt = [hop.judge(reply, self._tenant, is_rcpt=True) for reply in got[:count]]
-        data = hop.judge(got[count], self._tenant) if len(got) > count else None
-        return _Answers(None, rcpt, data)
+        if hop.failures:
+            is_asking = any(not reply.trouble for reply in rcpt)
+            hop.worked(Phase.ASKING if is_asking else Phase.OPENING)
+        return _Answers(None, rcpt, got[count] if len(got) > count else None)
 
     async def _attempt(
         self,
@@ -271,16 +304,20 @@ class RelayTransaction:
         if len(refused) == len(copy.recipients):
             if data is not None and data.code == 354:
                 connection.end(End.DROPPED, "354 without a recipient")
+            self._failover.heed(lent.hop, refused.values())
             return [outcome_of(refused[i]) for i in range(len(copy.recipients))]
         if data is None:
             got = await connection.exchange((_DATA,), times.data)
             if not got:
                 return None
             connection.refusals += got[0].code >= 400
-            data = lent.hop.judge(got[0], self._tenant)
+            data = got[0]
         if data.code != 354:
+            data = lent.hop.judge(data, self._tenant)
+            if data.trouble:
+                self._failover.leave(lent.hop, data.trouble, data.text, Phase.SENDING)
             return _spread(copy, refused, outcome_of(data))
-        last = await _write(connection, copy, times.data)
+        last = await connection.write_message(copy.header, copy.body, times.data)
         if connection.ending is not None:
             return None
         try:
@@ -318,18 +355,22 @@ class RelayTransaction:
 
     def _conclude(self, lent: Lent, got: list[HopReply]) -> Outcome:
         """What the final dot's reply, or the lack of one, means for the copy."""
-        connection = lent.connection
+        hop, connection = lent
         if not got:
-            if connection.ending is not None and connection.ending.end is End.SILENT:
-                lent.hop.failed(Trouble.AWAY, str(connection.ending))
+            self._failover.was_unanswered(lent)
             return Outcome(State.UNKNOWN, NO_ANSWER)
         connection.messages += 1
-        if got[0].is_positive:
+        reply = hop.judge(got[0], self._tenant)
+        if reply.trouble:
+            hop.failed(reply.trouble, reply.text, Phase.SENDING)
+        elif hop.failures:
+            hop.worked(Phase.SENDING)
+        if reply.is_positive:
             connection.resets = 0
             connection.is_dirty = False
-            return Outcome(State.TAKEN, got[0])
-        connection.refusals += 1
-        return outcome_of(lent.hop.judge(got[0], self._tenant))
+        else:
+            connection.refusals += 1
+        return outcome_of(reply)
 
     def _listen_on(
         self,
@@ -354,21 +395,3 @@ def _spread(copy: Copy, refused: dict[int, HopReply], outcome: Outcome) -> list[
     return [
         outcome_of(refused[i]) if i in refused else outcome for i in range(len(copy.recipients))
     ]
-
-
-async def _write(connection: Connection, copy: Copy, seconds: float) -> bytes:
-    """Write all of the message but its last slice, which is given back with the dot behind it."""
-    pending = [dot_stuff(copy.header)]
-    size = len(pending[0])
-    for block in copy.body:
-        if size + len(block) > SLICE:
-            connection.write(b"".join(pending))
-            pending.clear()
-            size = 0
-            await connection.drain(seconds)
-            if connection.ending is not None:
-                return b""
-        pending.append(dot_stuff(block))
-        size += len(block)
-    pending.append(b".\r\n")
-    return b"".join(pending)

@@ -18,7 +18,7 @@ from gateway.words import Body
 MESSAGES = 150
 TROUBLE = {
     "MAIL": [b"450 4.3.0 later\r\n", b"550 5.1.8 no\r\n"],
-    "RCPT": [b"450 4.2.0 later\r\n", b"550 5.1.1 no\r\n"],
+    "RCPT": [b"450 4.2.0 later\r\n", b"550 5.1.1 no\r\n", b"554 5.7.1 Relay access denied\r\n"],
     "DATA": [b"451 4.3.0 later\r\n", b"354 go on\r\n250 2.0.0 Ok\r\n"],
     "DOT": [b"452 4.3.1 full\r\n", b"554 5.6.0 no\r\n", b"250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n"],
     "RSET": [b"250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n"],
@@ -26,18 +26,20 @@ TROUBLE = {
 ALWAYS = [b"421 4.3.2 bye\r\n", b"nonsense\r\n", b"250 half\n", b"220 hello\r\n"]
 
 
-@pytest.mark.parametrize("rest", [60.0, 0.0])
+@pytest.mark.parametrize(("rest", "count"), [(60.0, 1), (0.0, 1), (0.0, 2)])
 @pytest.mark.parametrize("seed", range(4))
 async def test_taken_means_taken_once_and_nothing_else_means_never(
     hop: Any,
+    second_hop: Any,
     relay_to: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     seed: int,
     rest: float,
+    count: int,
 ) -> None:
     """Counted by unique id: `taken` arrived once, `unknown` once at most, the rest never.
 
-    Also when connections are taken back from whoever rests.
+    Also when connections are taken back from whoever rests, and when there is another next hop.
     """
     monkeypatch.setattr(pool, "REST_SECONDS", rest)
     chance = random.Random(seed)
@@ -46,9 +48,11 @@ async def test_taken_means_taken_once_and_nothing_else_means_never(
         choices = [*TROUBLE[verb], *ALWAYS, hop.DROP]
         return lambda _: chance.choice(choices) if chance.random() < 0.15 else None
 
-    for verb in TROUBLE:
-        hop.on(verb, trouble_at(verb))
-    relay = relay_to(hop, max_connections=4)
+    hops = [hop, second_hop][:count]
+    for one in hops:
+        for verb in TROUBLE:
+            one.on(verb, trouble_at(verb))
+    relay = relay_to(*hops, max_connections=4)
     states: dict[str, State] = {}
 
     async def send(ids: list[str]) -> None:
@@ -68,11 +72,13 @@ async def test_taken_means_taken_once_and_nothing_else_means_never(
     ids = [f"m{n}@x.example" for n in range(MESSAGES)]
     await asyncio.gather(*(send(ids[n : n + 3]) for n in range(0, MESSAGES, 3)))
 
-    for taken in hop.taken:
+    all_taken = [taken for one in hops for taken in one.taken]
+    for taken in all_taken:
         assert [f"Id: {one}\r\n\r\n.body\r\n".encode() for one in taken.recipients] == [taken.data]
-    arrived = Counter(taken.recipients[0] for taken in hop.taken)
+    arrived = Counter(taken.recipients[0] for taken in all_taken)
     for one, state in states.items():
         allowed = {State.TAKEN: (1,), State.UNKNOWN: (0, 1)}.get(state, (0,))
         assert arrived[one] in allowed, (one, state)
     assert Counter(states.values())[State.TAKEN] > MESSAGES / 4
-    assert relay.hops.describe()[0]["connections"] <= 4
+    assert all(len(one.taken) > 0 for one in hops)
+    assert all(described["connections"] <= 4 for described in relay.hops.describe())
