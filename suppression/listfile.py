@@ -231,6 +231,8 @@ def _stored(stops: str, ends: str, disclosed: str) -> Stored:
 
 def _shown(text: str) -> str:
     """`text` as it is. Raises AddressSyntaxError when a reader could not see all of it."""
+    if text.isascii() and text.isprintable():  # nearly always
+        return text
     if "\N{REPLACEMENT CHARACTER}" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise AddressSyntaxError("the line is not valid UTF-8")
     # Some scripts need joiners, in names of domains too.

@@ -139,18 +139,31 @@ ADD = ("suppress", "add", "jan@x.example", "--reason", "manual", "--scope", "exa
         (*ADD, "--until", "2001-01-01"),
         ("suppress", "lift", "9" * 20, "--why", "x"),
         ("suppress", "export", "--scope", "exmaple"),
-        *(
-            ("suppress", "lift", "1", "--why", "x", "--as", capacity)
-            for capacity in ("consent", "hosted-consent", "time", "delivery")
-        ),
     ],
 )
 def test_mistakes_are_refused_plainly(folder: Path, command: tuple[str, ...]) -> None:
-    """What cannot be stored or has ended, and capacities that nobody at a keyboard has."""
+    """What cannot be stored, has ended or names nothing."""
     result = RUNNER.invoke(app, command)
     assert isinstance(result.exception, SystemExit)
     assert result.exit_code in (1, 2)
     _run("suppress", "find", "jan@x.example", status=1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "capacity"),
+    [
+        ("unsubscribe", "consent"),
+        ("complaint", "hosted-consent"),
+        ("hard_bounce", "time"),
+        ("soft_bounce", "delivery"),
+    ],
+)
+def test_nobody_lifts_as_what_is_no_person(folder: Path, reason: str, capacity: str) -> None:
+    """Consent, time and deliveries end entries themselves; typing their names ends nothing."""
+    _run(*ADD[:3], "--reason", reason, "--scope", "example")
+    _run("suppress", "lift", "1", "--why", "x", "--as", capacity, status=2)
+    (entry,) = json.loads(_run("suppress", "find", "jan@x.example", "--json"))
+    assert entry["state"] == "in force"
 
 
 def test_lifting_can_be_tried_and_tells_machines(folder: Path) -> None:
