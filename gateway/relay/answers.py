@@ -8,6 +8,7 @@ always ends as 451 (docs/replies.md, relay).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from gateway.relay.outcome import HopReply, Outcome, State, Trouble
 from gateway.replies import (
@@ -96,3 +97,10 @@ def outcome_of(reply: HopReply) -> Outcome:
     if reply.is_positive:
         return Outcome(State.TAKEN, reply)
     return Outcome(State.REFUSED if reply.code >= 500 else State.DEFERRED, reply)
+
+
+def spread(count: int, refused: Mapping[int, HopReply], outcome: Outcome) -> list[Outcome]:
+    """One outcome for each recipient: its own refusal, or what became of the copy."""
+    if not refused:
+        return [outcome] * count
+    return [outcome_of(refused[i]) if i in refused else outcome for i in range(count)]

@@ -9,7 +9,8 @@ It raises nothing for what a next hop does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 
 from gateway.events import Emit
 from gateway.relay.answers import LACKS_SMTPUTF8
@@ -100,21 +101,17 @@ class NextHops:
         for hop in self._hops:
             hop.pool.abort()
 
-    def _in_turn(self, but: Collection[Hop]) -> Iterator[Hop]:
-        """Those to try: the well ones, then those that failed, but not for being out of reach."""
-        doubtful = []
-        for hop in self._hops:
-            if hop not in but:
-                if hop.may_try():
-                    yield hop
-                elif hop.is_reachable:
-                    doubtful.append(hop)
-        yield from doubtful
-
     async def _lend(self, smtputf8: bool, fresh: bool, but: Collection[Hop]) -> Lent | HopReply:
         troubles: list[tuple[Trouble, str]] = []
         lacking: list[Hop] = []
-        for hop in self._in_turn(but):
+        doubtful: list[Hop] = []  # they failed, but let us in: better than none
+        for hop in chain(self._hops, doubtful):
+            if hop in but:
+                continue
+            if hop not in doubtful and not hop.may_try():
+                if hop.is_reachable:
+                    doubtful.append(hop)
+                continue
             connection = None if fresh else hop.pool.take()
             if connection is None:
                 try:

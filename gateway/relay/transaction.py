@@ -2,24 +2,23 @@
 
 `ask` and `send` never raise for what a next hop does, and nothing is ever said to be taken that
 was not. Until a copy's final dot goes out everything may be done again on another connection, and
-is, when one was lost or closed with 421, and at another next hop when this one breaks off again and
-again or refuses us (docs/decisions/relay-failover.md); from then on a copy is sent no more.
-Recipients accepted on a connection that is gone are asked again together with their copy, in
-`send`. Between `ask` and `send` the connection rests: the pool may take it back for others.
-Cancelling a caller drops the connection, except after the dot: see `send`.
+is, when one was lost or closed with 421, or at another next hop (see `failover`); from then on a
+copy is sent no more. Recipients accepted on a connection that is gone are asked again together with
+their copy, in `send`. Between `ask` and `send` the connection rests: the pool may take it back for
+others. Cancelling a caller drops the connection, except after the dot: see `send`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.relay.answers import outcome_of
+from gateway.relay.answers import outcome_of, spread
 from gateway.relay.connection import Command, End
 from gateway.relay.engine import Place, mail_command, rcpt_command
-from gateway.relay.failover import Failover
-from gateway.relay.hop import Lend, Lent, Phase
+from gateway.relay.failover import Next, after_break, is_refusing_us, was_unanswered
+from gateway.relay.hop import Hop, Lend, Lent, Phase
 from gateway.relay.outcome import HopReply, Outcome, State, Trouble
 from gateway.words import Body
 
@@ -61,7 +60,7 @@ class RelayTransaction:
         smtputf8: bool,
         tenant: str,
     ) -> None:
-        self._failover = Failover(lend, smtputf8)
+        self._lend = lend
         self._sender = sender
         self._size = size
         self._body = body
@@ -70,6 +69,9 @@ class RelayTransaction:
         self._lent: Lent | None = None
         self._is_mailed = False
         self._accepted: list[str] = []
+        self._taker: Hop | None = None  # who last accepted a recipient
+        self._left: tuple[Hop, ...] = ()  # in the call under way
+        self._is_leaving = False
         self._is_sending = False
         self._is_closing = False
 
@@ -83,7 +85,7 @@ class RelayTransaction:
         self._start()
         try:
             replies = await self._ask(recipients)
-            while self._failover.is_leaving and await self._has_moved():
+            while self._is_leaving and await self._has_moved():
                 due = [i for i, reply in enumerate(replies) if reply.trouble]
                 again = await self._ask([recipients[i] for i in due])
                 for i, reply in zip(due, again, strict=True):
@@ -111,14 +113,27 @@ class RelayTransaction:
         gets the outcomes. So no shield is needed, and a task that runs `send` may also just be
         left running after the customer was answered: `close` waits for it.
         """
+        told: list[Outcome] = []
+        stalls = 0
         self._is_sending = True
         self._start()
         try:
-            outcomes = await self._send(copy, before_dot, on_late)
-            while self._failover.is_leaving and await self._has_moved():
-                again = await self._send(copy, before_dot, on_late)
-                if any(one.state is not State.DEFERRED or not one.reply.trouble for one in again):
-                    outcomes = again
+            while True:
+                lent = await self._ready(fresh=stalls > 0)
+                if isinstance(lent, HopReply):
+                    return told or [outcome_of(lent)] * len(copy.recipients)
+                outcomes = await self._attempt(lent, copy, before_dot, on_late)
+                if outcomes is None:
+                    stalls += 1
+                    if not self._should_stop(lent, stalls, Phase.SENDING):
+                        continue
+                    outcomes = [outcome_of(BROKE_OFF)] * len(copy.recipients)
+                if not self._is_leaving:
+                    return outcomes
+                told = told or outcomes
+                if not await self._has_moved():
+                    return told
+                stalls = 0
         except BaseException:
             self._drop()
             raise
@@ -127,7 +142,6 @@ class RelayTransaction:
             if self._is_closing:
                 self._let_go()
             self._rest()
-        return outcomes
 
     async def close(self) -> None:
         """Give the connection back (a RSET follows where needed); waits for nothing."""
@@ -146,47 +160,29 @@ class RelayTransaction:
             answers = await self._envelope(lent, part)
             if answers.mail_refusal is not None:
                 return replies + [answers.mail_refusal] * (len(recipients) - len(replies))
-            accepted = [
+            self._accepted += [
                 recipient
                 for recipient, reply in zip(part, answers.rcpt, strict=False)
                 if reply.is_positive
             ]
-            if accepted:
-                self._accepted += accepted
-                self._failover.taker = lent.hop
+            if self._accepted:
+                self._taker = lent.hop
             replies += answers.rcpt
             if len(answers.rcpt) == len(part):
                 stalls = 0
                 continue
             stalls = 1 if answers.rcpt else stalls + 1
-            if self._failover.should_stop(lent, stalls, Phase.ASKING):
+            if self._should_stop(lent, stalls, Phase.ASKING):
                 return replies + [BROKE_OFF] * (len(recipients) - len(replies))
         if self._lent is not None:
-            self._failover.heed(self._lent.hop, replies)
+            self._heed(self._lent.hop, replies)
         return replies
-
-    async def _send(
-        self,
-        copy: Copy,
-        before_dot: Callable[[], None],
-        on_late: Callable[[list[Outcome]], None] | None,
-    ) -> list[Outcome]:
-        stalls = 0
-        while True:
-            lent = await self._ready(fresh=stalls > 0)
-            if isinstance(lent, HopReply):
-                return [outcome_of(lent)] * len(copy.recipients)
-            outcomes = await self._attempt(lent, copy, before_dot, on_late)
-            if outcomes is not None:
-                return outcomes
-            stalls += 1
-            if self._failover.should_stop(lent, stalls, Phase.SENDING):
-                return [outcome_of(BROKE_OFF)] * len(copy.recipients)
 
     # ---- connection -----------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._failover.begin()
+        self._left = ()
+        self._is_leaving = False
         if self._lent is not None:
             self._lent.hop.pool.wake(self._lent.connection)
 
@@ -198,14 +194,31 @@ class RelayTransaction:
             if connection.ending is None and not is_spent and not fresh:
                 return self._lent
             self._let_go()
-        lent = await self._failover.lend(fresh)
+        lent = await self._lend(self._smtputf8, fresh, self._left)
         if isinstance(lent, Lent):
             self._lent = lent
         return lent
 
+    def _leave(self, hop: Hop) -> None:
+        self._left += (hop,)
+        self._is_leaving = True
+
+    def _should_stop(self, lent: Lent, stalls: int, phase: Phase) -> bool:
+        """True when it is not to be tried again at this next hop."""
+        step = after_break(lent, stalls, phase)
+        if step is Next.LEAVE:
+            self._leave(lent.hop)
+        return step is not Next.RETRY
+
+    def _heed(self, hop: Hop, rcpt: Iterable[HopReply]) -> None:
+        """Leave a next hop that refuses us; one that took a recipient of ours does not."""
+        if self._taker is not hop and is_refusing_us(hop, rcpt, Phase.ASKING):
+            self._leave(hop)
+
     async def _has_moved(self) -> bool:
         """True with a connection to another next hop in hand."""
-        other = await self._failover.lend()
+        self._is_leaving = False
+        other = await self._lend(self._smtputf8, False, self._left)
         if isinstance(other, HopReply):
             return False
         self._let_go()
@@ -256,7 +269,7 @@ class RelayTransaction:
             commands.append(_DATA)
         connection.is_dirty = True
         got = await connection.converse(commands, connection.settings.timeouts.command)
-        connection.refusals += sum(reply.code >= 400 for reply in got)
+        connection.refusals += len([reply for reply in got if reply.code >= 400])
         if is_reset_due and got and not got.pop(0).is_positive:
             connection.end(End.GARBLED, "RSET was refused")
             return _Answers()
@@ -265,8 +278,8 @@ class RelayTransaction:
                 return _Answers()
             if not got[0].is_positive:
                 refusal = hop.judge(got[0], self._tenant)
-                if refusal.trouble:
-                    self._failover.leave(hop, refusal.trouble, refusal.text, Phase.ASKING)
+                if is_refusing_us(hop, (refusal,), Phase.ASKING):
+                    self._leave(hop)
                 return _Answers(refusal)
             del got[0]
             self._is_mailed = True
@@ -286,10 +299,9 @@ class RelayTransaction:
     ) -> list[Outcome] | None:
         """Outcomes, or None when it broke off before the dot (or the refusals ran out)."""
         connection, times = lent.connection, lent.connection.settings.timeouts
-        answers = _Answers()
-        if self._is_mailed and tuple(self._accepted) == copy.recipients:
-            refused: dict[int, HopReply] = {}
-        else:
+        refused: dict[int, HopReply] = {}
+        data: HopReply | None = None
+        if not self._is_mailed or tuple(self._accepted) != copy.recipients:
             self._is_mailed = False
             self._accepted = []
             answers = await self._ask_again(lent, copy.recipients)
@@ -298,13 +310,13 @@ class RelayTransaction:
             if len(answers.rcpt) < len(copy.recipients):
                 return None
             refused = {i: reply for i, reply in enumerate(answers.rcpt) if not reply.is_positive}
+            data = answers.data
         self._is_mailed = False
         self._accepted = []
-        data = answers.data
         if len(refused) == len(copy.recipients):
             if data is not None and data.code == 354:
                 connection.end(End.DROPPED, "354 without a recipient")
-            self._failover.heed(lent.hop, refused.values())
+            self._heed(lent.hop, refused.values())
             return [outcome_of(refused[i]) for i in range(len(copy.recipients))]
         if data is None:
             got = await connection.exchange((_DATA,), times.data)
@@ -314,9 +326,9 @@ class RelayTransaction:
             data = got[0]
         if data.code != 354:
             data = lent.hop.judge(data, self._tenant)
-            if data.trouble:
-                self._failover.leave(lent.hop, data.trouble, data.text, Phase.SENDING)
-            return _spread(copy, refused, outcome_of(data))
+            if is_refusing_us(lent.hop, (data,), Phase.SENDING):
+                self._leave(lent.hop)
+            return spread(len(copy.recipients), refused, outcome_of(data))
         last = await connection.write_message(copy.header, copy.body, times.data)
         if connection.ending is not None:
             return None
@@ -324,7 +336,7 @@ class RelayTransaction:
             before_dot()
         except Exception:
             connection.end(End.DROPPED, "the message could not be recorded")
-            return _spread(copy, refused, outcome_of(UNRECORDED))
+            return spread(len(copy.recipients), refused, outcome_of(UNRECORDED))
         answer = connection.expect_dot(times.dot)
         connection.write(last)
         try:
@@ -333,7 +345,7 @@ class RelayTransaction:
             self._lent = None
             self._listen_on(lent, copy, refused, on_late)
             raise
-        return _spread(copy, refused, self._conclude(lent, got))
+        return spread(len(copy.recipients), refused, self._conclude(lent, got))
 
     async def _ask_again(self, lent: Lent, recipients: tuple[str, ...]) -> _Answers:
         """A new envelope on this connection, with DATA behind it where that can be pipelined."""
@@ -357,19 +369,18 @@ class RelayTransaction:
         """What the final dot's reply, or the lack of one, means for the copy."""
         hop, connection = lent
         if not got:
-            self._failover.was_unanswered(lent)
+            was_unanswered(lent)
             return Outcome(State.UNKNOWN, NO_ANSWER)
         connection.messages += 1
-        reply = hop.judge(got[0], self._tenant)
-        if reply.trouble:
-            hop.failed(reply.trouble, reply.text, Phase.SENDING)
-        elif hop.failures:
-            hop.worked(Phase.SENDING)
-        if reply.is_positive:
+        if got[0].is_positive:
             connection.resets = 0
             connection.is_dirty = False
-        else:
-            connection.refusals += 1
+            if hop.failures:
+                hop.worked(Phase.SENDING)
+            return Outcome(State.TAKEN, got[0])
+        connection.refusals += 1
+        reply = hop.judge(got[0], self._tenant)
+        is_refusing_us(hop, (reply,), Phase.SENDING)
         return outcome_of(reply)
 
     def _listen_on(
@@ -380,18 +391,9 @@ class RelayTransaction:
         on_late: Callable[[list[Outcome]], None] | None,
     ) -> None:
         def conclude(got: list[HopReply]) -> None:
-            outcomes = _spread(copy, refused, self._conclude(lent, got))
+            outcomes = spread(len(copy.recipients), refused, self._conclude(lent, got))
             lent.hop.pool.release(lent.connection)
             if on_late is not None:
                 on_late(outcomes)
 
         lent.connection.answer_later(conclude)
-
-
-def _spread(copy: Copy, refused: dict[int, HopReply], outcome: Outcome) -> list[Outcome]:
-    """One outcome for each recipient: its own refusal, or what became of the copy."""
-    if not refused:
-        return [outcome] * len(copy.recipients)
-    return [
-        outcome_of(refused[i]) if i in refused else outcome for i in range(len(copy.recipients))
-    ]
