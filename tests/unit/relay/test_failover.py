@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gateway.relay.hop import Phase
 from gateway.relay.outcome import HopReply, Outcome, State, Trouble
 from gateway.relay.transaction import Copy, RelayTransaction
 from gateway.words import Body
@@ -171,7 +170,19 @@ async def test_where_there_is_no_other_it_is_asked_all_the_same(
 async def test_where_all_fail_the_firsts_trouble_is_told(
     hop: Any, second_hop: Any, relay_to: Make
 ) -> None:
-    """Each is tried, and nothing is sent."""
+    """Each is tried, for every recipient, and nothing is sent."""
+    relay = relay_to(hop, second_hop)
+    hop.on("MAIL", REFUSES_US)
+    always(second_hop, "MAIL", "DROP")
+    replies = await ask(begin(relay), "one", "two")
+    assert [reply.trouble for reply in replies] == [Trouble.REFUSES_US] * 2
+    assert len(second_hop.of("MAIL")) == 3
+
+
+async def test_where_one_refuses_and_the_other_drops_the_mail_is_put_off(
+    hop: Any, second_hop: Any, relay_to: Make
+) -> None:
+    """Accepted at the second, whose trouble is then the only one left to tell."""
     relay = relay_to(hop, second_hop)
     hop.on("MAIL", lambda _: b"530 5.7.0 not you\r\n")
     always(second_hop, "DATA", "DROP")
@@ -210,19 +221,15 @@ async def test_what_becomes_unknown_at_the_other_stays_unknown(
 async def test_another_that_lacks_smtputf8_is_no_final_answer(
     hop: Any, second_hop: Any, relay_to: Make
 ) -> None:
-    """Only the one that failed can take such mail: it is put off, whoever is well meanwhile."""
+    """Only the one that is away may take such mail: it is put off, not refused for good."""
     relay = relay_to(hop, second_hop)
-    hop.on("MAIL", b"530 5.7.0 not you\r\n")
-    second_hop.on("EHLO", lambda _: _make_well(relay))
+    await hop.stop()
+    second_hop.on("EHLO", lambda _: b"250-hop.test\r\n250 PIPELINING\r\n")
     transaction = relay.hops.transaction(
         "a@b.example", size=None, body=Body.EIGHT_BIT, smtputf8=True
     )
-    assert (await ask(transaction, "r"))[0].trouble is Trouble.REFUSES_US
-
-
-def _make_well(relay: Any) -> bytes:
-    relay.hops._hops[0].worked(Phase.SENDING)
-    return b"250-hop.test\r\n250 PIPELINING\r\n"
+    (reply,) = await ask(transaction, "r")
+    assert (reply.code, reply.trouble) == (451, Trouble.AWAY)
 
 
 async def test_503_to_a_data_that_has_no_recipient_is_no_refusal_of_us(
