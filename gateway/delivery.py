@@ -226,6 +226,10 @@ class Delivery:
         job.doubles = [recipients[i].index for i in sending if plan.steps[i] is Step.SEND_AGAIN]
         if not sending:
             return
+        if job.doubles:
+            # Said before the copies go: the last word on them may be lost with the process.
+            detail = {"possible_doubles": job.doubles, "recipients": self._recipients(job, plan)}
+            self._tell(job, "message.sent_again", detail)
         signatures = Signatures(signers, stamped, job.message.body_hash, self._clock())
         groups = [[i] for i in sending] if stamped.needs_unsubscribe else [sending]
         header = self._header(job, signatures, stamped, recipients[sending[0]])
@@ -353,21 +357,14 @@ class Delivery:
         }
         if job.doubles:
             detail["possible_doubles"] = job.doubles
-        self._emit(
-            Event(
-                kind,
-                self._clock(),
-                session=t.session,
-                ref=t.ref,
-                tenant=t.tenant.name,
-                stream=t.stream.name,
-                mailing=t.mailing,
-                config=job.snapshot.hash,
-                tag=reply.tag,
-                domain=t.mail_from.domain if t.mail_from else "",
-                detail=detail,
-            )
-        )
+        self._tell(job, kind, detail, reply.tag)
+
+    def _tell(self, job: _Job, kind: str, detail: dict[str, object], tag: str = "") -> None:
+        t = job.transaction
+        event = Event(kind, self._clock(), t.session, t.ref, t.tenant.name, t.stream.name)
+        event.mailing, event.config, event.tag = t.mailing, job.snapshot.hash, tag
+        event.domain, event.detail = (t.mail_from.domain if t.mail_from else ""), detail
+        self._emit(event)
 
     def _recipients(self, job: _Job, plan: Plan | None) -> list[dict[str, object]]:
         recipients = job.transaction.recipients
