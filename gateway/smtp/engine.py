@@ -292,7 +292,3 @@ class Engine:
         self._data = None
         self._lines.feed(reader.rest)
         return End(reader.flaw, reader.size)
-
-
-def _is_bad_recipient(command: Command | None) -> bool:
-    return type(command) is Invalid and command.reply.tag == replies.RCPT_SYNTAX.tag

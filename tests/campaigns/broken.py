@@ -1,0 +1,98 @@
+"""A copy of the gateway in which one safety is taken out, to show that a campaign sees its loss.
+
+`broken_copy(fault)` gives a folder with the packages; a process that has it first in PYTHONPATH
+runs the broken gateway instead of the real one, and `in_use` sets that for what this process
+starts. The edit is a piece of source text and what replaces it; a piece that is no longer found
+exactly once fails loudly, so a broken copy is never by accident a sound one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+PROJECT = Path(__file__).resolve().parents[2]
+PACKAGES = ("gateway", "policies", "suppression")
+
+
+class Edit(NamedTuple):
+    """In `path`, `sound` stands exactly once; `broken` takes its place."""
+
+    path: str
+    sound: str
+    broken: str
+
+
+FAULTS = {
+    # No intent is written before the dot: a killed process forgets what it was sending.
+    "intents": Edit(
+        "gateway/ledger/intents.py",
+        """        self._note(ref, " ".join(["?" + key.hex() for key in keys]))
+        try:
+            self.flush()
+""",
+        """        return
+        try:
+            self.flush()
+""",
+    ),
+    # Records that cannot be read count as "nobody is suppressed".
+    "look-up": Edit(
+        "gateway/pipeline.py",
+        """            away = Ruling(replies.TEMP, [_entry("standings", """
+        """refuse(replies.TEMP, _what(error)))])
+            return [(None, away)] * len(addresses)
+""",
+        """            from suppression.standing import Standing
+
+            standings = [Standing(bytes(16)) for _ in addresses]
+""",
+    ),
+    # Bare CR, bare LF and NUL pass.
+    "endings": Edit(
+        "gateway/framing.py",
+        """        if block.count(b"\\n") != ends or block.count(b"\\r") != ends or b"\\0" in block:
+""",
+        """        if ends < 0:
+""",
+    ),
+}
+
+
+@contextmanager
+def broken_copy(fault: str) -> Iterator[Path]:
+    """A folder with the packages, broken by `fault` of `FAULTS`; deleted at the end."""
+    edit = FAULTS[fault]
+    with tempfile.TemporaryDirectory(prefix="consentry-broken-") as name:
+        folder = Path(name)
+        for package in PACKAGES:
+            shutil.copytree(
+                PROJECT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        file = folder / edit.path
+        text = file.read_text()
+        if text.count(edit.sound) != 1:
+            raise RuntimeError(f"{edit.path} no longer holds what the fault {fault!r} takes out")
+        file.write_text(text.replace(edit.sound, edit.broken))
+        yield folder
+
+
+@contextmanager
+def in_use(fault: str) -> Iterator[None]:
+    """Gateways started meanwhile are broken by `fault`; "" leaves them sound."""
+    with broken_copy(fault) if fault else nullcontext() as folder:
+        before = os.environ.get("PYTHONPATH")
+        if folder is not None:
+            os.environ["PYTHONPATH"] = str(folder)
+        try:
+            yield
+        finally:
+            if folder is not None:
+                os.environ.pop("PYTHONPATH")
+                if before is not None:
+                    os.environ["PYTHONPATH"] = before
