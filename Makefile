@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 NODE_MODULES := tests/e2e/clients/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench packages clean
+.PHONY: help run test check fmt bench hostile packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ fmt: $(INSTALLED) ## format the code and mend what the linter can mend
 
 bench: $(INSTALLED) packages ## messages per second on one core, beside that core's RSA-2048 ceiling
 	@$(BIN)/python -m benchmarks.bench
+
+hostile: $(INSTALLED) ## the hostile-input table row by row
+	@$(BIN)/python -m pytest tests/faults/test_hostile_*.py -v
 
 packages: ## install the programs the tests need, if any are missing
 	@tests/e2e/install-packages

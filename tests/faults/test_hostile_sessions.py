@@ -1,8 +1,5 @@
-"""Customers that are slow, that probe, that guess or that hide commands: each is stopped in bounded
-time and memory, and the others do not notice.
-
-One gateway in this process, whose patience is shortened; "the others" are a message through
-another connection, delivered while the attack lasts.
+"""Customers that are slow, that probe, that guess or that send too much at once: each is stopped in
+bounded time and memory, and the others do not notice.
 """
 
 from __future__ import annotations
@@ -17,68 +14,24 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from argon2 import PasswordHasher
 
-from gateway.smtp import authentication, listener, memory, session, watch
-from gateway.smtp import connection as smtp_connection
 from tests.e2e.certificates import HOST, Certificates
-from tests.e2e.gateway import PASSWORD, Gateway, Settings, acme
+from tests.e2e.gateway import PASSWORD
 from tests.e2e.ports import LOOPBACK
-from tests.faults.customer import ANNA, Answer, Customer, message, new_id, send
+from tests.faults.customer import ANNA, Answer, Customer, message, new_id
 from tests.faults.hop import Action, Hop
+from tests.faults.hostile import MEMORY, SHORT, impatient_house, others_are_served
 from tests.faults.houses import Inside
 from tests.faults.waiting import eventually
-
-MEMORY = 2_000_000
-SHORT = 1.5
-"""Seconds of every patience here."""
 
 
 @pytest.fixture(scope="module")
 def house(
     shared_hop: Hop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Inside]:
-    """A gateway of short patience and small memory; `acme` may open many batches."""
-    settings = Settings(
-        shared_hop.port,
-        gateway={
-            "session": {
-                "idle_seconds": SHORT,
-                "memory_bytes": MEMORY,
-                "per_address": 130,
-                "errors": 200,
-                "refusals_per_hour": 10**9,
-            },
-            "limits": {"batches": 200},
-            "next_hops": [
-                {"name": "main", "host": LOOPBACK, "port": shared_hop.port, "max_connections": 50}
-            ],
-        },
-        tenants={
-            "acme": acme(
-                logins=[{"name": "acme", "password_hash": PasswordHasher().hash(PASSWORD)}]
-            )
-        },
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(smtp_connection, "WRITE_STALL", SHORT)
-        patch.setattr(smtp_connection, "SLOW_GRACE", SHORT)
-        patch.setattr(watch, "SWEEP", 0.1)
-        patch.setattr(memory, "PATIENCE", SHORT / 3)
-        patch.setattr(authentication, "FAILURES_PER_ADDRESS", 5)
-        for module in (listener, session):
-            patch.setattr(module, "HANDSHAKE", SHORT)
-        folder = tmp_path_factory.mktemp("house")
-        with Inside(Gateway(folder, settings, certificates)) as running:
-            yield running
-
-
-def others_are_served(house: Inside, hop: Hop) -> None:
-    """Another connection delivers a message at once."""
-    unique, started = new_id(), time.monotonic()
-    assert send(house.port, message(unique)).code == 250
-    assert hop.copies_of(unique) == 1
-    assert time.monotonic() - started < 1.0
+    """A gateway of short patience and small memory."""
+    with impatient_house(shared_hop, certificates, tmp_path_factory.mktemp("house")) as running:
+        yield running
 
 
 # ---- slow ---------------------------------------------------------------------------------------
@@ -275,124 +228,6 @@ def test_a_hundred_big_messages_share_the_memory_there_is(house: Inside, hop: Ho
     assert 3 <= len(taken) <= 5
     assert [hop.copies_of(name) for name in names] == [int(name in taken) for name in names]
     assert house.call(lambda: house.gateway.budget.used) == 0
-
-
-# ---- commands smuggled --------------------------------------------------------------------------
-
-
-def test_what_is_pipelined_behind_starttls_is_forgotten(
-    house: Inside, hop: Hop, certificates: Certificates
-) -> None:
-    """Neither a command nor a transaction from before TLS counts after it."""
-    with Customer(house.harness.submission) as victim:
-        victim.hello()
-        victim.send(b"STARTTLS\r\nMAIL FROM:<news@acme.test>\r\nRSET\r\n")
-        assert victim.answer().code == 220
-        hello = victim.start_tls(certificates)
-        assert (hello.code, "STARTTLS" in hello.text) == (250, False)
-        assert victim.sign_in("acme", PASSWORD).code in (235, 421)
-        assert victim.ask("NOOP").code in (250, 0)
-
-
-def test_a_command_right_behind_the_handshake_is_answered(
-    house: Inside, certificates: Certificates
-) -> None:
-    """EHLO in the same segment as the end of the handshake is inside TLS, and is kept."""
-    with Customer(house.harness.submission) as quick:
-        quick.hello()
-        assert quick.ask("STARTTLS").code == 220
-        into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        context = ssl.create_default_context(cafile=certificates.authority)
-        tls = context.wrap_bio(into, out, server_hostname=HOST)
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                if out.pending:
-                    quick.send(out.read())
-                into.write(quick.socket.recv(65_536))
-        tls.write(b"EHLO client.test\r\n")
-        quick.send(out.read())
-        quick.socket.settimeout(SHORT / 2)
-        reply = b""
-        while b"250 HELP" not in reply:
-            into.write(quick.socket.recv(65_536))
-            try:
-                reply += tls.read()
-            except ssl.SSLWantReadError:
-                continue
-
-
-ENDS = [
-    b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n\0.\r\n",
-    b"\r\n.\0\r\n", b"\r\0\n.\r\n", b"\r\r\n.\r\r\n", b"\n\n.\r\n", b"\r\n.\r\r\n", b"\r\n \r.\r\n",
-    b"\0", b"\r", b"\n",
-]  # fmt: skip
-"""What some server takes for the end of a message, or passes on so that the next one does."""
-SECRET = b"MAIL FROM:<evil@acme.test>\r\nRCPT TO:<bert@inbox.test>\r\nDATA\r\nFrom: evil\r\n"
-
-
-@pytest.mark.parametrize("where", ["header", "body", "octet by octet"])
-@pytest.mark.parametrize("end", ENDS, ids=repr)
-def test_nothing_but_a_dot_on_a_line_ends_a_message(
-    end: bytes, where: str, house: Inside, hop: Hop
-) -> None:
-    """Such a message is refused as a whole; the next hop sees no bare CR, LF or NUL, and what
-    follows is no command."""
-    before = {number: len(octets) for number, octets in hop.octets.items()}
-    unique = new_id()
-    head = b"" if where == "header" else b"\r\n"
-    hidden = message(unique)[: -len(b"\r\nGood morning\r\n")] + head
-    octets = hidden + b"end?" + end + SECRET + b".\r\n"
-    with Customer(house.port) as smuggler:
-        smuggler.hello()
-        assert smuggler.envelope(ANNA).code == 354
-        if where == "octet by octet":
-            smuggler.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for start in range(0, len(octets), 7):
-                smuggler.send(octets[start : start + 7])
-        else:
-            smuggler.send(octets)
-        answer = smuggler.answer()
-        assert (answer.code, answer.tag) == (550, "BAD-MESSAGE")
-        assert smuggler.ask("NOOP").code == 250
-    assert hop.copies_of(unique) == 0
-    seen = b"".join(bytes(o[before.get(n, 0) :]) for n, o in list(hop.octets.items()))
-    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", seen)
-    assert b"evil" not in seen
-
-
-@pytest.mark.parametrize("octet", [b"\r", b"\n", b"\0"], ids=repr)
-@pytest.mark.parametrize("command", ["MAIL FROM:<news@acme.test{}>", "RCPT TO:<anna{}@inbox.test>"])
-def test_no_control_octet_in_a_command_reaches_the_next_hop(
-    command: str, octet: bytes, house: Inside, hop: Hop
-) -> None:
-    """A bare CR, LF or NUL in a command is 501, and the rest of its line is no command."""
-    with Customer(house.port) as smuggler:
-        smuggler.hello()
-        if command.startswith("RCPT"):
-            smuggler.ask("MAIL FROM:<news@acme.test>")
-        before, _, after = command.partition("{}")
-        smuggler.send(before.encode() + octet + b"RSET" + after.encode() + b"\r\nNOOP\r\n")
-        answer = smuggler.answer()
-        assert (answer.code, answer.tag) == (501, "BAD-LINE")
-        assert smuggler.answer().code == 250
-    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", b"".join(map(bytes, hop.octets.values())))
-
-
-def test_dots_arrive_as_they_were_sent(house: Inside, hop: Hop) -> None:
-    """Lines that begin with dots are stuffed again, whatever the segments they came in."""
-    unique, lines = new_id(), ["..", ".", "...x", ".MAIL", "QUIT", ""]
-    with Customer(house.port) as customer:
-        customer.hello()
-        customer.envelope(ANNA)
-        stuffed = b"".join(b"." * one.startswith(".") + one.encode() + b"\r\n" for one in lines)
-        for octet in message(unique) + stuffed + b".\r\n":
-            customer.send(bytes([octet]))
-        assert customer.answer().code == 250
-    (kept,) = [one for one in hop.kept if unique.encode() in one.raw]
-    assert kept.raw.endswith("".join(f"{one}\r\n" for one in lines).encode())
 
 
 # ---- the parts ----------------------------------------------------------------------------------
