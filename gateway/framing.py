@@ -33,12 +33,13 @@ class LineTooLong(FramingError):
 class LineBuffer:
     """Cuts what is fed into lines of at most `limit` octets, CRLF not counted."""
 
-    __slots__ = ("_buffer", "_limit", "_skipping")
+    __slots__ = ("_buffer", "_limit", "_skipping", "_to_skip")
 
     def __init__(self, limit: int = COMMAND_LINE) -> None:
         self._buffer = bytearray()
         self._limit = limit
         self._skipping = False
+        self._to_skip = 0
 
     def __len__(self) -> int:
         return len(self._buffer)
@@ -54,6 +55,12 @@ class LineBuffer:
         its CRLF, is thrown away, so that nothing hidden in it is ever read as a command.
         """
         buffer = self._buffer
+        if self._to_skip:
+            skipped = min(self._to_skip, len(buffer))
+            del buffer[:skipped]
+            self._to_skip -= skipped
+            if self._to_skip:
+                return None
         while True:
             end = buffer.find(b"\n")
             if self._skipping:
@@ -79,6 +86,10 @@ class LineBuffer:
             if b"\r" in line or b"\0" in line:
                 raise BareLineEnding
             return line
+
+    def skip(self, octets: int) -> None:
+        """Throw away the next `octets`, whatever they are, before the next line begins."""
+        self._to_skip = octets
 
     def drain(self) -> bytes:
         """All that is left, and an empty buffer: for the octets behind DATA and STARTTLS."""

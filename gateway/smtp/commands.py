@@ -82,9 +82,13 @@ class Quit:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A line that is no valid command, with the reply for it."""
+    """A line that is no valid command, with the reply for it.
+
+    `chunk` octets follow it that its sender takes for message data: they are no commands.
+    """
 
     reply: Reply
+    chunk: int = 0
 
 
 Command = (
@@ -132,7 +136,7 @@ def parse(line: bytes) -> Command:
     if verb in _ANY_ARGUMENT:
         return _ANY_ARGUMENT[verb]
     if verb in _NOT_OFFERED:
-        return Invalid(replies.NOT_IMPLEMENTED.fill(verb=verb))
+        return Invalid(replies.NOT_IMPLEMENTED.fill(verb=verb), _chunk(verb, rest))
     return Invalid(replies.SYNTAX)
 
 
@@ -157,6 +161,12 @@ def _envelope(rest: str, keyword: str, kind: type[Mail] | type[Rcpt]) -> Command
             return Invalid(replies.ARGUMENTS.fill(problem=f"Parameter {name} is given twice"))
         parameters[name] = pair[2]
     return kind(path, parameters)
+
+
+def _chunk(verb: str, rest: str) -> int:
+    # Who sends BDAT does not wait for its reply before the octets (RFC 3030 section 2).
+    size = rest.split(" ", 1)[0]
+    return int(size) if verb == "BDAT" and size.isascii() and size.isdigit() else 0
 
 
 def _auth(rest: str) -> Command:

@@ -225,7 +225,12 @@ class Engine:
             return Invalid(replies.LINE_TOO_LONG)
         except BareLineEnding:
             return Invalid(replies.BAD_LINE)
-        return None if line is None else commands.parse(line)
+        if line is None:
+            return None
+        command = commands.parse(line)
+        if type(command) is Invalid and command.chunk:
+            self._lines.skip(command.chunk)
+        return command
 
     def _group(self, first: Rcpt) -> Group:
         group: list[Rcpt | Invalid] = [first]
