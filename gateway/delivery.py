@@ -7,11 +7,10 @@ runs to its end, however long the next hop listens and whether or not the custom
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from time import perf_counter
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter
 
 from gateway import replies
 from gateway.errors import (
@@ -36,7 +35,7 @@ from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
 from gateway.relay.outcome import State
 from gateway.relay.transaction import Copy, RelayTransaction
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp.services import Client, Delivered, Snapshot
 from gateway.words import Body, Stage, StreamKind
 from policies.ports import Clock
@@ -106,8 +105,7 @@ class Delivery:
         relay: RelayTransaction,
     ) -> Delivered:
         """Deliver `message`; never raises. Settles the transaction's holds."""
-        now = asyncio.get_running_loop().time()
-        job = _Job(snapshot, client, transaction, dict(trail), message, relay, now)
+        job = _Job(snapshot, client, transaction, dict(trail), message, relay, monotonic())
         self.in_progress += 1
         plan: Plan | None = None
         reply = replies.TEMP
@@ -236,9 +234,8 @@ class Delivery:
         job.octets = len(header) + sum(map(len, job.message.body))
         job.copies = len(groups)
         groups = groups[: await self._allowed(job)]
-        loop = asyncio.get_running_loop()
         for number, group in enumerate(groups):
-            if loop.time() - job.started > LAST_START:
+            if monotonic() - job.started > LAST_START:
                 break
             if number:
                 header = self._header(job, signatures, stamped, recipients[group[0]])
@@ -333,7 +330,7 @@ class Delivery:
             return Delivered(reply)
         if reply.code == 250:
             self._unseen[ref] = plan
-            return Delivered(replace(reply, text=f"{reply.text}; ref={ref}"), ref)
+            return Delivered(reply, ref)
         plan.unseen()
         return Delivered(reply)
 
@@ -350,7 +347,7 @@ class Delivery:
             "copies": job.copies,
             "asked": t.asked,
             "reply": without_addresses(str(reply)),
-            "ms": round((asyncio.get_running_loop().time() - job.started) * 1000, 1),
+            "ms": round((monotonic() - job.started) * 1000, 1),
             "taken_octets": job.taken_octets,
             "recipients": self._recipients(job, plan),
             "trail": job.trail,

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Sequence
-from types import coroutine
+from types import CoroutineType, coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from gateway import replies
 from gateway.message.header import HeaderView
 from gateway.message.received import Message
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.words import Address, Mode
 from policies.policy import Patient, Policy
 from policies.ports import Standings
@@ -162,7 +162,9 @@ class Pipeline:
         for step in steps:
             if case.reply is None or case.concerns(step):
                 try:
-                    verdict = await _within(step.deadline, t, step.ask(t, *subject))
+                    verdict = step.ask(t, *subject)
+                    if verdict.__class__ is CoroutineType:
+                        verdict = await _within(step.deadline, t, verdict)
                     if verdict is ACCEPT:  # the usual case, kept short
                         case.trail.append(step.plain)
                         continue
@@ -187,7 +189,9 @@ class Pipeline:
             if not live:
                 continue
             try:
-                verdicts = await _within(step.deadline, t, step.ask(t, asked_about))
+                verdicts = step.ask(t, asked_about)
+                if verdicts.__class__ is CoroutineType:
+                    verdicts = await _within(step.deadline, t, verdicts)
                 if len(verdicts) != len(live):
                     raise TypeError(f"answered {len(verdicts)} verdicts for {len(live)} recipients")
                 for verdict in verdicts:

@@ -6,7 +6,8 @@ committed page is current.
 
 from __future__ import annotations
 
-from gateway.replies import CATALOGUE, Reply
+from gateway.replies import CATALOGUE
+from gateway.reply import Reply
 
 HEAD = """\
 # Replies

@@ -1,84 +1,12 @@
-"""Every reply the gateway gives in its own name, and the one type replies have.
+"""Every reply the gateway gives in its own name.
 
-A reply is `<code> <enhanced> [TAG] sentence; ref=<id>` and, when a web address is configured, a
-second line with a link that explains the tag (RFC 5321 section 4.2, RFC 3463 for the enhanced
-codes). Tags are public API. Code and enhanced class cannot disagree: `Reply` refuses it.
-docs/replies.md is generated from `CATALOGUE`.
+Tags are public API. docs/replies.md is generated from `CATALOGUE`; `BY_TAG` finds a reply. Their
+texts hold `{placeholders}` that `Reply.fill` fills.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-
-_ENHANCED = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}$")
-_TAG = re.compile(r"^[A-Z][A-Z0-9-]*$")
-_UNSAFE = re.compile(r"[^\x20-\x7e]")
-MAX_TEXT = 400
-"""Octets of text in one line; RFC 5321 section 4.5.3.1.5 allows 512 with code and CRLF."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One SMTP reply. `text` may hold `{placeholders}` in the catalogue, never on the wire."""
-
-    code: int
-    enhanced: str
-    tag: str
-    text: str
-    explanation: str = ""
-
-    def __post_init__(self) -> None:
-        if not 200 <= self.code <= 599:
-            raise ValueError(f"reply code {self.code} is out of range")
-        if self.enhanced and (
-            not _ENHANCED.match(self.enhanced) or int(self.enhanced[0]) != self.code // 100
-        ):
-            raise ValueError(f"enhanced code {self.enhanced!r} does not fit {self.code}")
-        if self.tag and not _TAG.match(self.tag):
-            raise ValueError(f"tag {self.tag!r} is not upper case letters, digits and hyphens")
-
-    @property
-    def is_temporary(self) -> bool:
-        """True for 4xx: the customer's software should try again."""
-        return 400 <= self.code < 500
-
-    @property
-    def is_permanent(self) -> bool:
-        """True for 5xx: the customer's software should give up."""
-        return self.code >= 500
-
-    @property
-    def is_positive(self) -> bool:
-        """True for 2xx and 3xx."""
-        return self.code < 400
-
-    def fill(self, **values: object) -> Reply:
-        """The same reply with its placeholders filled; values are cleaned for one line."""
-        return replace(self, text=self.text.format(**{k: clean(str(v)) for k, v in values.items()}))
-
-    def encode(self, ref: str = "", link: str = "") -> bytes:
-        """The reply's octets with CRLF; a tagged refusal carries `ref`, and `link` if given."""
-        head = f"{self.enhanced} " if self.enhanced else ""
-        tag = f"[{self.tag}] " if self.tag else ""
-        text = clean(self.text)[:MAX_TEXT]
-        if self.tag and ref:
-            text = f"{text}; ref={ref}"
-        if self.tag and link:
-            return (
-                f"{self.code}-{head}{tag}{text}\r\n{self.code} {head}{link}/{self.tag}\r\n"
-            ).encode("ascii")
-        return f"{self.code} {head}{tag}{text}\r\n".encode("ascii")
-
-    def __str__(self) -> str:
-        tag = f"[{self.tag}] " if self.tag else ""
-        return f"{self.code} {self.enhanced} {tag}{self.text}".replace("  ", " ")
-
-
-def clean(text: str) -> str:
-    """`text` with everything but printable ASCII replaced by `?`: safe in one reply line."""
-    return _UNSAFE.sub("?", text)
-
+from gateway.reply import ENHANCED, Reply, clean
 
 # ---- connection and session ---------------------------------------------------------------
 
@@ -520,7 +448,7 @@ PARTIAL = Reply(
 def refused_by_next_hop(code: int, enhanced: str, text: str) -> Reply:
     """The next hop's refusal in our form: its own code and enhanced code, its text cleaned."""
     shape = REFUSED if code >= 500 else REFUSED_TEMP
-    fitting = enhanced if _ENHANCED.match(enhanced) and int(enhanced[0]) == code // 100 else ""
+    fitting = enhanced if ENHANCED.match(enhanced) and int(enhanced[0]) == code // 100 else ""
     return Reply(code, fitting or f"{code // 100}.0.0", shape.tag, clean(text), shape.explanation)
 
 

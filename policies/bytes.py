@@ -80,7 +80,7 @@ class BytesPolicy:
                 verdicts.append(_too_many(shortage, free_at))
         return verdicts
 
-    async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
+    def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge the size of one message as received."""
         limit = t.stream.limits.message_bytes
         return ACCEPT if message.size <= limit else _too_big(message.size, limit)

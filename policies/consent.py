@@ -17,7 +17,7 @@ class ConsentPolicy:
 
     name = "consent"
 
-    async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
+    def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
         """Judge each recipient by its standing."""
         level = t.stream.consent_level
         return [ACCEPT if r.standing.consent >= level else _lacks(r, level) for r in group]

@@ -17,7 +17,7 @@ class FromAlignmentPolicy:
 
     name = "from-alignment"
 
-    async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
+    def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge From and Sender."""
         try:
             domains = author_domains(view)

@@ -36,7 +36,7 @@ class MessageSanityPolicy:
     def __init__(self, hostname: str) -> None:
         self._own = re.compile(rb"\bby\s+" + re.escape(hostname.encode()) + rb"(?![\w.-])", re.I)
 
-    async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
+    def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge the header section's structure."""
         if not view.fields:
             return _bad("The message has no header section")

@@ -3,6 +3,8 @@
 A policy answers `Verdict`s and raises only `StoreUnavailable`; whatever else it raises is a fault
 of ours, and the pipeline defers. Its class docstring is its manual entry in docs/policies.md.
 
+A stage's method that needs no store is a plain function: no coroutine is made for it.
+
 - `claims = True`: it takes something limited (a batch, octets, a count), so it is asked after the
   other policies of its stage and only when none of them refused.
 - `deadline(t)`: seconds it may take, where that is more than the configured deadline.
@@ -11,13 +13,17 @@ of ours, and the pipeline defers. Its class docstring is its manual entry in doc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from gateway.message.header import HeaderView
 from gateway.message.received import Message
 from policies.transaction import Recipient, Transaction
 from policies.verdict import Verdict
+
+T = TypeVar("T")
+Answer: TypeAlias = T | Coroutine[Any, Any, T]
+"""A method may be `def` or `async def`."""
 
 
 class Named(Protocol):
@@ -29,28 +35,28 @@ class Named(Protocol):
 class MailPolicy(Named, Protocol):
     """Judges at MAIL."""
 
-    async def at_mail(self, t: Transaction) -> Verdict:
+    def at_mail(self, t: Transaction) -> Answer[Verdict]:
         """Whether this transaction may begin."""
 
 
 class RcptPolicy(Named, Protocol):
     """Judges at RCPT, a pipelined group at a time."""
 
-    async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
+    def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Answer[Sequence[Verdict]]:
         """One verdict for each of the group, in order; `t.recipients` are those accepted before."""
 
 
 class MessagePolicy(Named, Protocol):
     """Judges the message exactly as it was received."""
 
-    async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
+    def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Answer[Verdict]:
         """Whether this message may go to the recipients of the transaction."""
 
 
 class ConfirmPolicy(Named, Protocol):
     """Judges what is about to be relayed."""
 
-    async def confirm(self, t: Transaction, octets_per_copy: int, copies: int) -> Verdict:
+    def confirm(self, t: Transaction, octets_per_copy: int, copies: int) -> Answer[Verdict]:
         """Whether that many copies of the stamped message may go out."""
 
 

@@ -17,7 +17,7 @@ class RecipientsPolicy:
     name = "recipients"
     claims = True
 
-    async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
+    def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
         """Accept as many of the group as there is room for."""
         limit = t.stream.limits.recipients_per_message
         room = max(0, limit - len(t.recipients))

@@ -18,7 +18,7 @@ class SenderDomainPolicy:
 
     name = "sender-domain"
 
-    async def at_mail(self, t: Transaction) -> Verdict:
+    def at_mail(self, t: Transaction) -> Verdict:
         """Judge by the domain's A-label."""
         if t.mail_from is None:
             if t.stream.kind is StreamKind.TRANSACTIONAL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway import replies
-from gateway.replies import Reply
+from gateway.reply import Reply
 from policies.transaction import Recipient, Transaction
 from policies.verdict import ACCEPT, Verdict, refuse
 from suppression.precedence import stopping
@@ -33,7 +33,7 @@ class SuppressionPolicy:
 
     name = "suppression"
 
-    async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
+    def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
         """Judge each recipient by its standing."""
         return [_judge(t, r) if r.standing.matches else ACCEPT for r in group]
 

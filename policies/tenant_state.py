@@ -15,7 +15,7 @@ class TenantStatePolicy:
 
     name = "tenant-state"
 
-    async def at_mail(self, t: Transaction) -> Verdict:
+    def at_mail(self, t: Transaction) -> Verdict:
         """Judge by the state, then by the stream."""
         match t.tenant.state:
             case TenantState.DISABLED:

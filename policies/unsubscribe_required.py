@@ -25,7 +25,7 @@ class UnsubscribeRequiredPolicy:
 
     name = "unsubscribe-required"
 
-    async def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
+    def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge the pair."""
         if t.stream.kind is not StreamKind.LIST or t.stream.stamps_unsubscribe:
             return ACCEPT

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from gateway.replies import Reply
+from gateway.reply import Reply
 
 
 class Decision(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from gateway import replies
-from gateway.replies import Reply
+from gateway.reply import Reply
 from policies.ports import Shortage
 from policies.terms import DAY
 

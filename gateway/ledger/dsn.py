@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from hashlib import sha256
 
-from gateway.replies import MAX_TEXT, Reply
+from gateway.reply import MAX_TEXT, Reply
 
 _SAFE = bytes(ord("?") if (c < 32 and c != 9) or c == 127 else c for c in range(256))
 _HIDDEN = (b"bcc:", b"bcc ", b"bcc\t", b"x-consentry-")

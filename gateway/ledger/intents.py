@@ -24,7 +24,7 @@ from zlib import crc32
 
 from gateway.errors import JournalUnwritable
 from gateway.relay.outcome import HopReply, Outcome, State
-from gateway.replies import MAX_TEXT, clean
+from gateway.reply import MAX_TEXT, clean
 
 SEGMENT_OCTETS = 16 * 1024 * 1024
 _MARKS = {State.TAKEN: "+", State.DEFERRED: "-", State.UNKNOWN: "?", State.IN_FLIGHT: "?"}

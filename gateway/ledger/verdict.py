@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.relay.outcome import HopReply, Outcome, State
-from gateway.replies import NEXT_HOP_SILENT, PARTIAL, TEMP, Reply
+from gateway.replies import NEXT_HOP_SILENT, PARTIAL, TEMP
+from gateway.reply import Reply
 
 ReplyFor = Callable[[HopReply], Reply]
 """The next hop's words as our reply (`gateway.relay.answers.reply_for`)."""

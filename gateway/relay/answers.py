@@ -17,9 +17,9 @@ from gateway.replies import (
     NEXT_HOP_BUSY,
     NEXT_HOP_SILENT,
     SMTPUTF8,
-    Reply,
     refused_by_next_hop,
 )
+from gateway.reply import Reply
 
 _ALWAYS_OURS = frozenset({503, 530, 535, 538})
 """Sequence and authentication: the gateway's doing, whatever the text says."""

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from gateway.framing import FramingError, LineBuffer
 from gateway.relay.outcome import HopReply
-from gateway.replies import clean
+from gateway.reply import clean
 from gateway.words import Body
 
 MAX_REPLY_LINES = 100

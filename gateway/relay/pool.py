@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
+from time import monotonic
 
 from gateway.relay.connection import Connection, End, Unusable
 from gateway.relay.engine import Offers, Place
@@ -140,7 +141,7 @@ class Pool:
 
     def rest(self, connection: Connection, give_back: Callable[[], None]) -> None:
         """A lent connection waits for the customer; `give_back` may be called until `wake`."""
-        self._resting[connection] = (asyncio.get_running_loop().time(), give_back)
+        self._resting[connection] = (monotonic(), give_back)
 
     def wake(self, connection: Connection) -> None:
         """Its transaction goes on with it."""
@@ -208,7 +209,7 @@ class Pool:
 
     def _take_back(self) -> None:
         """For those in line, the connections that rested longest."""
-        latest = asyncio.get_running_loop().time() - REST_SECONDS
+        latest = monotonic() - REST_SECONDS
         while self._resting and len(self._line) > self._resetting:
             connection, (since, give_back) = next(iter(self._resting.items()))
             if since > latest:
@@ -233,7 +234,7 @@ class Pool:
             if not place.done():
                 place.set_result(connection)
                 return
-        connection.deadline = asyncio.get_running_loop().time() + self.settings.idle_seconds
+        connection.deadline = monotonic() + self.settings.idle_seconds
         self._idle.append(connection)
 
     def _was_reset(self, connection: Connection, replies: list[HopReply]) -> None:
@@ -271,7 +272,7 @@ class Pool:
 
     def _sweep(self) -> None:
         self._timer = None
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         for connection in [*self._held, *self._leaving]:
             if connection.deadline > now:
                 continue

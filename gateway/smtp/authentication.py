@@ -22,7 +22,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from gateway import replies
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp.sasl import Credentials
 from policies.ports import Clock, RateWindows
 from policies.terms import TenantState, TenantTerms

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from gateway import replies
-from gateway.replies import Reply
+from gateway.reply import Reply
 
 
 @dataclass(frozen=True, slots=True)

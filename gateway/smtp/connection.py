@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum, auto
 from typing import Protocol, TypeVar
 
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp.engine import Engine, Event
 
 T = TypeVar("T")
@@ -232,6 +232,10 @@ class Connection(asyncio.Protocol):
         if self.loop.time() - self._awake_since > SLICE:
             await asyncio.sleep(0)
             self._awake_since = self.loop.time()
+
+    def rested(self) -> None:
+        """The session has waited for others, who had the loop meanwhile."""
+        self._awake_since = self.loop.time()
 
     async def while_here(self, work: Awaitable[T]) -> T:
         """The result of `work`, which is given up with `Gone` when the customer leaves first."""

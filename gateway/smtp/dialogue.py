@@ -11,7 +11,7 @@ from typing import NoReturn
 from gateway import replies
 from gateway.events import Event
 from gateway.relay.transaction import RelayTransaction
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp.authentication import Identity
 from gateway.smtp.connection import Connection
 from gateway.smtp.services import Listening, Services, Snapshot

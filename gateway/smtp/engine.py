@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from gateway import replies
 from gateway.framing import BareLineEnding, DataReader, Flaw, LineBuffer, LineTooLong
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp import commands
 from gateway.smtp.commands import Command, Hello, Invalid, Mail, Rcpt
 

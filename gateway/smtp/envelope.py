@@ -16,7 +16,7 @@ from gateway.pipeline import Ruling
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.outcome import HopReply
 from gateway.relay.transaction import RelayTransaction
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp import commands
 from gateway.smtp.authentication import Identity
 from gateway.smtp.dialogue import Dialogue
@@ -227,6 +227,8 @@ async def _judge(
     if not passed:
         return
     asked = await relay.ask([recipient.address.text for _, recipient, _ in passed])
+    if not asked[0].trouble:  # else it may have been known at once
+        d.connection.rested()
     for (place, recipient, ruling), hop in zip(passed, asked, strict=True):
         if hop.is_positive:
             transaction.recipients.append(recipient)

@@ -11,7 +11,7 @@ from gateway import replies
 from gateway.framing import Flaw
 from gateway.message.received import Receiver
 from gateway.message.received_field import with_protocol
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp import commands
 from gateway.smtp.connection import Waiting
 from gateway.smtp.dialogue import Close, Dialogue
@@ -101,6 +101,7 @@ async def _deliver(d: Dialogue, transaction: Transaction, receiver: Receiver) ->
     if was_early:
         raise Close
     if delivered.reply.is_positive:
+        connection.rested()
         d.errors = d.followers = 0
     d.say(delivered.reply, transaction.ref)
     connection.flush()  # what came before this moment does not show that the 250 was read

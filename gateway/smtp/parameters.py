@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway import replies
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.words import Body
 
 SIZE_DIGITS = 20

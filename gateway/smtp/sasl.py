@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 
 from gateway import replies
-from gateway.replies import Reply
+from gateway.reply import Reply
 
 MECHANISMS = frozenset({"PLAIN", "LOGIN"})
 _USERNAME = "334 VXNlcm5hbWU6\r\n"

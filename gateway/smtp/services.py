@@ -20,7 +20,7 @@ from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.relay.hops import NextHops
 from gateway.relay.transaction import RelayTransaction
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp.authentication import Authenticator, Identity, Login
 from gateway.smtp.engine import Offer
 from gateway.smtp.memory import MemoryBudget

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway import replies
 from gateway.errors import StoreUnavailable
-from gateway.replies import Reply
+from gateway.reply import Reply
 from gateway.smtp import commands
 from gateway.smtp.authentication import Failure
 from gateway.smtp.dialogue import Close, Dialogue

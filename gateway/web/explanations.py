@@ -13,7 +13,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from gateway.replies import BY_TAG, CATALOGUE, Reply
+from gateway.replies import BY_TAG, CATALOGUE
+from gateway.reply import Reply
 from gateway.web.pages import Pages
 from gateway.web.polish import EXPLANATIONS
 

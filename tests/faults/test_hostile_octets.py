@@ -26,43 +26,28 @@ def house(
         yield running
 
 
-ENDS = [
-    b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n\0.\r\n",
-    b"\r\n.\0\r\n", b"\r\0\n.\r\n", b"\r\r\n.\r\r\n", b"\n\n.\r\n", b"\r\n.\r\r\n", b"\r\n \r.\r\n",
-    b"\0", b"\r", b"\n",
-]  # fmt: skip
-"""What some server takes for the end of a message, or passes on so that the next one does."""
-SECRET = b"MAIL FROM:<evil@acme.test>\r\nRCPT TO:<bert@inbox.test>\r\nDATA\r\nFrom: evil\r\n"
+BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\0")
 
 
-@pytest.mark.parametrize("where", ["header", "body", "octet by octet"])
-@pytest.mark.parametrize("end", ENDS, ids=repr)
-def test_nothing_but_a_dot_on_a_line_ends_a_message(
-    end: bytes, where: str, house: Inside, hop: Hop
-) -> None:
-    """Such a message is refused as a whole; the next hop sees no bare CR, LF or NUL, and what
-    follows is no command."""
+@pytest.mark.parametrize("where", ["header", "body", "over the limit"])
+def test_nothing_but_a_dot_on_a_line_ends_a_message(where: str, house: Inside, hop: Hop) -> None:
+    """Every look-alike, in whatever segments, is refused as a whole: the next hop sees no bare CR,
+    LF or NUL and nothing of what hides behind it, and that is no command."""
     before = {number: len(octets) for number, octets in hop.octets.items()}
-    unique = new_id()
-    head = b"" if where == "header" else b"\r\n"
-    hidden = message(unique)[: -len(b"\r\nGood morning\r\n")] + head
-    octets = hidden + b"end?" + end + SECRET + b".\r\n"
+    kept = len(hop.kept)
+    house.gateway.current.errors
     with Customer(house.port) as smuggler:
         smuggler.hello()
-        assert smuggler.envelope(ANNA).code == 354
-        if where == "octet by octet":
-            smuggler.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for start in range(0, len(octets), 7):
-                smuggler.send(octets[start : start + 7])
-        else:
-            smuggler.send(octets)
-        answer = smuggler.answer()
-        assert (answer.code, answer.tag) == (550, "BAD-MESSAGE")
+        for end in ENDS:
+            for segments in splits(end, is_big=where != "body", in_header=where == "header"):
+                answer = smuggle(smuggler, segments)
+                assert (answer.code, answer.tag) == (550, "BAD-MESSAGE"), (end, answer)
         assert smuggler.ask("NOOP").code == 250
-    assert hop.copies_of(unique) == 0
+    assert len(hop.kept) == kept
     seen = b"".join(bytes(o[before.get(n, 0) :]) for n, o in list(hop.octets.items()))
-    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", seen)
-    assert b"evil" not in seen
+    assert seen.count(b"MAIL FROM") > len(ENDS)
+    assert not BARE.search(seen)
+    assert MARK not in seen
 
 
 @pytest.mark.parametrize("octet", [b"\r", b"\n", b"\0"], ids=repr)
@@ -80,7 +65,7 @@ def test_no_control_octet_in_a_command_reaches_the_next_hop(
         answer = smuggler.answer()
         assert (answer.code, answer.tag) == (501, "BAD-LINE")
         assert smuggler.answer().code == 250
-    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", b"".join(map(bytes, hop.octets.values())))
+    assert not BARE.search(b"".join(map(bytes, hop.octets.values())))
 
 
 def test_dots_arrive_as_they_were_sent(house: Inside, hop: Hop) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ledger.dsn import Original, delivery_notice
-from gateway.replies import Reply
+from gateway.reply import Reply
 
 HEADER = (
     b"From: Ann <ann@acme.example>\r\nTo: a@x.example,\r\n b@y.example\r\n"

@@ -217,16 +217,17 @@ async def test_a_policy_that_breaks_defers_and_is_named(behaviour):
     assert [name for name, _ in alarms] == ["broken"] * 4
 
 
-async def test_a_policy_that_is_no_coroutine_defers_too():
-    """A method that answers directly is a fault like any other."""
+@pytest.mark.parametrize(("answer", "reply"), [(ACCEPT, None), (None, replies.TEMP)])
+async def test_a_policy_may_answer_without_a_coroutine(answer, reply):
+    """A plain method is heard like any other, and its nonsense is a fault like any other."""
 
     class Plain:
         name = "plain"
 
         def at_mail(self, t):
-            return ACCEPT
+            return answer
 
-    assert (await pipeline(Plain()).mail(transaction())).reply == replies.TEMP
+    assert (await pipeline(Plain()).mail(transaction())).reply == reply
 
 
 async def test_a_policy_that_waits_a_little_is_heard():

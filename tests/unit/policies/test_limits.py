@@ -157,11 +157,11 @@ async def test_what_can_never_fit_is_refused_for_good(world, size, limits, text)
     assert (verdict.reply.code, verdict.reply.text) == (552, text)
 
 
-async def test_a_message_over_the_size_limit_is_refused_whatever_mail_said(world):
+def test_a_message_over_the_size_limit_is_refused_whatever_mail_said(world):
     """The message as received is measured too."""
     t = world.transaction(size=1, limits=Limits(message_bytes=10))
     message = world.message("From: a@acme.example")
-    assert tag(await bytes_policy(world).at_message(t, *message)) == "TOO-BIG"
+    assert tag(bytes_policy(world).at_message(t, *message)) == "TOO-BIG"
 
 
 async def test_copies_that_do_not_fit_together_are_put_off(world):
@@ -273,12 +273,12 @@ async def test_a_stream_with_rates_of_its_own_is_counted_by_itself(world):
 @pytest.mark.parametrize(
     ("before", "asked", "passing"), [(0, 100, 100), (0, 101, 100), (99, 2, 1), (100, 3, 0)]
 )
-async def test_from_the_101st_on_recipients_are_deferred_and_the_first_stand(
+def test_from_the_101st_on_recipients_are_deferred_and_the_first_stand(
     world, before, asked, passing
 ):
     """Those there is room for pass, each further one gets 452."""
     t = world.transaction()
     t.recipients = world.recipients(before)
-    verdicts = await RecipientsPolicy().at_rcpt(t, world.recipients(asked))
+    verdicts = RecipientsPolicy().at_rcpt(t, world.recipients(asked))
     assert tags(verdicts) == [""] * passing + ["RCPT-LIMIT"] * (asked - passing)
     assert all(verdict.reply.code == 452 for verdict in verdicts[passing:])

@@ -41,16 +41,16 @@ def tag(verdict):
         ([FROM, "List-Id: <a.example>"], {"kind": StreamKind.TRANSACTIONAL}, ""),
     ],
 )
-async def test_structure_loops_and_bulk_marks(world, fields, stream, expected):
+def test_structure_loops_and_bulk_marks(world, fields, stream, expected):
     """RFC 5322's single fields, mail loops, and bulk mail where only contractual mail goes."""
     t, policy = world.transaction(**stream), MessageSanityPolicy("gw.example")
-    assert tag(await policy.at_message(t, *world.message(*fields))) == expected
+    assert tag(policy.at_message(t, *world.message(*fields))) == expected
 
 
-async def test_the_reply_names_the_field_that_is_there_twice(world):
+def test_the_reply_names_the_field_that_is_there_twice(world):
     """The customer reads what to mend."""
     message = world.message(FROM, "Reply-To: a@b.example", "Reply-To: c@d.example")
-    verdict = await MessageSanityPolicy("gw.example").at_message(world.transaction(), *message)
+    verdict = MessageSanityPolicy("gw.example").at_message(world.transaction(), *message)
     assert verdict.reply.text.startswith("There are several Reply-To fields")
 
 
@@ -74,12 +74,10 @@ async def test_the_reply_names_the_field_that_is_there_twice(world):
     ],
 )
 @pytest.mark.parametrize("mail_from", ["news@acme.example", None])
-async def test_the_one_author_and_the_sender_belong_to_the_tenant(
-    world, mail_from, fields, expected
-):
+def test_the_one_author_and_the_sender_belong_to_the_tenant(world, mail_from, fields, expected):
     """One From address, at most one Sender, both in registered domains, whatever MAIL FROM was."""
     t = world.transaction(mail_from, kind=StreamKind.TRANSACTIONAL)
-    assert tag(await FromAlignmentPolicy().at_message(t, *world.message(*fields))) == expected
+    assert tag(FromAlignmentPolicy().at_message(t, *world.message(*fields))) == expected
 
 
 LINK = "List-Unsubscribe: <https://acme.example/u/1>, <mailto:u@acme.example>"
@@ -100,10 +98,8 @@ POST = "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
         ([], {"kind": StreamKind.INQUIRY}, ""),
     ],
 )
-async def test_a_list_that_brings_its_own_pair_must_bring_a_working_one(
-    world, fields, stream, expected
-):
+def test_a_list_that_brings_its_own_pair_must_bring_a_working_one(world, fields, stream, expected):
     """Where the gateway does not stamp the pair, one on a registered host is required."""
     t = world.transaction(**{"stamps_unsubscribe": False, **stream})
-    verdict = await UnsubscribeRequiredPolicy().at_message(t, *world.message(FROM, *fields))
+    verdict = UnsubscribeRequiredPolicy().at_message(t, *world.message(FROM, *fields))
     assert tag(verdict) == expected

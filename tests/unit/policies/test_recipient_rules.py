@@ -45,12 +45,12 @@ def match(reason, stops=Stops.EVERYTHING, **more):
         ),
     ],
 )
-async def test_the_highest_disclosable_reason_that_stops_the_stream_gives_the_tag(
+def test_the_highest_disclosable_reason_that_stops_the_stream_gives_the_tag(
     world, matches, stream, expected
 ):
     """Every reason has its tag, what must not be disclosed is [POLICY], other mail passes."""
     group = world.recipients(2, matches=tuple(matches))
-    verdicts = await SuppressionPolicy().at_rcpt(world.transaction(**stream), group)
+    verdicts = SuppressionPolicy().at_rcpt(world.transaction(**stream), group)
     assert [tag(verdict) for verdict in verdicts] == [expected] * 2
 
 
@@ -70,12 +70,12 @@ def test_every_reason_has_a_permanent_reply():
         (1, 0, False, ""),
     ],
 )
-async def test_consent_of_the_streams_level_is_needed_once_the_tenant_attested(
+def test_consent_of_the_streams_level_is_needed_once_the_tenant_attested(
     world, required, has, attested, expected
 ):
     """Less than the level is [NO-OPTIN], but only reported before the first attestation."""
     group = world.recipients(1, consent=has, has_attested=attested)
-    (verdict,) = await ConsentPolicy().at_rcpt(world.transaction(consent_level=required), group)
+    (verdict,) = ConsentPolicy().at_rcpt(world.transaction(consent_level=required), group)
     assert tag(verdict) == expected
     if has < required:
         assert verdict.inputs["required"] == required
