@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 NODE_MODULES := tests/e2e/clients/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench hostile packages clean
+.PHONY: help run test check fmt bench hostile soak packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: $(INSTALLED) packages ## messages per second on one core, beside that cor
 
 hostile: $(INSTALLED) ## the hostile-input table row by row
 	@$(BIN)/python -m pytest tests/faults/test_hostile_*.py -v
+
+soak: $(INSTALLED) packages ## an hour at half speed: memory, descriptors and tasks stay flat
+	@$(BIN)/python -m tests.campaigns.soak
 
 packages: ## install the programs the tests need, if any are missing
 	@tests/e2e/install-packages

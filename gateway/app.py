@@ -323,6 +323,7 @@ class Gateway:
             "warnings": list(self._loaded.warnings),
             "sessions": len(self.watch),
             "in_progress": self.delivery.in_progress,
+            "tasks": len(asyncio.all_tasks()),
             "memory": {"used": self.budget.used, "total": self.budget.total},
             "draining": self.watch.is_draining,
             "listeners": {

@@ -189,6 +189,7 @@ class WebProcess:
             "config": self._loaded.hash,
             "listen": str(self._loaded.config.web.listen),
             "connections": self._http.connections,
+            "tasks": len(asyncio.all_tasks()),
         }
 
     async def _answer_reload(self, _request: Mapping[str, object]) -> object:

@@ -61,6 +61,15 @@ FAULTS = {
         """        if ends < 0:
 """,
     ),
+    # Every message is kept for ever.
+    "leak": Edit(
+        "gateway/delivery.py",
+        """        self.in_progress += 1
+""",
+        """        self.in_progress += 1
+        self.__dict__.setdefault("kept", []).append(message)
+""",
+    ),
 }
 
 
