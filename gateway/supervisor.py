@@ -20,8 +20,9 @@ EX_CONFIG = 78
 """The exit status of sysexits.h for a configuration error."""
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-SETTLED_AFTER = 60.0
-"""Seconds after which a child no longer died young."""
+SETTLED_AFTER = 10.0
+"""Seconds after which a child no longer died young: a start that fails takes less. Longer, and who
+is killed now and then would be waited for as if it could not start."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -47,7 +48,7 @@ class Supervisor:
     async def _keep(self, name: str) -> None:
         """One child's whole life, restarts included."""
         loop = asyncio.get_running_loop()
-        delay = FIRST_DELAY
+        delay = 0.0
         while not self._stop.is_set():
             started = loop.time()
             status = await self._live(name)
@@ -57,13 +58,10 @@ class Supervisor:
                 self._status = status
                 self._stop.set()
                 return
-            if loop.time() - started > SETTLED_AFTER:
-                delay = FIRST_DELAY
+            delay = next_delay(delay, loop.time() - started)
             _say(f"{name} ended with {_named(status)}; starting it again in {delay:g} s")
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), delay)
-            except TimeoutError:
-                delay = min(2 * delay, LONGEST_DELAY)
 
     async def _live(self, name: str) -> int:
         """Start a child and wait until it has ended, stopping it when it is time; its status."""
@@ -90,6 +88,14 @@ class Supervisor:
     def _pass_on(self, number: signal.Signals) -> None:
         for process in self._running.values():
             _send(process, number)
+
+
+def next_delay(last: float, lived: float) -> float:
+    """Seconds to wait before a child is started again that `lived` so many seconds, after a wait
+    of `last` (0 for none)."""
+    if not last or lived > SETTLED_AFTER:
+        return FIRST_DELAY
+    return min(2 * last, LONGEST_DELAY)
 
 
 def end_with_parent() -> None:

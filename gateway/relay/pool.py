@@ -134,7 +134,9 @@ class Pool:
             # A next hop with a lower limit of its own answers 421 to one connection too many.
             if error.trouble is not Trouble.AWAY or not self._held or fresh:
                 raise
-        if (lent := await self._wait_in_line(fresh)) is not None:
+        # What was given back in the meantime lies idle: nobody would come to end the wait.
+        lent = self.take() or await self._wait_in_line(fresh)
+        if lent is not None:
             return lent
         self._promised -= 1
         return await self._open()
