@@ -37,14 +37,19 @@ _NO_RELAYING = re.compile(
 )
 _QUOTATION = re.compile(r"\b(?:said|response):", re.IGNORECASE)
 """What follows are a further server's words, which are about the recipient."""
-_ADDRESS = re.compile(r"<[^<>]*>|\S+@\S+")
+_ANGLED = re.compile(r"<[^<>]*>")
+_WORD = re.compile(r"\S+")
 
 LACKS_SMTPUTF8 = HopReply(550, "5.6.7", "SMTPUTF8 is not offered")
 
 
 def without_addresses(text: str) -> str:
     """The next hop's words without the mail addresses in them: for records and comparison."""
-    return _ADDRESS.sub("<>", text)
+    text = _ANGLED.sub("<>", text)
+    if "@" not in text:
+        return text
+    # Word by word: a pattern with the @ in its middle takes the square of a long word's length.
+    return _WORD.sub(lambda word: "<>" if "@" in word[0][1:-1] else word[0], text)
 
 
 def refuses_us(reply: HopReply) -> bool:
