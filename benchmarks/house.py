@@ -1,0 +1,80 @@
+"""The gateway that is measured: twenty customers, every policy on, a million suppressions.
+
+Each customer has one list stream, with an unsubscribe pair stamped on every copy, signs with
+RSA-2048 and may have one transaction open at a time, as the default contract says. Nothing else
+differs from the defaults, but that all connections may come from one address.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+
+from benchmarks import records
+from benchmarks.processes import MEASURED, OTHER, move, on_core
+from tests.e2e.certificates import make_certificates
+from tests.e2e.gateway import PASSWORD, Gateway, Settings
+
+TENANTS = 20
+NAMES = [f"customer{number}" for number in range(TENANTS)]
+DOMAINS = [f"{name}.test" for name in NAMES]
+LOGINS = [f"{name}:{PASSWORD}" for name in NAMES]
+CONNECTIONS = 2_100
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running gateway: its SMTP process, and its ports without and with (implicit) TLS."""
+
+    smtp: int
+    plain: int
+    tls: int
+
+
+@contextmanager
+def house(folder: Path, next_hop: int) -> Iterator[House]:
+    """Run the gateway in `folder`, its SMTP process alone on its core."""
+    gateway = Gateway(folder, _settings(next_hop), make_certificates(folder / "certificates"))
+    prepared = records.prepared()
+    for name, place in ((records.DATABASE, "state"), (records.KEYRING, "keys")):
+        (folder / place).mkdir(mode=0o700)
+        shutil.copy(prepared / name, folder / place / name)
+    gateway.write()
+    with on_core(MEASURED):
+        gateway.start()
+    try:
+        yield House(_keep_apart(gateway.pid), gateway.open, gateway.submissions)
+    finally:
+        gateway.stop()
+
+
+def _settings(next_hop: int) -> Settings:
+    session = {"max_connections": CONNECTIONS, "per_address": CONNECTIONS}
+    password = PasswordHasher().hash(PASSWORD)
+    tenants = {name: _customer(name, password) for name in NAMES}
+    return Settings(next_hop, trusted=None, gateway={"session": session}, tenants=tenants)
+
+
+def _customer(name: str, password_hash: str) -> dict[str, Any]:
+    return {
+        "state": "open",
+        "domains": {f"{name}.test": {"dkim": [{"selector": "rsa", "key_file": "keys/rsa.pem"}]}},
+        "logins": [{"name": name, "password_hash": password_hash}],
+        "streams": {"news": {"kind": "list"}},
+    }
+
+
+def _keep_apart(supervisor: int) -> int:
+    """Move all of the gateway but its SMTP process to the other core; that process's id."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    (smtp,) = (pid for pid, command in commands.items() if b"smtp" in command.split(b"\0"))
+    for pid in {supervisor, *commands} - {smtp}:
+        move(pid, OTHER)
+    return smtp

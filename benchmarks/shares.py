@@ -1,0 +1,111 @@
+"""Where the CPU time of a process goes, by part of the gateway: sampled stacks, grouped.
+
+py-spy stops the process some hundred times a second and writes down its Python stacks. A sample
+counts for what the innermost line calls, where `CALLS` knows it, else for the innermost folder of
+ours; so what C libraries do counts for the line that called them. Threads that wait count for
+nothing. Native stacks would say more, but miss half of the time in RSA. Sampling slows the process
+down, so a sampled run is never a measured one. Needs the right to look into another process: root,
+or sudo.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.processes import Run
+
+SAMPLES_A_SECOND = 500
+TOP = 30
+PROJECT = Path(__file__).parent.parent
+SIGNING = "RSA signature"
+CALLS = (
+    (re.compile(r"queue\.get\("), ""),  # a thread without work
+    (re.compile(r"\.key\.sign\("), SIGNING),
+    (re.compile(r"transport\.write|os\.(write|fsync|fdatasync)\("), "sending and writing files"),
+    (re.compile(r"connection\.execute\("), "SQLite"),
+    (re.compile(r"verify_secret\("), "Argon2"),
+)
+"""What a line of source calls, and what that is; "" is waiting."""
+LOOP = Path("gateway/app.py"), "event loop, receiving, TLS"
+"""What runs the loop, and what is none of ours counts for below it."""
+_FRAME = re.compile(r"^(.*) \((.*):(\d+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Parts of the CPU time, the largest first: of packages, and of single functions."""
+
+    parts: dict[str, float]
+    functions: dict[str, float]
+
+
+def shares(run: Run, pid: int, seconds: float, folder: Path) -> Shares:
+    """Sample process `pid` during a run. Raises OSError when that is not possible here."""
+    out = folder / "stacks"
+    command = [str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(pid)]
+    command += ["--duration", f"{seconds:.0f}", "--rate", str(SAMPLES_A_SECOND)]
+    command += ["--format", "raw", "--full-filenames", "--output", str(out)]
+    if os.geteuid() != 0:
+        command[:0] = ["sudo", "-n"]
+    spy = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    run(seconds + 1.0)
+    said, _ = spy.communicate()
+    if spy.returncode != 0:
+        raise OSError(f"py-spy cannot sample the gateway: {said.strip()[-200:]}")
+    return group(out.read_text())
+
+
+def group(stacks: str) -> Shares:
+    """Shares of stacks in py-spy's raw format: frames from outermost to innermost, a count."""
+    parts: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    for line in stacks.splitlines():
+        stack, _, count = line.rpartition(" ")
+        frames = [found for frame in stack.split(";")[::-1] if (found := _FRAME.match(frame))]
+        if part := _part(frames):
+            parts[part] += int(count)
+            functions[_function(frames)] += int(count)
+    total = parts.total()
+    if not parts[SIGNING]:
+        raise RuntimeError("no sample is within a signature: was the line that makes it changed?")
+    return Shares(
+        {name: count / total for name, count in parts.most_common()},
+        {name: count / total for name, count in functions.most_common(TOP)},
+    )
+
+
+def _part(frames: list[re.Match[str]]) -> str:
+    """What a sample counts for, "" for nothing; `frames` from innermost to outermost."""
+    if frames:
+        source = linecache.getline(frames[0][2], int(frames[0][3]))
+        for pattern, name in CALLS:
+            if pattern.search(source):
+                return name
+    own = next((path for frame in frames if (path := _own(frame))), None)
+    if own is None:
+        return "other"
+    if own == LOOP[0]:
+        return LOOP[1]
+    depth = 2 if own.parts[0] == "gateway" else 1
+    return "/".join(own.parts[:depth]).removesuffix(".py")
+
+
+def _function(frames: list[re.Match[str]]) -> str:
+    """The innermost function of ours, with all that it calls outside."""
+    for frame in frames:
+        if own := _own(frame):
+            return f"{frame[1]} ({own})"
+    return "none of ours"
+
+
+def _own(frame: re.Match[str]) -> Path | None:
+    """The frame's file within the project, None for a file elsewhere."""
+    path = Path(frame[2])
+    return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else None
