@@ -29,8 +29,8 @@ from gateway.tally import Count, Counters, Histograms
 from gateway.words import Stage
 
 MAX_CHILDREN = 200
-HEARTBEAT = 0.1
-"""Seconds between two looks at how late the loop is."""
+HEARTBEAT = 0.01
+"""Seconds between two looks at how late the loop is: what holds it for longer is seen."""
 
 
 class Kind(StrEnum):
@@ -134,7 +134,7 @@ SMTP_UP = Declared(
 LOOP_LAG = Declared(
     Kind.HISTOGRAM,
     "loop_lag_seconds",
-    "How late the event loop was, measured every 100 ms.",
+    "How late the event loop was, measured every 10 ms.",
     ("process",),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
@@ -322,12 +322,15 @@ class Metrics(ProcessMetrics):
 
 
 async def heartbeat(observe: Callable[[float], None]) -> None:
-    """For ever: every 100 ms, tell `observe` how many seconds late the loop was."""
+    """For ever: every 10 ms, tell `observe` how many seconds late the loop was.
+
+    The loop's own time stands still while callbacks run; what they took shows on the real clock.
+    """
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + HEARTBEAT
         await asyncio.sleep(HEARTBEAT)
-        observe(max(0.0, loop.time() - due))
+        observe(max(0.0, time.monotonic() - due))
 
 
 def merge(texts: Iterable[str]) -> str:
