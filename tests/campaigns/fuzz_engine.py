@@ -15,7 +15,6 @@ from gateway.framing import BLOCK, COMMAND_LINE, Flaw
 from gateway.message.address import parse_path
 from gateway.replies import BAD_LINE, LINE_TOO_LONG
 from gateway.reply import Reply
-from gateway.reply import Reply
 from gateway.smtp import commands
 from gateway.smtp.engine import AuthLine, Block, End, Engine, Event, Group, Offer
 from gateway.smtp.sasl import Credentials, Exchange
