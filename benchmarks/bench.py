@@ -25,11 +25,13 @@ from benchmarks.ceiling import signatures_per_second
 from benchmarks.house import DOMAINS, LOGINS, House, house
 from benchmarks.peers import Peer, peers, signature_of
 from benchmarks.processes import (
+    MEASURED,
     OTHER,
     Load,
     Result,
     Run,
     RunFailed,
+    core_seconds,
     cpu_seconds,
     loader,
     sink,
@@ -161,13 +163,15 @@ def peer_row(peer: Peer, name: str, load: Load, seconds: float) -> Row:
 
 def arriving(run: Run, seconds: float, count: Path) -> Result:
     """A run that lasts until its messages have arrived: Postfix answers before it sends on."""
-    before, began = taken(count), time.perf_counter()
+    before, began, cpu = taken(count), time.perf_counter(), core_seconds(MEASURED)
     result = run(seconds)
     while taken(count) - before < result.messages:
         if time.perf_counter() - began > seconds + DRAIN_SECONDS:
             raise RunFailed(f"{taken(count) - before} of {result.messages} messages arrived")
         time.sleep(0.01)
-    return replace(result, seconds=time.perf_counter() - began)
+    cpu = core_seconds(MEASURED) - cpu
+    taken_us = cpu / result.messages * 1e6
+    return replace(result, seconds=time.perf_counter() - began, cpu_us=taken_us)
 
 
 def with_cpu(run: Run, seconds: float, pid: int) -> Result:

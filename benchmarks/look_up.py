@@ -34,7 +34,7 @@ def milliseconds() -> tuple[float, float]:
 
 
 async def _look_up(standings: SqliteStandings) -> list[float]:
-    stream = StreamTerms("customer1", "news", 1, StreamKind.LIST, Limits(), consent_level=1)
+    stream = StreamTerms("customer2", "news", 1, StreamKind.LIST, Limits(), consent_level=1)
     chance = random.Random(1)
     taken = []
     for _ in range(GROUPS):

@@ -29,7 +29,10 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One run of the load generator; latencies in milliseconds, `cpu_us` per message."""
+    """One run of the load generator; latencies in milliseconds, `cpu_us` per message.
+
+    The CPU time is the measured process's, or its core's where several processes do the work.
+    """
 
     messages: int
     seconds: float
@@ -44,7 +47,7 @@ class Result:
 
     @property
     def busy(self) -> float:
-        """The part of the time that the measured process was computing."""
+        """The part of the time that the measured core was computing."""
         return self.cpu_us * self.messages / 1e6 / self.seconds
 
 
@@ -87,6 +90,13 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of a process with all its threads (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def core_seconds(core: int) -> float:
+    """Time that a core has computed, for whomever (proc(5)): all but idle, iowait and steal."""
+    line = Path("/proc/stat").read_text().splitlines()[1 + core].split()
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(int, line[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(pid: int) -> int:
