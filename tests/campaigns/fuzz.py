@@ -64,17 +64,22 @@ class Run:
 
     def feed(self, data: bytes, stall: float = STALL) -> None:
         """Feed one input and note what it breaks and whether it takes over `stall` seconds."""
+        took = self._time(data)
+        if took > stall:  # measured again: on a busy machine it may have been somebody else's
+            took = min(took, self._time(data))
+        if took > self.slowest:
+            self.slowest, self.slowest_octets = took, len(data)
+        if took > stall:
+            self._note("no input stalls", f"{took:.1f} s", data)
+
+    def _time(self, data: bytes) -> float:
         began = time.perf_counter()
         try:
             self._target.one_input(data)
         except Exception as fault:
             name = getattr(fault, "name", "") or f"nothing unexpected is raised ({fault!r:.80})"
             self._note(name, fault, data)
-        took = time.perf_counter() - began
-        if took > self.slowest:
-            self.slowest, self.slowest_octets = took, len(data)
-        if took > stall:
-            self._note("no input stalls", f"{took:.1f} s", data)
+        return time.perf_counter() - began
 
     def measure(self, mark: str) -> None:
         """Note the resident memory."""

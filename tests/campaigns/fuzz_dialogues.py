@@ -21,6 +21,9 @@ from tests.campaigns.promises import COUNTS, promise
 
 DIALOGUES = dialogue_seeds.dialogues()
 ENGINE, SESSION, RELAY, PROXY = range(4)
+FLOODS = 0.0005
+"""How many dialogues hold fifty times themselves, or 100,000 octets of one kind."""
+_FILLERS = (b"a", b"\r", b"\n", b"\0", b" ", b"<", b'"', b"\xc3\xa9", b".", b"\r\n", b"\n.")
 _SHARES = (ENGINE,) * 10 + (SESSION,) * 4 + (RELAY,) * 5 + (PROXY,)
 
 
@@ -43,7 +46,12 @@ def generate(random: Random) -> bytes:
     octets = random.choice(DIALOGUES)
     if kind == PROXY:
         octets = random.choice(dialogue_seeds.PROXY_HEADERS) + octets[:40]
-    return head + mutate(random, octets, dialogue_seeds.WORDS, DIALOGUES)
+    octets = mutate(random, octets, dialogue_seeds.WORDS, DIALOGUES)
+    if random.random() < FLOODS:
+        place = random.randrange(len(octets) + 1)
+        flood = random.choice((octets * 50, random.choice(_FILLERS) * 100_000))
+        octets = octets[:place] + flood + octets[place:]
+    return head + octets
 
 
 def one_input(data: bytes) -> None:

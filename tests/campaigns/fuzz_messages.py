@@ -31,7 +31,7 @@ from tests.campaigns import message_seeds
 from tests.campaigns.mutation import mutate, segments
 from tests.campaigns.promises import COUNTS, promise
 
-MAX_SIZE = 100_000
+MAX_SIZE = 400_000
 END = b"\r\n.\r\n"
 _KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"fuzz").digest())
 _SIGNERS = [Signer("acme.test", "ed", _KEY)]

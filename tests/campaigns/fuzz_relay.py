@@ -94,6 +94,8 @@ def _play(
     if engine.farewell is not None:
         COUNTS["next hops closing with 421"] += 1
         promise(engine.receive(b"250 2.0.0 Ok\r\n" * 3) == [], "nothing is answered behind a 421")
+        if len(taken) == len(asked) and taken[-1:] != [engine.farewell]:
+            return "garbled"  # as a 421 that answers nothing is taken when a segment ends in it
     return taken
 
 

@@ -78,6 +78,36 @@ BODIES = (
     b" \t" * 300 + b"\r\n",
     b"",
 )
+NAMES = (b"From", b"Sender", b"To", b"Subject", b"Received", b"List-Unsubscribe", b"Resent-From")
+UNITS = (
+    *(
+        b"a",
+        b" ",
+        b"<",
+        b">",
+        b"(",
+        b")",
+        b'"',
+        b"\\",
+        b"@",
+        b",",
+        b"=?utf-8?q?a?= ",
+        b"<a>, ",
+        b"a@b, ",
+    ),
+    *(
+        b"by ",
+        b"a.",
+        b'"a" ',
+        b"(a) ",
+        b"<https://lists.acme.test/>,",
+        b"\xc3\xa9",
+        b":",
+        b"\t",
+        b"; ",
+    ),
+)
+"""What a giant field is full of."""
 WORDS = (
     *(b"\r\nFrom: evil@other.test", b"\r\nBcc: x@y.test", b"From:"),
     *(b"Sender: ", b"\r\n\r\n", b"\r\n "),
@@ -97,10 +127,20 @@ def message(random: Random) -> bytes:
     """One message of the parts above."""
     fields = random.sample(FIELDS, random.choice((0, 2, 3, 4, 6, 12)))
     fields.insert(random.randrange(len(fields) + 1), random.choice(AUTHORS))
+    if random.random() < 0.002:
+        fields.insert(random.randrange(len(fields) + 1), _giant(random))
     body = random.choice(BODIES)
     if random.random() < 0.02:
         body *= random.choice((50, 400))  # over a block, a slice, and the limit of size
     return b"".join(fields) + b"\r\n" + body
+
+
+def _giant(random: Random) -> bytes:
+    """One field of up to 280,000 octets, all alike: time must not grow by their square."""
+    unit = random.choice(UNITS)
+    line = unit * (900 // len(unit))
+    lines = [line] * (random.choice((8_000, 60_000, 250_000, 280_000)) // len(line))
+    return random.choice(NAMES) + b": " + random.choice((b"\r\n ", b"\r\n\t")).join(lines) + b"\r\n"
 
 
 SEEDS = tuple(
