@@ -7,6 +7,9 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 NODE_MODULES := tests/e2e/clients/node_modules/.package-lock.json
 HARAKA := benchmarks/haraka/node_modules
+PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_header.py \
+  message/test_mailbox_list.py message/test_message_promises.py suppression/test_tokens.py \
+  suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt bench hostile soak packages clean
@@ -33,8 +36,13 @@ bench: $(INSTALLED) packages ## how fast on one core, beside other relays (BENCH
 	@test -d $(HARAKA) || npm ci --prefix benchmarks/haraka --omit=optional --no-audit --no-fund || true
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
-hostile: $(INSTALLED) ## the hostile-input table row by row
+hostile: $(INSTALLED) ## the hostile-input table row by row, then two million fuzzed inputs (half an hour)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
 	@$(BIN)/python -m pytest tests/faults/test_hostile_*.py -v
+	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -q -o timeout=1800 $(PROPERTIES)
+	@for target in dialogue message token; do \
+	  $(BIN)/python -m tests.campaigns.fuzz --target $$target && \
+	  $(BIN)/python -m tests.campaigns.atheris_run --target $$target || exit 1; done
 
 soak: $(INSTALLED) packages ## an hour at half speed: memory, descriptors and tasks stay flat
 	@$(BIN)/python -m tests.campaigns.soak
