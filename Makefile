@@ -12,7 +12,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench hostile soak packages clean
+.PHONY: help run test check fmt bench faults kill hostile soak packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ fmt: $(INSTALLED) ## format the code and mend what the linter can mend
 bench: $(INSTALLED) packages ## how fast on one core, beside other relays (BENCH="--quick": a minute; --help)
 	@test -d $(HARAKA) || npm ci --prefix benchmarks/haraka --omit=optional --no-audit --no-fund || true
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
+
+faults: $(INSTALLED) ## 100,000 messages while customers, next hops and the machine fail: none lost
+	@$(BIN)/python -m tests.campaigns.faults
+
+kill: $(INSTALLED) ## kill -9 fifty times under load: nothing lost, back within 5 s
+	@$(BIN)/python -m tests.campaigns.kill
 
 hostile: $(INSTALLED) ## the hostile-input table row by row, then two million fuzzed inputs (half an hour)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
