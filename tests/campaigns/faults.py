@@ -4,7 +4,7 @@ One real `consentry serve`. Customers hang up at every moment and come back with
 eight next hops (STARTTLS and none, PIPELINING and none) refuse, stall, drop, garble and answer
 twice at every phase, and vanish; meanwhile the SMTP process is killed, the records are emptied and
 the disk is full. Some mails are to people who complained, some hold bare CR, LF or NUL. Prints one
-table; exits 1 when a promise is broken. Takes about six minutes for 100,000 messages.
+table; exits 1 when a promise is broken. Takes about five minutes for 100,000 messages.
 """
 
 from __future__ import annotations
