@@ -101,8 +101,7 @@ class Crowd:
         """How often somebody hung up, by where."""
         self.answers: Counter[str] = Counter()
         """What was answered to final dots: code and tag."""
-        self.is_told_to_end = False
-        """No further mail is begun; those under way go on to their end."""
+        self._is_told_to_end = False
         self._ports = ports
         self._context = ssl.create_default_context(cafile=certificates.authority)
         self._mails = mails
@@ -114,6 +113,10 @@ class Crowd:
         await asyncio.gather(
             *(self._customer(Random(f"{self._seed} {n}")) for n in range(self._habits.customers))
         )
+
+    def end(self) -> None:
+        """Begin no further mail; those under way go on to their end."""
+        self._is_told_to_end = True
 
     async def _customer(self, chance: Random) -> None:
         line: _Line | None = None
@@ -134,7 +137,7 @@ class Crowd:
                     break
                 await asyncio.sleep(chance.uniform(0.02, 0.3))
             self.over.append(mail)
-            if self.is_told_to_end:
+            if self._is_told_to_end:
                 return
             if self._habits.pause:
                 await asyncio.sleep(chance.expovariate(1 / self._habits.pause))

@@ -102,7 +102,8 @@ async def campaign(folder: Path, messages: int, seconds: float, seed: int) -> li
         mails = write_mails(messages, random.Random(seed + 1))
         crowd = Crowd(gateway.doors, certificates, mails, HABITS, seed)
         sending = asyncio.ensure_future(crowd.run())
-        kills = await breakages(gateway, hop, crowd, sending, messages, began + seconds)
+        asyncio.get_running_loop().call_later(seconds, crowd.end)
+        kills = await breakages(gateway, hop, crowd, sending, messages)
         await sending
         took = time.monotonic() - began
         await asyncio.to_thread(eventually, lambda: not gateway.status["in_progress"], 60)
@@ -162,7 +163,6 @@ async def breakages(
     crowd: Crowd,
     sending: asyncio.Future[None],
     messages: int,
-    latest: float,
 ) -> list[Kill]:
     """Break things, one after the other, spread over the run; gives the kills."""
     kills: list[Kill] = []
@@ -171,9 +171,7 @@ async def breakages(
         for part, breakage in enumerate((killed, emptied, full, vanished)):
             due = messages * (number + (part + 0.5) / 4) / rounds
             while len(crowd.over) < due and not sending.done():
-                await asyncio.sleep(0.1)
-                if time.monotonic() > latest:
-                    crowd.is_told_to_end = True
+                await asyncio.wait([sending], timeout=0.1)
             if sending.done():
                 return kills
             print(f"{len(crowd.over):>7} messages; {breakage.__name__}", file=sys.stderr)

@@ -108,7 +108,7 @@ async def campaign(
         crowd = Crowd(gateway.doors, certificates, mails, HABITS, chance.randrange(1000))
         sending = asyncio.ensure_future(crowd.run())
         kills, windows = await killing(gateway, hop, before, times, gap, chance)
-        crowd.is_told_to_end = True
+        crowd.end()
         await sending
         took = time.monotonic() - began
         await asyncio.to_thread(eventually, lambda: not gateway.status["in_progress"], 60)
