@@ -56,9 +56,20 @@ FAULTS = {
     # Bare CR, bare LF and NUL pass.
     "endings": Edit(
         "gateway/framing.py",
-        """        if block.count(b"\\n") != ends or block.count(b"\\r") != ends or b"\\0" in block:
+        """        if feeds != ends or returns != ends or b"\\0" in block:
 """,
         """        if ends < 0:
+""",
+    ),
+    # Each reload holds the event loop.
+    "hold": Edit(
+        "gateway/app.py",
+        """        self.listeners.apply(prepared.listeners, added)
+        self._apply_limits()
+""",
+        """        time.sleep(0.08)
+        self.listeners.apply(prepared.listeners, added)
+        self._apply_limits()
 """,
     ),
     # Every message is kept for ever.
