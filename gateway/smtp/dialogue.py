@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from gateway import replies
 from gateway.events import Event
+from gateway.relay.answers import without_addresses
 from gateway.relay.transaction import RelayTransaction
 from gateway.reply import Reply
 from gateway.smtp.authentication import Identity
@@ -83,11 +84,16 @@ class Dialogue:
         detail: dict[str, object] | None = None,
     ) -> None:
         """Record and queue a refusal, and count it; raises `Close` when there were too many."""
-        self.emit(kind, tag=reply.tag, domain=domain, detail={"reply": str(reply)} | (detail or {}))
+        shown = {"reply": self.shown(reply)} | (detail or {})
+        self.emit(kind, tag=reply.tag, domain=domain, detail=shown)
         self.say(reply, self.transaction.ref if self.transaction else "")
         self.errors += 1
         if self.errors >= self.snapshot.errors:
             self.dismiss(replies.TOO_MANY_ERRORS)
+
+    def shown(self, reply: Reply) -> str:
+        """`reply` for the journal: without the addresses in it, unless they may be recorded."""
+        return str(reply) if self.snapshot.records_addresses else without_addresses(str(reply))
 
     def dismiss(self, reply: Reply) -> NoReturn:
         """Record and queue the session's last reply; raises `Close`."""

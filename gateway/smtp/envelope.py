@@ -290,8 +290,7 @@ def _refused_recipient(
         if d.over_limit > 1:
             # One record says it for all: a list of thousands must not wash the journal away.
             return reply.encode(ref, d.snapshot.link)
-    shown = str(reply) if hop is None else without_addresses(str(reply))
-    detail: dict[str, object] = {"n": number, "reply": shown}
+    detail: dict[str, object] = {"n": number, "reply": d.shown(reply)}
     if recipient is not None:
         detail["key"] = recipient.standing.key.hex()
     if ruling is not None:
