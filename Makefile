@@ -12,7 +12,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench faults kill hostile soak packages clean
+.PHONY: help run test check fmt bench faults kill hostile soak load packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ hostile: $(INSTALLED) ## the hostile-input table row by row, then two million fu
 
 soak: $(INSTALLED) packages ## an hour at half speed: memory, descriptors and tasks stay flat
 	@$(BIN)/python -m tests.campaigns.soak
+
+load: $(INSTALLED) packages ## a big import, 100 messages of 25 MB, 500 slow clients: others do not notice
+	@$(BIN)/python -m tests.campaigns.load_lag
+	@$(BIN)/python -m tests.campaigns.load_memory
+	@$(BIN)/python -m tests.campaigns.load_slow
 
 packages: ## install the programs the tests need, if any are missing
 	@tests/e2e/install-packages

@@ -26,7 +26,17 @@ from tests.campaigns.broken import FAULTS, in_use
 from tests.campaigns.stage import NAMES, Stage, tenant
 from tests.campaigns.traffic import Tally, Traffic
 from tests.campaigns.trail import Trail
-from tests.campaigns.vitals import MIB, Trend, Vitals, judge, late, loop_lag, take_both
+from tests.campaigns.vitals import (
+    MIB,
+    Trend,
+    Vitals,
+    judge,
+    late,
+    loop_lag,
+    percentile,
+    say,
+    take_both,
+)
 from tests.e2e.gateway import write_private
 
 CALLERS = 4
@@ -314,16 +324,6 @@ class Soak:
             for process, (beats, over, worst) in self._lag.items()
         ]
         return "\n".join(rows)
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """That percentile; 0 when there is nothing."""
-    return statistics.quantiles(values, n=100)[percent - 1] if len(values) > 1 else 0.0
-
-
-def say(text: str) -> None:
-    """Tell whoever waits."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

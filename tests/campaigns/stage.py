@@ -83,8 +83,12 @@ class Sink:
 class Stage:
     """A gateway before a sink; a context manager. `house` reaches its processes."""
 
-    def __init__(self, gateway: Mapping[str, Any] | None = None) -> None:
-        """`gateway` are keys of the gateway file."""
+    def __init__(
+        self,
+        gateway: Mapping[str, Any] | None = None,
+        more: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`gateway` are keys of the gateway file, `more` further tenants."""
         pin(0, OTHER_CORE)
         self._folder = tempfile.TemporaryDirectory(prefix="consentry-campaign-")
         self.folder = Path(self._folder.name)
@@ -94,7 +98,7 @@ class Stage:
             self.sink.port,
             trusted=None,
             gateway={**(gateway or {})},
-            tenants={name: tenant(name) for name in NAMES},
+            tenants={**{name: tenant(name) for name in NAMES}, **(more or {})},
         )
         self.house = Served(self.folder / "house", settings, self.certificates)
 

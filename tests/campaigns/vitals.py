@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 import statistics
+import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,9 +115,8 @@ def judge(process: str, samples: Sequence[Vitals], warm_up: float) -> list[Trend
     quarter = max(1, len(settled) // 4)
     trends = []
     for bound in BOUNDS:
-        read: Callable[[Vitals], float] = lambda one, bound=bound: getattr(one, bound.name)  # noqa: E731
-        first = statistics.median(map(read, settled[:quarter]))
-        last = statistics.median(map(read, settled[-quarter:]))
+        first = statistics.median(getattr(one, bound.name) for one in settled[:quarter])
+        last = statistics.median(getattr(one, bound.name) for one in settled[-quarter:])
         most = first + max(bound.share * first, bound.more)
         trends.append(
             Trend(process, bound.name, first / bound.unit, last / bound.unit, most / bound.unit)
@@ -140,3 +140,13 @@ def late(before: Mapping[float, float], after: Mapping[float, float]) -> tuple[i
     total = beats[float("inf")]
     worst = next((edge for edge, count in beats.items() if count == total), float("inf"))
     return int(total), int(total - beats[BEAT_LIMIT]), worst
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """That percentile; 0 when there is nothing."""
+    return statistics.quantiles(values, n=100)[percent - 1] if len(values) > 1 else 0.0
+
+
+def say(text: str) -> None:
+    """Tell whoever waits."""
+    print(text, file=sys.stderr, flush=True)
