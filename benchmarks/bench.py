@@ -87,8 +87,8 @@ def measure(seconds: float, quick: bool) -> Report:
     loads = {name: LOADS[name] for name in list(LOADS)[: 1 if quick else None]}
     with folder() as place:
         say("does the gateway sign and stamp?")
-        with Sink() as next_hop, house(place, next_hop.port) as running:
-            raw = one_message(running.plain, LOGINS, next_hop)
+        with Sink() as recorder, house(place, recorder.port) as running:
+            raw = one_message(running.plain, LOGINS, recorder)
             check_signature("the gateway", raw)
             if b"\r\nList-Unsubscribe-Post: " not in raw:
                 raise RunFailed("the gateway stamped no unsubscribe pair")

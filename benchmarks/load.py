@@ -22,7 +22,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
+from typing import cast
 
 import uvloop
 
@@ -88,7 +90,7 @@ class Session(asyncio.Protocol):
         self._next: Callable[[], None] = self.greet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\r\n")
@@ -227,7 +229,7 @@ async def keep_connected(port: int, senders: list[Sender]) -> Callable[[Run], No
     loop = asyncio.get_running_loop()
     sessions = []
     for sender in senders:
-        _, session = await loop.create_connection(lambda sender=sender: Kept(sender), HOST, port)
+        _, session = await loop.create_connection(partial(Kept, sender), HOST, port)
         await session.signed_in
         sessions.append(session)
 

@@ -150,14 +150,15 @@ def loader(load: Load, port: int, domains: Sequence[str], logins: Sequence[str])
     with stopping(
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        if process.stdout.readline() != "ready\n":
+        commands, answers = process.stdin, process.stdout
+        assert commands is not None
+        assert answers is not None
+        if answers.readline() != "ready\n":
             raise RunFailed("the load generator could not sign in")
 
         def run(seconds: float) -> Result:
-            print(seconds, file=process.stdin, flush=True)
-            answer = json.loads(process.stdout.readline() or '{"refusal": "the loader died"}')
+            print(seconds, file=commands, flush=True)
+            answer = json.loads(answers.readline() or '{"refusal": "the loader died"}')
             if refusal := answer.pop("refusal"):
                 raise RunFailed(refusal)
             return Result(**answer)

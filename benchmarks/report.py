@@ -136,7 +136,7 @@ def as_text(report: Report, with_functions: bool) -> str:
         "\n".join(_parts(report)),
     ]
     if with_functions:
-        blocks += [_functions(load, shares) for load, shares in report.shares.items()]
+        blocks += [_functions(report, load, shares) for load, shares in report.shares.items()]
     blocks += ["\n".join(_targets(report)), "\n".join(f"skipped: {s}" for s in report.skipped)]
     return "\n\n".join(block for block in blocks if block)
 
@@ -194,9 +194,14 @@ def _parts(report: Report) -> Iterator[str]:
             yield f"  {part:26}" + "".join(cells)
 
 
-def _functions(load: str, shares: Shares) -> str:
-    lines = [f"  {share:5.1%}  {name}" for name, share in shares.functions.items()]
-    return "\n".join([f"Costliest functions, {load}", *lines])
+def _functions(report: Report, load: str, shares: Shares) -> str:
+    row = report.find("gateway", load)
+    cpu = row.median(lambda run: run.cpu_us) if row else 0.0
+    lines = []
+    for title, functions in (("by themselves", shares.functions), ("whole", shares.whole)):
+        lines.append(f"Costliest functions, {title}; {load}: us and share")
+        lines += [f"{part * cpu:6.0f}{part:7.1%}  {name}" for name, part in functions.items()]
+    return "\n".join(lines)
 
 
 def _targets(report: Report) -> Iterator[str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.processes import Run
 
 SAMPLES_A_SECOND = 500
-TOP = 30
+TOP, TOP_WHOLE = 30, 60
 PROJECT = Path(__file__).parent.parent
 SIGNING = "RSA signature"
 CALLS = (
@@ -40,10 +40,12 @@ _FRAME = re.compile(r"^(.*) \((.*):(\d+)\)$")
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Parts of the CPU time, the largest first: of packages, and of single functions."""
+    """Parts of the CPU time, the largest first: of packages and kinds of calls, of single functions
+    of ours with what they call outside, and of the same with all that they call."""
 
     parts: dict[str, float]
     functions: dict[str, float]
+    whole: dict[str, float]
 
 
 def shares(run: Run, pid: int, seconds: float, folder: Path) -> Shares:
@@ -66,18 +68,23 @@ def group(stacks: str) -> Shares:
     """Shares of stacks in py-spy's raw format: frames from outermost to innermost, a count."""
     parts: Counter[str] = Counter()
     functions: Counter[str] = Counter()
+    whole: Counter[str] = Counter()
     for line in stacks.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = [found for frame in stack.split(";")[::-1] if (found := _FRAME.match(frame))]
         if part := _part(frames):
+            own = [f"{frame[1]} ({path})" for frame in frames if (path := _own(frame))]
             parts[part] += int(count)
-            functions[_function(frames)] += int(count)
+            functions[own[0] if own else "none of ours"] += int(count)
+            whole.update(dict.fromkeys(own, int(count)))
     total = parts.total()
     if not parts[SIGNING]:
         raise RuntimeError("no sample is within a signature: was the line that makes it changed?")
     return Shares(
-        {name: count / total for name, count in parts.most_common()},
-        {name: count / total for name, count in functions.most_common(TOP)},
+        *(
+            {name: count / total for name, count in counter.most_common(limit)}
+            for counter, limit in ((parts, None), (functions, TOP), (whole, TOP_WHOLE))
+        )
     )
 
 
@@ -95,14 +102,6 @@ def _part(frames: list[re.Match[str]]) -> str:
         return LOOP[1]
     depth = 2 if own.parts[0] == "gateway" else 1
     return "/".join(own.parts[:depth]).removesuffix(".py")
-
-
-def _function(frames: list[re.Match[str]]) -> str:
-    """The innermost function of ours, with all that it calls outside."""
-    for frame in frames:
-        if own := _own(frame):
-            return f"{frame[1]} ({own})"
-    return "none of ours"
 
 
 def _own(frame: re.Match[str]) -> Path | None:

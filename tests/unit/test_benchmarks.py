@@ -63,6 +63,7 @@ def test_samples_are_grouped() -> None:
     found = group(stacks)
     assert found.parts == {SIGNING: 0.4, "gateway/message": 0.3, "policies": 0.2, LOOP[1]: 0.1}
     assert found.functions["fields (gateway/message/dkim.py)"] == 0.3
+    assert found.whole["fields (gateway/message/dkim.py)"] == 0.7
 
 
 def test_samples_without_a_signature_are_refused() -> None:
