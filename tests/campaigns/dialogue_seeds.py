@@ -56,6 +56,8 @@ _OWN = (
     b"GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n",
 )  # fmt: skip
 
+COMPLETE = (*_OWN[:4], _OWN[8], _OWN[12])
+"""Those in which a message is taken."""
 WORDS = (
     *(b"EHLO ", b"HELO ", b"STARTTLS\r\n", b"AUTH PLAIN ", b"AUTH LOGIN\r\n", b"AUTH CRAM-MD5\r\n"),
     *(b"MAIL FROM:", b"RCPT TO:", b"DATA\r\n", b"RSET\r\n", b"NOOP\r\n", b"VRFY ", b"HELP\r\n"),

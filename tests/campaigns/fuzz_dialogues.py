@@ -44,6 +44,10 @@ def generate(random: Random) -> bytes:
         octets = random.choice(fuzz_relay.SEEDS)
         return head + mutate(random, octets, fuzz_relay.WORDS, fuzz_relay.SEEDS)
     octets = random.choice(DIALOGUES)
+    if kind == SESSION and random.random() < 0.5:
+        # One that goes to the end, on the listener it is for: else few would get there.
+        octets = random.choice(dialogue_seeds.COMPLETE)
+        head = bytes([kind, head[1] & 0xFC | (b"STARTTLS" in octets)])
     if kind == PROXY:
         octets = random.choice(dialogue_seeds.PROXY_HEADERS) + octets[:40]
     octets = mutate(random, octets, dialogue_seeds.WORDS, DIALOGUES)
