@@ -52,7 +52,7 @@ LOADS = {
 COMPARED = ("4 KiB, 20 connections", "100 KiB, 20 connections")
 RUNS = 3
 WARM_UP = 1.0
-SAMPLED_SECONDS = 8.0
+SAMPLED_SECONDS = 15.0
 DRAIN_SECONDS = 120.0
 SIGNATURE = 344
 """Characters of an RSA-2048 signature in Base64."""
