@@ -8,26 +8,21 @@ their own (a next hop in trouble, tight limits) name it; it is started when firs
 from __future__ import annotations
 
 import base64
-import html
 import smtplib
 import socket
 import ssl
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 
 import pytest
-from typer.testing import CliRunner
 
-from gateway.cli import app
-from gateway.replies import BY_TAG
 from tests.e2e.certificates import HOST, Certificates
 from tests.e2e.gateway import PASSWORD, Gateway, Settings, acme, customer
 from tests.e2e.ports import LOOPBACK, free_port
+from tests.e2e.reply_rows import check
 from tests.e2e.sink import Sink
-from tests.e2e.swaks import refusals, swaks
+from tests.e2e.swaks import swaks
 from tests.e2e.troubled_hop import TroubledHop
 
 LIST = "acme/weekly"
@@ -252,23 +247,4 @@ def test_row(
     gateway = houses(house)
     with before(gateway):
         transcript = swaks(gateway, tls, *arguments, **options)
-    found = [one for one in refusals(transcript) if one.tag == shown[2]]
-    assert found, transcript + gateway.log
-    refusal = found[-1]
-    assert (refusal.code, refusal.enhanced, refusal.tag) == shown
-    assert refusal.link == f"http://{HOST}:{gateway.web}/replies/{refusal.tag}"
-    with urllib.request.urlopen(refusal.link, timeout=10) as page:
-        assert BY_TAG[refusal.tag].explanation in html.unescape(page.read().decode())
-    assert refusal.tag in explain(gateway, refusal.ref, refusal.tag)
-
-
-def explain(gateway: Gateway, ref: str, tag: str) -> str:
-    """What `consentry explain` says, once the tag's event has reached the journal (in 50 ms)."""
-    deadline = time.monotonic() + 5
-    while True:
-        told = CliRunner(env={"NO_COLOR": "1", "COLUMNS": "200"}).invoke(
-            app, ["explain", ref, "--config", str(gateway.config)]
-        )
-        if told.exit_code == 0 and tag in told.output:
-            return told.output
-        assert time.monotonic() < deadline, told.output
+    check(gateway, transcript, shown)
