@@ -30,7 +30,6 @@ from gateway.message.received import Message
 from gateway.message.stamp import Stamped, StampPlan, stamp
 from gateway.message.unsubscribe_fields import unsubscribe_fields
 from gateway.metrics import Metrics
-from gateway.pipeline import Ruling
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
 from gateway.relay.outcome import State
@@ -254,10 +253,9 @@ class Delivery:
             job.trail["confirm"] = ruling.trail
             if ruling.reply is None:
                 return job.copies
-            fits = _fits(ruling)
-            if not 0 < fits < job.copies:
+            if not 0 < ruling.fits < job.copies:
                 raise _Refused(ruling.reply)
-            job.copies = fits
+            job.copies = ruling.fits
 
     def _header(
         self, job: _Job, signatures: Signatures, stamped: Stamped, recipient: Recipient
@@ -380,12 +378,3 @@ class Delivery:
                 entry["address"] = recipient.address.text
             listed.append(entry)
         return listed
-
-
-def _fits(ruling: Ruling) -> int:
-    """How many copies the byte limit takes at once, when it can never take them all."""
-    for entry in ruling.trail:
-        inputs = entry["inputs"]
-        if isinstance(inputs, dict) and isinstance(fits := inputs.get("fits"), int):
-            return fits
-    return 0

@@ -35,10 +35,14 @@ Alarm = Callable[[str, str], None]
 
 
 class Ruling(NamedTuple):
-    """What the policies of one stage came to; `reply` is None when none objects."""
+    """What the policies of one stage came to; `reply` is None when none objects.
+
+    When one objects to that many copies, `fits` is how many may go all the same.
+    """
 
     reply: Reply | None
     trail: Trail
+    fits: int = 0
 
 
 class _Step:
@@ -72,10 +76,11 @@ def _entry(policy: str, verdict: Verdict, observed: bool = False) -> dict[str, o
 class _Case:
     """The combination for one subject: a transaction, a recipient or a message."""
 
-    __slots__ = ("ended", "reply", "trail")
+    __slots__ = ("ended", "fits", "reply", "trail")
 
     def __init__(self) -> None:
         self.reply: Reply | None = None
+        self.fits = 0
         self.ended = False
         self.trail: Trail = []
 
@@ -85,9 +90,9 @@ class _Case:
         if verdict.decision is Decision.ACCEPT or step.observed:
             return
         if verdict.decision is Decision.REJECT or step.claims:
-            self.reply, self.ended = verdict.reply, True
+            self.reply, self.fits, self.ended = verdict.reply, verdict.fits, True
         elif self.reply is None:
-            self.reply = verdict.reply
+            self.reply, self.fits = verdict.reply, verdict.fits
 
     def concerns(self, step: _Step) -> bool:
         """Whether the policy is still to be asked about it."""
@@ -173,7 +178,7 @@ class Pipeline:
                 except Exception as error:
                     verdict = self._failed(step, error)
                 case.hear(step, verdict)
-        return Ruling(case.reply, case.trail)
+        return Ruling(case.reply, case.trail, case.fits)
 
     async def _judge_group(self, t: Transaction, group: Sequence[Recipient]) -> list[_Case]:
         """The same for each of a group of recipients, about whom every policy is asked at once."""

@@ -8,6 +8,7 @@ goes out: only then the octets are known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gateway import replies
 from gateway.message.header import HeaderView
@@ -98,7 +99,7 @@ class BytesPolicy:
         fits = shortage.limit // octets_per_copy
         if shortage.free_at is None and fits:
             # Never all at once, but so many of them: the rest can go another day.
-            return _too_many(shortage, t.now + DAY, fits=fits)
+            return replace(_too_many(shortage, t.now + DAY), fits=fits)
         return _refusal(shortage, octets_per_copy)
 
     async def _reserve(self, t: Transaction, octets: int) -> Shortage | None:
@@ -152,11 +153,11 @@ def _too_big(size: int, limit: int) -> Verdict:
     return refuse(replies.TOO_BIG.fill(size=size, limit=limit), "too big", size=size, limit=limit)
 
 
-def _too_many(shortage: Shortage, free_at: float, **more: int) -> Verdict:
+def _too_many(shortage: Shortage, free_at: float) -> Verdict:
     used, limit = shortage.used, shortage.limit
     reply = replies.BYTES.fill(used=used, limit=limit, time=utc(free_at))
     reason = "the daily bytes are used"
-    return refuse(reply, reason, used=used, limit=limit, free_at=free_at, **more)
+    return refuse(reply, reason, used=used, limit=limit, free_at=free_at)
 
 
 def _refusal(shortage: Shortage, octets: int) -> Verdict:

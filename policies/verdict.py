@@ -23,12 +23,16 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One policy's answer. `inputs` are the values it judged by, small and JSON-able."""
+    """One policy's answer. `inputs` are the values it judged by, small and JSON-able.
+
+    A refusal in `confirm` may say how many of the copies can go all the same: `fits`.
+    """
 
     decision: Decision
     reply: Reply | None = None
     reason: str = ""
     inputs: Mapping[str, object] = field(default_factory=dict)
+    fits: int = 0
 
     def __post_init__(self) -> None:
         if self.decision is Decision.ACCEPT:
