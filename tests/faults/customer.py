@@ -47,6 +47,8 @@ class Customer:
         self, port: int, *, tls: Certificates | None = None, seconds: float = 20.0
     ) -> None:
         self.socket: socket.socket = socket.create_connection((LOOPBACK, port), timeout=seconds)
+        # Each `send` is a segment of its own, at once.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         if tls is not None:
             self._wrap(tls)

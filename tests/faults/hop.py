@@ -170,6 +170,8 @@ class _Talk:
     def __init__(self, hop: Hop, connection: socket.socket) -> None:
         self._hop = hop
         self._socket = connection
+        # Replies to a pipelined group come as fast as any server's.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._number = hop.opened(connection)
         self._buffer = b""
         self._sender: str | None = None

@@ -28,7 +28,9 @@ SHORT = 1.5
 
 
 @contextmanager
-def impatient_house(hop: Hop, certificates: Certificates, folder: Path) -> Iterator[Inside]:
+def impatient_house(
+    hop: Hop, certificates: Certificates, folder: Path, message_bytes: int = 25 * 2**20
+) -> Iterator[Inside]:
     """A gateway in front of `hop` that gives up on anything after `SHORT` seconds."""
     settings = Settings(
         hop.port,
@@ -37,10 +39,10 @@ def impatient_house(hop: Hop, certificates: Certificates, folder: Path) -> Itera
                 "idle_seconds": SHORT,
                 "memory_bytes": MEMORY,
                 "per_address": 130,
-                "errors": 200,
+                "errors": 100_000,
                 "refusals_per_hour": 10**9,
             },
-            "limits": {"batches": 200},
+            "limits": {"batches": 200, "message_bytes": message_bytes},
             "next_hops": [
                 {"name": "main", "host": LOOPBACK, "port": hop.port, "max_connections": 50}
             ],

@@ -1,5 +1,6 @@
 """Lines and message data, however the octets are cut into segments."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -79,6 +80,24 @@ def test_nothing_but_crlf_dot_crlf_ends_the_data(end):
     reader.feed(b"\r\n.\r\n")
     assert reader.done
     assert reader.flaw is Flaw.BARE_LINE_ENDING
+
+
+@pytest.mark.parametrize(
+    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"\r\n\0.\r\n", None]
+)
+def test_the_edge_of_a_block_is_no_hiding_place(end):
+    """Wherever a block is handed on, look-alikes around it are seen and the real end is found."""
+    for shift in range(8):
+        start = (b"x" * 70 + b"\r\n") * (BLOCK // 72 - 1)
+        start += b"y" * (BLOCK - len(start) - shift)
+        content = start + (end or b"\r\n...\r\n")
+        for cut_at in range(len(start) - 1, len(content)):
+            wire = content + b"\r\n.\r\nQUIT\r\n"
+            reader, taken = read(cut(wire, [cut_at, BLOCK]))
+            assert reader.done
+            assert reader.rest == b"QUIT\r\n"
+            assert reader.flaw is (Flaw.BARE_LINE_ENDING if end else None)
+            assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", taken)
 
 
 @pytest.mark.parametrize(

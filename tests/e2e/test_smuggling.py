@@ -1,0 +1,100 @@
+"""A Postfix that accepts bare newlines stands behind the gateway: no end of data that is none ever
+gives it a second message, whatever the segments it comes in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.certificates import Certificates
+from tests.e2e.conftest import READERS
+from tests.e2e.gateway import Gateway, Settings
+from tests.e2e.postfix import Postfix
+from tests.faults.customer import ANNA, Customer, message, new_id
+from tests.faults.smuggling import ENDS, LIMIT, MARK, hidden, smuggle, splits
+
+BERT = "bert@inbox.test"
+LENIENT = "smtpd_forbid_bare_newline = no\nin_flow_delay = 0"
+"""LF is as good as CRLF, and a hundred transactions that come to nothing slow nobody down."""
+
+
+@pytest.fixture(scope="module")
+def lenient() -> Iterator[Postfix]:
+    """A Postfix that takes LF for CRLF."""
+    with Postfix(READERS, settings=LENIENT) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def house(
+    lenient: Postfix, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway in front of it that forgives any number of refused commands."""
+    settings = Settings(
+        lenient.port,
+        gateway={"session": {"errors": 100_000}, "limits": {"message_bytes": LIMIT}},
+    )
+    with Gateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
+        yield running
+
+
+def queued(postfix: Postfix) -> int:
+    """Messages that this Postfix has ever put in its queue."""
+    return len(re.findall(r"qmgr\[\d+\]: \w+: from=<[^>]*>, .*queue active", postfix.log))
+
+
+def nothing_but_a_last_message(house: Gateway, postfix: Postfix, before: int) -> None:
+    """One more message passes and arrives, and nothing else was queued since."""
+    unique = new_id()
+    with Customer(house.open) as last:
+        last.hello()
+        assert last.deliver(message(unique)).code == 250
+    (arrived,) = postfix.take(ANNA)
+    assert unique.encode() in arrived
+    assert queued(postfix) == before + 1
+    assert not list((postfix.folder / "mail").glob(f"{BERT}/new/*"))
+
+
+def test_this_postfix_takes_the_bait(lenient: Postfix) -> None:
+    """Told so directly, it makes two messages of one: what the tests below look for can happen."""
+    with Customer(lenient.port) as customer:
+        customer.hello()
+        customer.envelope(ANNA)
+        customer.send(message(new_id()) + b"end?\n.\n" + hidden(BERT) + b".\r\n")
+        assert [customer.answer().code for _ in range(5)] == [250, 250, 250, 354, 250]
+    (evil,) = lenient.take(BERT)
+    assert MARK in evil
+    lenient.take(ANNA)
+
+
+@pytest.mark.parametrize("is_big", [False, True], ids=["within the limit", "over it"])
+def test_no_look_alike_gives_a_second_message(
+    is_big: bool, house: Gateway, lenient: Postfix
+) -> None:
+    """All mixtures of CR, LF, NUL and a dot, in whatever segments: refused, and nothing arrives."""
+    before = queued(lenient)
+    with Customer(house.open) as smuggler:
+        smuggler.hello()
+        for end in ENDS:
+            for segments in splits(end, is_big=is_big):
+                answer = smuggle(smuggler, segments)
+                assert answer.tag == ("TOO-BIG" if is_big else "BAD-MESSAGE"), (end, answer)
+        assert smuggler.ask("NOOP").code == 250
+    nothing_but_a_last_message(house, lenient, before)
+
+
+@pytest.mark.parametrize("size", ["{}", "{} LAST"])
+def test_no_chunk_gives_a_message(size: str, house: Gateway, lenient: Postfix) -> None:
+    """BDAT is not offered; what hides in its chunk is no command."""
+    before = queued(lenient)
+    chunk = b"x\n.\r\n" + hidden() + b".\r\n"
+    with Customer(house.open) as smuggler:
+        smuggler.hello()
+        smuggler.ask("MAIL FROM:<news@acme.test>", f"RCPT TO:<{ANNA}>")
+        command = f"BDAT {size.format(len(chunk))}\r\n".encode()
+        smuggler.send(command + chunk + b"NOOP\r\nQUIT\r\n")
+        assert [smuggler.answer().code for _ in range(3)] == [502, 250, 221]
+    nothing_but_a_last_message(house, lenient, before)
