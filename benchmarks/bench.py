@@ -47,7 +47,7 @@ LOADS = {
     "4 KiB, 1 connection": Load(sessions=1),
     "100 KiB, 20 connections": Load(size=102_400),
     "100 KiB, 1 connection": Load(size=102_400, sessions=1),
-    "4 KiB, connect + TLS + AUTH each": Load(fresh=True),
+    "4 KiB, TLS and AUTH each time": Load(fresh=True),
 }
 COMPARED = ("4 KiB, 20 connections", "100 KiB, 20 connections")
 RUNS = 3

@@ -182,16 +182,18 @@ def _parts(report: Report) -> Iterator[str]:
         return
     yield "CPU time per message by part, from a sampled run: us and share"
     loads = list(report.shares)
-    yield f"{'':28}" + "".join(f"{load.replace(' connections', ''):>34}" for load in loads)
+    widths = [max(len(load) + 2, 17) for load in loads]
+    heads = (f"{load:>{width}}" for load, width in zip(loads, widths, strict=True))
+    yield f"{'':28}" + "".join(heads)
     for part in report.shares[loads[0]].parts:
-        cells = []
-        for load in loads:
+        cells = ""
+        for load, width in zip(loads, widths, strict=True):
             share = report.shares[load].parts.get(part, 0.0)
             row = report.find("gateway", load)
             spent = share * row.median(lambda run: run.cpu_us) if row else 0.0
-            cells.append(f"{spent:27,.0f}{share:7.1%}")
+            cells += f"{spent:{width - 7},.0f}{share:7.1%}"
         if any(report.shares[load].parts.get(part, 0) >= SMALLEST_SHARE for load in loads):
-            yield f"  {part:26}" + "".join(cells)
+            yield f"  {part:26}{cells}"
 
 
 def _functions(report: Report, load: str, shares: Shares) -> str:
