@@ -18,19 +18,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from gateway.events import Event
 from gateway.replies import BY_TAG
-from gateway.tally import Count, Counters, Histograms
 from gateway.words import Stage
 
 MAX_CHILDREN = 200
 HEARTBEAT = 0.01
 """Seconds between two looks at how late the loop is: what holds it for longer is seen."""
+
+# The `_created` series would double the counters' lines; the library has no types for this call.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Kind(StrEnum):
@@ -174,17 +176,18 @@ class _Counters:
     """The children of one labelled counter, found by one dict look-up each."""
 
     def __init__(self, declared: Declared, registry: CollectorRegistry) -> None:
-        self._family = Counters(declared.full_name, declared.help, declared.labels, registry)
-        self._children: dict[tuple[str, ...], Count] = {}
+        self._metric = Counter(
+            declared.full_name, declared.help, declared.labels, registry=registry
+        )
+        self._children: dict[tuple[str, ...], Counter] = {}
         self._other = ("other",) * len(declared.labels)
 
-    def __call__(self, *values: str) -> Count:
+    def __call__(self, *values: str) -> Counter:
         child = self._children.get(values)
         if child is None:
-            shown = values if len(self._family) < MAX_CHILDREN else self._other
-            child = self._family.labels(*shown)
-            if len(self._children) < MAX_CHILDREN:
-                self._children[values] = child
+            if len(self._children) >= MAX_CHILDREN:
+                values = self._other
+            child = self._children[values] = self._metric.labels(*values)
         return child
 
 
@@ -216,7 +219,7 @@ class ProcessMetrics:
     def __init__(self, process: str) -> None:
         self.registry = CollectorRegistry()
         self._process = process
-        self.loop_lag = _histograms(LOOP_LAG, self.registry).labels(process)
+        self.loop_lag = _histogram(LOOP_LAG, self.registry).labels(process)
         """Observes seconds; see `heartbeat`."""
         started = time.time()
         self.watch(CPU_SECONDS, lambda: {(process,): time.process_time()})
@@ -259,10 +262,10 @@ class Metrics(ProcessMetrics):
         super().__init__("smtp")
         registry = self.registry
         self.sessions_opened = _counter(SESSIONS_TOTAL, registry)
-        self.look_up_seconds = _histograms(LOOK_UP_SECONDS, registry).labels()
-        by_stage = _histograms(POLICY_SECONDS, registry)
+        self.look_up_seconds = _histogram(LOOK_UP_SECONDS, registry)
+        by_stage = _histogram(POLICY_SECONDS, registry)
         self.policy_seconds = {stage: by_stage.labels(stage) for stage in Stage}
-        self._relay_seconds = _histograms(RELAY_SECONDS, registry).labels()
+        self._relay_seconds = _histogram(RELAY_SECONDS, registry)
         self._bytes = _counter(BYTES, registry)
         self._blocked = _counter(BLOCKED, registry)
         self._sign_ins = _Counters(SIGN_INS, registry)
@@ -322,13 +325,9 @@ class Metrics(ProcessMetrics):
 
 
 async def heartbeat(observe: Callable[[float], None]) -> None:
-    """For ever: every 10 ms, tell `observe` how many seconds late the loop was.
-
-    The loop's own time stands still while callbacks run; what they took shows on the real clock.
-    """
-    loop = asyncio.get_running_loop()
+    """For ever: every 10 ms, tell `observe` how many seconds late the loop was."""
     while True:
-        due = loop.time() + HEARTBEAT
+        due = time.monotonic() + HEARTBEAT
         await asyncio.sleep(HEARTBEAT)
         observe(max(0.0, time.monotonic() - due))
 
@@ -371,13 +370,17 @@ def document() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _counter(declared: Declared, registry: CollectorRegistry) -> Count:
-    return Counters(declared.full_name, declared.help, (), registry).labels()
+def _counter(declared: Declared, registry: CollectorRegistry) -> Counter:
+    return Counter(declared.full_name, declared.help, registry=registry)
 
 
-def _histograms(declared: Declared, registry: CollectorRegistry) -> Histograms:
-    return Histograms(
-        declared.full_name, declared.help, declared.labels, registry, declared.buckets
+def _histogram(declared: Declared, registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        declared.full_name,
+        declared.help,
+        declared.labels,
+        buckets=declared.buckets,
+        registry=registry,
     )
 
 

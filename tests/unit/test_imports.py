@@ -20,8 +20,7 @@ DIAGRAM = """
     gateway.enforcement  gateway.pipeline  gateway.jobs  gateway.checkpoint  gateway.background
     gateway.records  gateway.state  gateway.ledger  gateway.relay
     gateway.config  gateway.presets  gateway.control  gateway.journal_reader  gateway.journal
-    gateway.explanation  gateway.metrics  gateway.tally  gateway.reference  gateway.refs
-    gateway.events
+    gateway.explanation  gateway.metrics  gateway.reference  gateway.refs  gateway.events
     policies  suppression
     gateway.message  gateway.framing  gateway.replies  gateway.reply  gateway.words  gateway.errors
 """
