@@ -51,7 +51,7 @@ class Customer:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         if tls is not None:
-            self._wrap(tls)
+            self.handshake(tls)
 
     def __enter__(self) -> Customer:
         self.greeting = self.answer()
@@ -97,10 +97,11 @@ class Customer:
 
     def start_tls(self, certificates: Certificates) -> Answer:
         """Do the TLS handshake that STARTTLS was answered 220 for, and say EHLO."""
-        self._wrap(certificates)
+        self.handshake(certificates)
         return self.hello()
 
-    def _wrap(self, certificates: Certificates) -> None:
+    def handshake(self, certificates: Certificates) -> None:
+        """Do a TLS handshake now."""
         context = ssl.create_default_context(cafile=certificates.authority)
         self.socket = context.wrap_socket(self.socket, server_hostname=HOST)
 
