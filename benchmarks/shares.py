@@ -25,6 +25,7 @@ from benchmarks.processes import Run
 SAMPLES_A_SECOND = 100
 TOP, TOP_WHOLE = 30, 60
 PROJECT = Path(__file__).parent.parent
+PACKAGES = ("gateway", "policies", "suppression")
 SIGNING = "RSA signature"
 CALLS = (
     (re.compile(r"queue\.get\("), ""),  # a thread without work
@@ -106,6 +107,9 @@ def _part(frames: list[re.Match[str]]) -> str:
 
 
 def _own(frame: re.Match[str]) -> Path | None:
-    """The frame's file within the project, None for a file elsewhere."""
+    """The frame's file within our packages, None for a file elsewhere, such as `.venv`."""
     path = Path(frame[2])
-    return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else None
+    if not path.is_relative_to(PROJECT):
+        return None
+    own = path.relative_to(PROJECT)
+    return own if own.parts[0] in PACKAGES else None
