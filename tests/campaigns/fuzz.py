@@ -59,7 +59,8 @@ class Run:
         self.broken: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.memory: dict[str, float] = {}
-        self.slowest, self.slowest_octets = 0.0, 0
+        self.slowest, self.dearest = 0.0, 0.0
+        """Seconds by the clock, and seconds of CPU time, of the worst inputs."""
         self._target = target
 
     def feed(self, data: bytes, stall: float = STALL) -> None:
@@ -68,17 +69,18 @@ class Run:
         if took > stall:  # measured again: on a busy machine it may have been somebody else's
             took = min(took, self._time(data))
         if took > self.slowest:
-            self.slowest, self.slowest_octets = took, len(data)
+            self.slowest = took
         if took > stall:
             self._note("no input stalls", f"{took:.1f} s", data)
 
     def _time(self, data: bytes) -> float:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         try:
             self._target.one_input(data)
         except Exception as fault:
             name = getattr(fault, "name", "") or f"nothing unexpected is raised ({fault!r:.80})"
             self._note(name, fault, data)
+        self.dearest = max(self.dearest, time.process_time() - worked)
         return time.perf_counter() - began
 
     def measure(self, mark: str) -> None:
@@ -98,7 +100,7 @@ def run(target: ModuleType, count: int, seed: int, seconds: float) -> dict[str, 
     for data in target.seeds():
         made.feed(data, math.inf)  # unmutated; and what is made once is made now
     target.COUNTS.clear()
-    made.slowest = 0.0
+    made.slowest = made.dearest = 0.0
     started = time.perf_counter()
     marks = {max(1, count * percent // 100): f"{percent} %" for percent in (10, 50, 100)}
     done = 0
@@ -119,7 +121,7 @@ def run(target: ModuleType, count: int, seed: int, seconds: float) -> dict[str, 
         "seconds": round(elapsed, 1),
         "inputs a second": round(done / elapsed),
         "slowest input, ms": round(made.slowest * 1000, 1),
-        "slowest input, octets": made.slowest_octets,
+        "slowest input, ms of CPU time": round(made.dearest * 1000, 1),
         "memory, MiB": made.memory,
         "memory grown since 10 %, MiB": round(growth, 1),
         **dict(sorted(target.COUNTS.items())),
