@@ -13,6 +13,7 @@ from tests.faults.customer import ANNA, Customer, new_id
 from tests.faults.hop import Hop
 from tests.faults.hostile import impatient_house, others_are_served
 from tests.faults.houses import Inside
+from tests.faults.waiting import eventually
 
 HEAD = b"From: <news@acme.test>\r\n"
 BODY = b"\r\nGood morning\r\n"
@@ -125,8 +126,8 @@ def test_a_long_command_costs_one_refusal(line: bytes, house: Inside, hop: Hop) 
         customer.hello()
         customer.send(line)
         others_are_served(house, hop)
-        (held,) = house.call(lambda: [one.engine.buffered for one in house.gateway.watch])
-        assert held <= 2050
+        (connection,) = house.call(lambda: list(house.gateway.watch))
+        eventually(lambda: house.call(lambda: connection.engine.buffered) <= 2050)
         customer.send(b"\r\nNOOP\r\n")
         assert (answer := customer.answer()).code == 500, answer
         assert customer.answer().code == 250
