@@ -4,6 +4,8 @@ refused as a whole, nothing behind it is read as a command, and the next hop is 
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Iterator
 
@@ -80,3 +82,27 @@ def test_dots_arrive_as_they_were_sent(house: Inside, hop: Hop) -> None:
         assert customer.answer().code == 250
     (kept,) = [one for one in hop.kept if unique.encode() in one.raw]
     assert kept.raw.endswith("".join(f"{one}\r\n" for one in lines).encode())
+
+
+STRANGE = 'acme\r\n{"kind": "forged"}\n\x1b[2J\x85\u2028\u202e'
+"""Line ends to one reader or another, and a terminal's commands."""
+
+
+def test_what_a_stranger_says_is_one_line(house: Inside) -> None:
+    """Neither a reply nor the journal is broken in two by what is in a login or a host name."""
+    with Customer(house.harness.submissions, tls=house.harness.certificates) as customer:
+        customer.send("EHLO evil\u2028\x85\u202e.test\r\n".encode())
+        assert customer.answer().code == 250
+        login = base64.b64encode(f"\0{STRANGE}\0guess".encode())
+        customer.send(b"AUTH PLAIN " + login + b"\r\nEHLO client.test\r\n")
+        assert (answer := customer.answer()).code == 535
+        assert answer.text.count("\n") == 1
+        assert answer.text.replace("\n", "").isprintable()
+        assert customer.answer().code == 250
+    failed = house.event("auth.failed")
+    assert "forged" in failed.detail["login"]
+    house.call(house.gateway.journal.flush)
+    (file,) = (house.harness.folder / "state/journal").glob("smtp*.jsonl")
+    kinds = [json.loads(line)["kind"] for line in file.read_bytes().split(b"\n")[:-1]]
+    assert "auth.failed" in kinds
+    assert "forged" not in kinds

@@ -1,6 +1,7 @@
 """Signing in: mechanisms, guessing, streams, and what is remembered."""
 
 import base64
+import threading
 
 import pytest
 from argon2 import PasswordHasher
@@ -154,3 +155,23 @@ async def test_a_verified_login_is_remembered_until_forgotten(authenticator, mon
     authenticator.forget()
     assert isinstance(await check(authenticator, "acme", "secret"), Identity)
     assert calls == ["wrong", "secret"]
+
+
+async def test_a_verified_login_is_remembered_for_five_minutes(authenticator, monkeypatch):
+    """Then its password is hashed again; what is kept meanwhile does not hold the password."""
+    now = [1000.0]
+    monkeypatch.setattr("gateway.smtp.authentication.time.monotonic", lambda: now[0])
+    calls = []
+
+    class Counting:
+        def verify(self, stored, password):
+            calls.append(threading.current_thread())
+            return CHEAP.verify(stored, password)
+
+    monkeypatch.setattr(authenticator, "_hasher", Counting())
+    for seconds, hashed in ((0, 1), (299, 1), (301, 2)):
+        now[0] = 1000.0 + seconds
+        assert isinstance(await check(authenticator, "acme", "secret"), Identity)
+        assert len(calls) == hashed
+    assert threading.main_thread() not in calls
+    assert b"secret" not in b"".join(authenticator._remembered)
