@@ -94,6 +94,9 @@ def reply_for(reply: HopReply) -> Reply:
         return SMTPUTF8
     if reply.code == 421:  # would mean to the customer that we close
         return refused_by_next_hop(451, reply.enhanced, reply.text)
+    if reply.code % 100 >= 60:  # no reply's second digit is above 5 (RFC 5321 section 4.2)
+        code = 550 if reply.code >= 500 else 451
+        return refused_by_next_hop(code, reply.enhanced, reply.text)
     return refused_by_next_hop(reply.code, reply.enhanced, reply.text)
 
 
