@@ -52,7 +52,7 @@ def _version_1(octets: bytes) -> ProxyHeader | None:
         raise ProxyError("PROXY line is malformed")
     try:
         client = socket.inet_ntop(family, socket.inet_pton(family, words[2].decode("ascii")))
-    except (OSError, UnicodeDecodeError) as problem:
+    except (OSError, ValueError) as problem:  # ValueError: not ASCII, or a NUL
         raise ProxyError("PROXY line has no address") from problem
     return ProxyHeader(end + 2, client)
 
