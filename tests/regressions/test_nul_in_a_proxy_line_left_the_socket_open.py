@@ -1,4 +1,4 @@
-"""A PROXY line with a NUL in its address raised past the listener, which never closed the socket."""
+"""A PROXY line with a NUL in its address raised past the listener, which left the socket open."""
 
 from __future__ import annotations
 
