@@ -135,7 +135,8 @@ class Database:
         """A connection that holds the write lock until the block ends, then commits."""
         with _as_unavailable(), self._engine.begin() as connection:
             yield connection
-        self._mark.change()
+        with _as_unavailable(_ANY):
+            self._mark.change()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

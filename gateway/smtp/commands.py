@@ -165,7 +165,7 @@ def _envelope(rest: str, keyword: str, kind: type[Mail] | type[Rcpt]) -> Command
 
 def _chunk(verb: str, rest: str) -> int:
     # Who sends BDAT does not wait for its reply before the octets (RFC 3030 section 2).
-    size = rest.split(" ", 1)[0]
+    size = next(iter(rest.split()), "")
     return int(size) if verb == "BDAT" and size.isascii() and size.isdigit() else 0
 
 

@@ -47,3 +47,12 @@ def test_without_a_size_there_is_no_chunk(size: bytes) -> None:
     engine.feed(b"BDAT" + size + b"\r\nNOOP\r\n")
     assert isinstance(engine.next_event(), commands.Invalid)
     assert isinstance(engine.next_event(), commands.Noop)
+
+
+@pytest.mark.parametrize("words", [b"6", b"6 LAST", b" 6 LAST", b"6\tLAST", b"6 "])
+def test_blanks_in_the_command_change_nothing(words: bytes) -> None:
+    """More of them than there should be, or others, do not turn the chunk into commands."""
+    engine = Engine(OFFER)
+    engine.feed(b"BDAT %b\r\nQUIT\r\nNOOP\r\n" % words)
+    assert isinstance(engine.next_event(), commands.Invalid)
+    assert isinstance(engine.next_event(), commands.Noop)
