@@ -42,9 +42,9 @@ faults: $(INSTALLED) ## 100,000 messages while customers, next hops and the mach
 kill: $(INSTALLED) ## kill -9 fifty times under load: nothing lost, back within 5 s
 	@$(BIN)/python -m tests.campaigns.kill
 
-hostile: $(INSTALLED) ## the hostile-input table row by row, then two million fuzzed inputs (half an hour)
+hostile: $(INSTALLED) packages ## the hostile-input table row by row, then two million fuzzed inputs (half an hour)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
-	@$(BIN)/python -m pytest tests/faults/test_hostile_*.py -v
+	@$(BIN)/python -m tests.campaigns.hostile
 	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -q -o timeout=1800 $(PROPERTIES)
 	@for target in dialogue message token; do \
 	  $(BIN)/python -m tests.campaigns.fuzz --target $$target && \

@@ -1,0 +1,266 @@
+"""The hostile-input table, row by row: which tests keep it, and what makes each of them fail.
+
+A `Row` has the input in the table's words and one `Proof` for each safety that keeps it: the edit
+that takes the safety out of a copy, and a test that fails there. docs/security.md shows the list;
+`tests.campaigns.hostile` runs it. What no part of the gateway takes in yet has no row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tests.campaigns.broken import FAULTS, Edit
+
+
+class Proof(NamedTuple):
+    """Without `safety`, `test` fails; `edit` takes it out, with `also` where it is kept twice."""
+
+    safety: str
+    test: str
+    edit: Edit
+    also: Edit | None = None
+
+
+class Row(NamedTuple):
+    """One row of the table."""
+
+    input: str
+    proofs: tuple[Proof, ...]
+
+
+OCTETS = "tests/faults/test_hostile_octets.py"
+STARTTLS = "tests/faults/test_hostile_starttls.py"
+NEXT_HOP = "tests/faults/test_hostile_next_hop.py"
+SESSIONS = "tests/faults/test_hostile_sessions.py"
+MESSAGES = "tests/faults/test_hostile_messages.py"
+SMUGGLING = "tests/e2e/test_smuggling.py"
+SIGN_IN = "tests/unit/smtp/test_sign_in.py"
+UNSUBSCRIBE = "tests/unit/web/test_unsubscribe.py"
+ENGINE = "gateway/smtp/engine.py"
+FRAMING = "gateway/framing.py"
+CONNECTION = "gateway/smtp/connection.py"
+ENVELOPE = "gateway/smtp/envelope.py"
+LOGINS = "gateway/smtp/authentication.py"
+RELAY = "gateway/relay/connection.py"
+REPLIES = "gateway/relay/engine.py"
+HEADER = "gateway/message/header.py"
+MAILBOXES = "gateway/message/mailbox_list.py"
+ADDRESS = "gateway/message/address.py"
+PAGES = "gateway/web/unsubscribe.py"
+MONSTER = f"{MESSAGES}::test_a_monstrous_message_has_a_clear_answer"
+WRITTEN = f"{MESSAGES}::test_the_address_that_is_checked_is_the_address_that_is_sent"
+MEDDLING = f"{NEXT_HOP}::test_meddling_sends_nothing"
+
+# fmt: off
+ROWS = (
+    Row("look-alikes of the end of data; bare CR, LF, NUL", (
+        Proof("the check of each block of a message",
+            f"{OCTETS}::test_nothing_but_a_dot_on_a_line_ends_a_message",
+            FAULTS["endings"]),
+        Proof("the same, before a Postfix that accepts bare newlines",
+            f"{SMUGGLING}::test_no_look_alike_gives_a_second_message",
+            FAULTS["endings"]),
+        Proof("CR and NUL in a command",
+            f"{OCTETS}::test_no_control_octet_in_a_command_reaches_the_next_hop",
+            Edit(FRAMING, 'if b"\\r" in line or b"\\0" in line:', "if False:")),
+        Proof("LF in a command",
+            f"{OCTETS}::test_no_control_octet_in_a_command_reaches_the_next_hop",
+            Edit(FRAMING,
+                "                self._skipping = True\n"
+                "                del buffer[: end + 1]\n"
+                "                raise BareLineEnding",
+                "                line = bytes(buffer[:end])\n"
+                "                del buffer[: end + 1]\n"
+                "                return line")),
+        Proof("dots stuffed by us", f"{OCTETS}::test_dots_arrive_as_they_were_sent",
+            Edit(FRAMING, 'return block.replace(b"\\r\\n.", b"\\r\\n..")', "return block")),
+    )),
+    Row("octets pipelined behind STARTTLS, either way", (
+        Proof("a customer's octets thrown away",
+            f"{STARTTLS}::test_what_comes_with_starttls_is_forgotten",
+            Edit(ENGINE,
+                "        self._lines.drain()\n"
+                "        self._ahead = None\n"
+                "        self.is_encrypted = True\n",
+                "        self.is_encrypted = True\n"),
+            Edit(ENGINE,
+                'section 6)."""\n        self._lines.drain()\n        self._ahead = None\n',
+                'section 6)."""\n')),
+        Proof("EHLO needed again", f"{STARTTLS}::test_what_was_said_before_tls_counts_for_nothing",
+            Edit(ENGINE, '        self.hello = ""\n        self.state = State.NEW\n', "")),
+        Proof("a login in the clear forgotten",
+            "tests/regressions/test_login_in_the_clear_survived_starttls.py",
+            Edit("gateway/smtp/session.py",
+                "    d.engine.started_tls()\n",
+                "    d.engine.started_tls()\n    return\n")),
+        Proof("a next hop's octets behind its 220 end the connection", MEDDLING,
+            Edit(REPLIES, "if not self._places and (len(lines) or self._reply):", "if False:")),
+        Proof("a next hop's surplus replies end the connection", MEDDLING,
+            Edit(REPLIES,
+                '            raise Garbled(f"a {code} that answers nothing")',
+                "            return True")),
+        Proof("`verify` insists on STARTTLS", MEDDLING,
+            Edit(RELAY, "must = self.settings.tls is Tls.VERIFY", "must = False")),
+        Proof("the certificate is checked",
+            f"{NEXT_HOP}::test_another_s_certificate_is_not_spoken_to",
+            Edit("gateway/relay/settings.py",
+                "if settings.tls is Tls.OPPORTUNISTIC:",
+                "if settings.tls:")),
+        Proof("offers from before TLS forgotten", MEDDLING,
+            Edit(RELAY,
+                "        self._engine = Engine((self.settings.host, "
+                "self.settings.server_name))\n"
+                "        await self._greet()\n",
+                "")),
+    )),
+    Row("AUTH before TLS; guessing", (
+        Proof("AUTH refused before TLS", "tests/dialogs/test_dialogs.py::test_dialogue[starttls]",
+            Edit(ENGINE, "return self.is_encrypted or not self.offer.needs_tls", "return True")),
+        Proof("an unknown name costs as much time", f"{SESSIONS}::test_guessing_is_slow_and_blind",
+            Edit(LOGINS,
+                "        loop = asyncio.get_running_loop()\n",
+                "        if login is None:\n"
+                '            return ""\n'
+                "        loop = asyncio.get_running_loop()\n")),
+        Proof("five failures close the session", f"{SESSIONS}::test_guessing_is_slow_and_blind",
+            Edit("gateway/smtp/sign_in.py", "AUTH_FAILURES = 5", "AUTH_FAILURES = 500")),
+        Proof("a window per address and per name", SIGN_IN,
+            Edit(LOGINS, "await self._windows.count(key, WINDOW) >= limit", "False")),
+        Proof("hashing off the event loop", SIGN_IN,
+            Edit(LOGINS,
+                "await loop.run_in_executor(self._threads, self._hasher.verify, stored, "
+                "password)",
+                "self._hasher.verify(stored, password)")),
+        Proof("a login remembered for five minutes", SIGN_IN,
+            Edit(LOGINS, "REMEMBERED = 300.0", "REMEMBERED = 3e9")),
+    )),
+    Row("probing with refused recipients", (
+        Proof("100 refusals a transaction", f"{SESSIONS}::test_probing_ends_at_a_hundred_refusals",
+            Edit(ENVELOPE, "if d.refused >= d.snapshot.refusals_per_transaction:", "if False:")),
+        Proof("a window per tenant", "tests/e2e/test_contract_probing.py",
+            Edit(ENVELOPE, "if probed >= snapshot.refusals_per_hour:", "if False:")),
+    )),
+    Row("100 big messages at once", (
+        Proof("the shared budget",
+            f"{SESSIONS}::test_a_hundred_big_messages_share_the_memory_there_is",
+            Edit("gateway/smtp/memory.py",
+                "if self.used + octets <= self.total and not self._waiters:",
+                "if True:")),
+    )),
+    Row("too long, too many, too deep", (
+        Proof("a command line has a limit", f"{MESSAGES}::test_a_long_command_costs_one_refusal",
+            Edit(FRAMING, "if len(buffer) > self._limit + 1:", "if False:")),
+        Proof("998 octets a line", MONSTER,
+            Edit(FRAMING, "        if _has_long_line(block):", "        if False:")),
+        Proof("what has no newline is not kept", "tests/unit/test_framing.py",
+            Edit(FRAMING, "        if len(buffer) < BLOCK:\n", "        if True:\n")),
+        Proof("recipients of a message",
+            f"{MESSAGES}::test_ten_thousand_recipients_are_counted_off",
+            Edit("policies/recipients.py", "        if len(group) <= room:", "        if True:")),
+        Proof("fields of a header section", MONSTER,
+            Edit(HEADER, "if lines - folded > MAX_FIELDS:", "if False:")),
+        Proof("octets of a header section", MONSTER,
+            Edit(HEADER, "if len(header) > MAX_OCTETS:", "if False:"),
+            Edit("gateway/message/received.py",
+                "self._in_header = len(self._header) <= MAX_OCTETS",
+                "self._in_header = True")),
+        Proof("octets of an address field (16,000 encoded words)", MONSTER,
+            Edit(MAILBOXES, "if len(value) > MAX_OCTETS:", "if False:")),
+        Proof("depth of comments", MONSTER,
+            Edit(MAILBOXES, "if depth > MAX_COMMENT_DEPTH:", "if False:")),
+    )),
+    Row("one octet a second; half a handshake; a reader that never reads", (
+        Proof("a command is timed as a whole",
+            f"{SESSIONS}::test_a_command_that_comes_octet_by_octet_is_timed_out",
+            Edit(CONNECTION,
+                "        self.has_heard = True\n",
+                "        self.has_heard = True\n"
+                "        self.waiting_since = self.loop.time()\n")),
+        Proof("message data has a least speed",
+            f"{SESSIONS}::test_a_message_that_comes_octet_by_octet_is_timed_out",
+            Edit(CONNECTION, "if spent > SLOW_GRACE and", "if False and")),
+        Proof("a handshake has a limit", f"{SESSIONS}::test_half_a_handshake_is_dropped",
+            Edit(CONNECTION, "ssl_handshake_timeout=patience", "ssl_handshake_timeout=600")),
+        Proof("handshakes count as connections",
+            f"{SESSIONS}::test_half_handshakes_count_as_connections",
+            Edit("gateway/smtp/listener.py",
+                "if services.watch.is_flooded_by(peer):",
+                "if False:")),
+        Proof("a reader has a limit", f"{SESSIONS}::test_a_reader_that_never_reads_is_dropped",
+            Edit(CONNECTION, "if self._stalled_since and now -", "if False and now -")),
+    )),
+    Row("addresses with two readings", (
+        Proof("one From field", MONSTER,
+            Edit("policies/message_sanity.py", "if names.count(name) > 1:", "if False:"),
+            Edit("policies/senders.py", "if not least <= len(found) <= most:", "if False:")),
+        Proof("a second address in a name", MONSTER,
+            Edit(MAILBOXES,
+                "_SPECIAL = rb'()<>\\[\\]:;@\\\\,",
+                "_SPECIAL = rb'()<>\\[\\]:;\\\\,")),
+        Proof("`%` and `!` in a local part", WRITTEN,
+            Edit(ADDRESS, '    if "%" in local or "!" in local:\n', "    if False:\n"),
+            Edit(ADDRESS, "A-Za-z0-9#$&", "A-Za-z0-9#!%$&")),
+        Proof("domains that only map to a name", WRITTEN,
+            Edit(ENVELOPE, "        a_label(address.domain)\n", "        pass\n")),
+        Proof("an address is sent as it was checked", WRITTEN,
+            Edit(REPLIES,
+                'f"RCPT TO:<{_one_line(recipient)}>',
+                'f"RCPT TO:<{_one_line(recipient).lower()}>')),
+    )),
+    Row("parameters, SMTPUTF8 and BDAT that are not offered", (
+        Proof("unknown parameters", "tests/dialogs/test_dialogs.py::test_dialogue[envelope]",
+            Edit("gateway/smtp/parameters.py",
+                "raise ParameterError(replies.PARAMETER.fill(name=name))",
+                "continue")),
+        Proof("SMTPUTF8 to a next hop without it", "tests/unit/relay/test_transaction.py",
+            Edit("gateway/relay/hops.py",
+                "if not smtputf8 or connection.offers.smtputf8:",
+                "if True:")),
+        Proof("a chunk's octets are no commands", f"{SMUGGLING}::test_no_chunk_gives_a_message",
+            Edit(ENGINE, "if type(command) is Invalid and command.chunk:", "if False:")),
+    )),
+    Row("control characters in what we write", (
+        Proof("in a reply", "tests/unit/relay/test_answers.py",
+            Edit("gateway/reply.py", 'return _UNSAFE.sub("?", text)', "return text")),
+        Proof("in a header field of ours", "tests/unit/message/test_received_field.py",
+            Edit("gateway/message/received_field.py",
+                'name = helo if _HOST.fullmatch(helo) else "unknown"',
+                "name = helo")),
+        Proof("in a line of the journal", f"{OCTETS}::test_what_a_stranger_says_is_one_line",
+            Edit("gateway/journal.py",
+                "return orjson.dumps(record, _as_text, orjson.OPT_APPEND_NEWLINE)",
+                "return orjson.dumps(record, _as_text, "
+                'orjson.OPT_APPEND_NEWLINE).replace(b"\\\\n", b"\\n")')),
+        Proof("on a terminal", "tests/unit/journal/test_explanation.py",
+            Edit("gateway/explanation.py",
+                'c if c.isprintable() else "\\N{REPLACEMENT CHARACTER}"',
+                "c")),
+        Proof("formulas in a CSV cell", "tests/unit/suppression/test_listfile.py",
+            Edit("suppression/listfile.py",
+                "if cell.startswith(_FORMULA) else",
+                "if False else")),
+    )),
+    Row("forged tokens, link scanners, a hundred POSTs", (
+        Proof("a token's tag", "tests/unit/suppression/test_tokens.py",
+            Edit("suppression/tokens.py",
+                "if not compare_digest(_tag(mac, purpose, body), tag):",
+                "if False:")),
+        Proof("the same answer for every token that is not ours", UNSUBSCRIBE,
+            Edit(PAGES,
+                "raise HTTPException(HTTPStatus.NOT_FOUND)",
+                "raise HTTPException(410 if len(text) == 52 else 404)")),
+        Proof("GET changes nothing", UNSUBSCRIBE,
+            Edit(PAGES,
+                "        token_of(text)\n        return",
+                "        await current().opt_out(token_of(text))\n        return")),
+        Proof("one effect", "tests/unit/web/test_server.py",
+            Edit("gateway/records/suppressions.py",
+                "            standing_index.c.code == code,\n            or_(",
+                "            standing_index.c.code == -code,\n            or_(")),
+    )),
+    Row("markup in what a page shows", (
+        Proof("strict headers", "tests/unit/web/test_pages.py",
+            Edit("gateway/web/app.py", "default-src 'none'; ", "default-src *; ")),
+    )),
+)
+# fmt: on
