@@ -1,10 +1,10 @@
 """Who is signing in: passwords against Argon2 hashes, guessing slowed down, streams never guessed.
 
-Hashing runs in threads of low priority, never on the event loop. A verified login is remembered for
-five minutes as a keyed hash in memory and forgotten on reload. An unknown login costs the same time
-and gets the same text as a wrong password. Failures are counted per client address and per login
-name (without the stream), in windows shared by all sessions. Raises `StoreUnavailable` when the
-windows cannot answer.
+One password is hashed at a time, in a thread of low priority, never on the event loop. A verified
+login is remembered for five minutes as a keyed hash in memory and forgotten on reload. An unknown
+login costs the same time and gets the same text as a wrong password. Failures are counted per
+client address and per login name (without the stream), in windows shared by all sessions. Raises
+`StoreUnavailable` when the windows cannot answer.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ FAILURES_PER_ADDRESS = 20
 FAILURES_PER_NAME = 20
 MAX_REMEMBERED = 10_000
 NICE = 15
-"""How far the hashing threads stand back: Argon2 takes four of its own for each hash, and as equals
-they would take most of the loop's core from it."""
+"""How far the hashing thread stands back: Argon2 starts four of its own for each hash, which as
+equals would take most of the loop's core from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,9 @@ class Authenticator:
         self._windows = windows
         self._clock = clock
         self._hasher = hasher or PasswordHasher()
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="argon2", initializer=_stand_back)
+        # One thread: a second one, holding the interpreter's lock for a moment, would share its
+        # core with the first one's four, while the loop waits for the lock.
+        self._threads = ThreadPoolExecutor(1, "argon2", _stand_back)
         self._secret = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
         self._dummy = self._hasher.hash(secrets.token_hex(16))
@@ -90,7 +92,7 @@ class Authenticator:
         self._remembered.clear()
 
     def close(self) -> None:
-        """End the hashing threads."""
+        """End the hashing thread."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(

@@ -93,9 +93,8 @@ def run(rate: float, each: int, rounds: int, seconds: float) -> Figures:
     """All rounds."""
     figures = Figures()
     gateway = {"session": {"per_address": 10 * each + 100, "idle_seconds": IDLE}}
-    with Stage(gateway, {SLOW: tenant(SLOW, batches=2 * each)}) as stage:
+    with Stage(gateway, {SLOW: tenant(SLOW, batches=2 * each)}, goes_first=True) as stage:
         plan = Plan(stage.house.open, stage.house.submissions, SLOW, each)
-        # Nobody of the twenty may be silent for as long as the deadline by itself.
         with Traffic(stage.plan(rate)) as traffic:
 
             def measure(what: str) -> float:
