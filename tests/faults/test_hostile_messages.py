@@ -28,7 +28,7 @@ MESSAGES: dict[str, tuple[bytes, str]] = {
     "a line of 999": (HEAD + b"\r\n" + b"x" * 999 + b"\r\n", "BAD-MESSAGE"),
     "1,001 fields": (HEAD + b"X: y\r\n" * 999 + BODY, "BAD-MESSAGE"),
     "1,000 fields": (HEAD + b"X: y\r\n" * 998 + BODY, ""),
-    "300 KB of header": (HEAD + b"X: y\r\n z\r\n" * 30_000 + BODY, "BAD-MESSAGE"),
+    "300 KB of one field": (HEAD + b"X: y\r\n" + b" z\r\n" * 75_000 + BODY, "BAD-MESSAGE"),
     "16,000 encoded words in From": (
         b"From: " + b"=?u?q?b?=\r\n " * 16_000 + b"<news@acme.test>\r\n" + BODY, "FROM-ALIGN",
     ),
