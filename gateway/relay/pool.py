@@ -68,6 +68,7 @@ class Pool:
         self.offers: Offers | None = None
         self._context = tls_context(settings)
         self._held: set[Connection] = set()
+        self._opening: set[Connection] = set()
         self._leaving: set[Connection] = set()
         self._idle: list[Connection] = []
         self._line: deque[tuple[asyncio.Future[Connection | None], bool]] = deque()
@@ -112,6 +113,7 @@ class Pool:
 
         Waiting in line ends with `Busy` after `LINE_SECONDS`.
         """
+        until = monotonic() + LINE_SECONDS
         step = decide(
             self.held, len(self._idle), self.settings.max_connections, len(self._line), fresh
         )
@@ -123,23 +125,23 @@ class Pool:
             case Step.REPLACE:
                 self._retire(self._idle.pop(0))
             case Step.WAIT:
-                if (lent := await self._wait_in_line(fresh)) is not None:
+                if (lent := await self._wait_in_line(fresh, until)) is not None:
                     return lent
                 self._promised -= 1
             case Step.OPEN:
                 pass
-        try:
-            return await self._open()
-        except Unusable as error:
-            # A next hop with a lower limit of its own answers 421 to one connection too many.
-            if error.trouble is not Trouble.AWAY or not self._held or fresh:
-                raise
-        # What was given back in the meantime lies idle: nobody would come to end the wait.
-        lent = self.take() or await self._wait_in_line(fresh)
-        if lent is not None:
-            return lent
-        self._promised -= 1
-        return await self._open()
+        while True:
+            try:
+                return await self._open()
+            except Unusable as error:
+                # A next hop with a lower limit of its own answers 421 to one connection too many.
+                if error.trouble is not Trouble.AWAY or not self._held or fresh:
+                    raise
+            # What was given back in the meantime lies idle: nobody would come to end the wait.
+            lent = self.take() or await self._wait_in_line(fresh, until)
+            if lent is not None:
+                return lent
+            self._promised -= 1
 
     def rest(self, connection: Connection, give_back: Callable[[], None]) -> None:
         """A lent connection waits for the customer; `give_back` may be called until `wake`."""
@@ -182,23 +184,28 @@ class Pool:
     async def _open(self) -> Connection:
         connection = Connection(self.settings, self._ended)
         self._held.add(connection)
+        self._opening.add(connection)
         self._arm()
         try:
             await connection.open(self._context)
         except BaseException as error:
+            if not isinstance(error, Unusable):
+                self._opening.discard(connection)
             connection.end(End.DROPPED, str(error))
             raise
+        finally:
+            self._opening.discard(connection)
         self.offers = connection.offers
         return connection
 
-    async def _wait_in_line(self, fresh: bool) -> Connection | None:
-        """A connection, or None with the promise of room for one more."""
+    async def _wait_in_line(self, fresh: bool, until: float) -> Connection | None:
+        """A connection, or None with the promise of room for one more; `Busy` at `until`."""
         place: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         entry = (place, fresh)
         self._line.append(entry)
         self._take_back()
         try:
-            async with asyncio.timeout(LINE_SECONDS):
+            async with asyncio.timeout(until - monotonic()):
                 return await place
         except BaseException as error:
             if entry in self._line:
@@ -259,7 +266,9 @@ class Pool:
             self._idle.remove(connection)
         if connection in self._held:
             self._held.discard(connection)
-            self._make_room()
+            # One that was not let in leaves no room, as long as there are others.
+            if connection not in self._opening or not self._held:
+                self._make_room()
 
     def _make_room(self) -> None:
         while self._line and self.held < self.settings.max_connections:
