@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -148,4 +149,6 @@ class Authenticator:
 
 def _stand_back() -> None:
     if sys.platform == "linux":  # where a priority is a thread's, and its children's
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        # A sandbox may forbid it; a thread that could not begin would let nobody sign in.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICE)
