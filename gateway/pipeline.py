@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from time import monotonic
 from types import CoroutineType, coroutine
 from typing import Any, NamedTuple, TypeVar
 
@@ -60,6 +61,11 @@ class _Step:
         )
         self.plain = _entry(self.name, ACCEPT, self.observed)
         """The usual trail entry, made once and shared."""
+
+    def check_time(self, t: Transaction, began: float) -> None:
+        """Raise TimeoutError when the answer is late; who never suspends cannot be stopped."""
+        if monotonic() - began > self.deadline(t):
+            raise TimeoutError
 
 
 def _entry(policy: str, verdict: Verdict, observed: bool = False) -> dict[str, object]:
@@ -167,9 +173,11 @@ class Pipeline:
         for step in steps:
             if case.reply is None or case.concerns(step):
                 try:
+                    began = monotonic()
                     verdict = step.ask(t, *subject)
                     if verdict.__class__ is CoroutineType:
                         verdict = await _within(step.deadline, t, verdict)
+                    step.check_time(t, began)
                     if verdict is ACCEPT:  # the usual case, kept short
                         case.trail.append(step.plain)
                         continue
@@ -194,9 +202,12 @@ class Pipeline:
             if not live:
                 continue
             try:
+                began = monotonic()
                 verdicts = step.ask(t, asked_about)
                 if verdicts.__class__ is CoroutineType:
                     verdicts = await _within(step.deadline, t, verdicts)
+                step.check_time(t, began)
+                verdicts = list(verdicts)
                 if len(verdicts) != len(live):
                     raise TypeError(f"answered {len(verdicts)} verdicts for {len(live)} recipients")
                 for verdict in verdicts:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from ssl import SSLContext
+from time import monotonic
 from typing import cast
 
 from gateway.framing import dot_stuff
@@ -135,7 +136,7 @@ class Connection(asyncio.Protocol):
             raise Unusable(Trouble.AWAY, f"connect: {error or type(error).__name__}") from error
         self.is_encrypted = is_implicit
         if not greeted.done():
-            self.deadline = self._loop.time() + times.greeting
+            self.deadline = monotonic() + times.greeting
         greeting = self._one(await greeted)
         if not greeting.is_positive:
             raise _refused("greeting", greeting)
@@ -223,7 +224,7 @@ class Connection(asyncio.Protocol):
         self, commands: Sequence[Command], seconds: float
     ) -> asyncio.Future[list[HopReply]]:
         """Write all `commands` at once; their replies, fewer when the connection ends before."""
-        replies = self._begin([place for _, place in commands], self._loop.time() + seconds)
+        replies = self._begin([place for _, place in commands], monotonic() + seconds)
         self.write(b"".join([octets for octets, _ in commands]))
         return replies
 
@@ -262,7 +263,7 @@ class Connection(asyncio.Protocol):
     async def drain(self, seconds: float) -> None:
         """Wait until a slow next hop has read enough for more to be written, or it has ended."""
         if self._is_paused and self.ending is None:
-            self.deadline = self._loop.time() + seconds
+            self.deadline = monotonic() + seconds
             self._writable = self._loop.create_future()
             await self._writable
             self.deadline = math.inf
@@ -293,7 +294,7 @@ class Connection(asyncio.Protocol):
 
         Should the waiter be cancelled, `answer_later` still gets the reply.
         """
-        return self._begin((Place.DOT,), self._loop.time() + seconds)
+        return self._begin((Place.DOT,), monotonic() + seconds)
 
     def _begin(self, places: Sequence[Place], deadline: float) -> asyncio.Future[list[HopReply]]:
         self._replies = []

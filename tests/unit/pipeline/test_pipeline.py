@@ -230,6 +230,28 @@ async def test_a_policy_may_answer_without_a_coroutine(answer, reply):
     assert (await pipeline(Plain()).mail(transaction())).reply == reply
 
 
+@pytest.mark.parametrize(("seconds", "reply"), [(0.9, None), (1.1, replies.TEMP)])
+async def test_a_policy_that_never_suspends_must_answer_in_time_too(seconds, reply, monkeypatch):
+    """It cannot be stopped, but what it says too late is not heard, at any stage."""
+    now = [0.0]
+    monkeypatch.setattr("gateway.pipeline.monotonic", lambda: now[0])
+
+    class Busy:
+        name = "busy"
+
+        def at_mail(self, t):
+            now[0] += seconds
+            return ACCEPT
+
+        async def at_rcpt(self, t, group):
+            now[0] += seconds
+            return [ACCEPT] * len(group)
+
+    line, t = pipeline(Busy(), deadline=1.0), transaction()
+    ((_, at_rcpt),) = await line.rcpt(t, WHO[:1])
+    assert [(await line.mail(t)).reply, at_rcpt.reply] == [reply, reply]
+
+
 async def test_a_policy_that_waits_a_little_is_heard():
     """Suspending is no fault within the deadline, which a policy may set for itself."""
 
