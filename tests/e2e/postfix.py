@@ -174,6 +174,12 @@ class Postfix:
         """What Postfix has logged so far."""
         return self._run("cat", f"{self.folder}/log").stdout
 
+    @property
+    def queued(self) -> list[str]:
+        """The files of messages that it has taken and not delivered."""
+        folders = [f"{self.folder}/queue/{name}" for name in ("incoming", "active", "deferred")]
+        return self._run("find", *folders, "-type", "f").stdout.split()
+
     def stop(self) -> None:
         """Stop this instance by its master's process id, and remove its folder."""
         pid = self._run("cat", f"{self.folder}/queue/pid/master.pid").stdout.strip()
