@@ -20,6 +20,9 @@ BERT = "bert@inbox.test"
 LENIENT = "smtpd_forbid_bare_newline = no\nin_flow_delay = 0"
 """LF is as good as CRLF, and a hundred transactions that come to nothing slow nobody down."""
 
+TAGS = ("BAD-MESSAGE", "TOO-BIG")
+"""Which flaw of a message that is too big as well is found first depends on how it is read."""
+
 
 @pytest.fixture(scope="module")
 def lenient() -> Iterator[Postfix]:
@@ -75,7 +78,7 @@ def test_no_look_alike_gives_a_second_message(
         for end in ENDS:
             for segments in splits(end, is_big=is_big):
                 answer = smuggle(smuggler, segments)
-                assert answer.tag == ("TOO-BIG" if is_big else "BAD-MESSAGE"), (end, answer)
+                assert answer.tag in (TAGS if is_big else TAGS[:1]), (end, answer)
         assert smuggler.ask("NOOP").code == 250
     nothing_but_a_last_message(house, lenient)
 

@@ -29,6 +29,8 @@ def house(
         yield running
 
 
+TAGS = ("BAD-MESSAGE", "TOO-BIG")
+"""Which flaw of a message that is too big as well is found first depends on how it is read."""
 BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\0")
 
 
@@ -43,7 +45,7 @@ def test_nothing_but_a_dot_on_a_line_ends_a_message(where: str, house: Inside, h
         for end in ENDS:
             for segments in splits(end, is_big=is_big, in_header=where == "header"):
                 answer = smuggle(smuggler, segments)
-                assert answer.tag == ("TOO-BIG" if is_big else "BAD-MESSAGE"), (end, answer)
+                assert answer.tag in (TAGS if is_big else TAGS[:1]), (end, answer)
         assert smuggler.ask("NOOP").code == 250
     assert len(hop.kept) == kept
     seen = b"".join(bytes(o[before.get(n, 0) :]) for n, o in list(hop.octets.items()))
