@@ -22,8 +22,9 @@ from tests.campaigns.promises import COUNTS, promise
 DIALOGUES = dialogue_seeds.dialogues()
 ENGINE, SESSION, RELAY, PROXY = range(4)
 FLOODS = 0.0005
-"""How many dialogues hold fifty times themselves, or 100,000 octets of one kind."""
-_FILLERS = (b"a", b"\r", b"\n", b"\0", b" ", b"<", b'"', b"\xc3\xa9", b".", b"\r\n", b"\n.")
+"""How many dialogues hold ten times themselves, 100,000 octets of one kind, or 5,000 lines."""
+_LONG = (b"a", b"\r", b"\0", b" ", b"<", b'"', b"\xc3\xa9", b".")
+_LINES = b"\r\n"
 _SHARES = (ENGINE,) * 10 + (SESSION,) * 4 + (RELAY,) * 5 + (PROXY,)
 
 
@@ -53,7 +54,7 @@ def generate(random: Random) -> bytes:
     octets = mutate(random, octets, dialogue_seeds.WORDS, DIALOGUES)
     if random.random() < FLOODS:
         place = random.randrange(len(octets) + 1)
-        flood = random.choice((octets * 50, random.choice(_FILLERS) * 100_000))
+        flood = random.choice((octets * 10, random.choice(_LONG) * 100_000, _LINES * 5_000))
         octets = octets[:place] + flood + octets[place:]
     return head + octets
 
