@@ -57,7 +57,7 @@ def copy_without(proof: Proof, folder: Path) -> None:
 
 
 def run(tests: Sequence[str], folder: Path) -> tuple[int, str]:
-    """pytest's exit code and its last line for `tests` in `folder`, whose packages are used."""
+    """pytest's exit code and its summary for `tests` in `folder`, whose packages are used."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
         check=False,
@@ -68,7 +68,9 @@ def run(tests: Sequence[str], folder: Path) -> tuple[int, str]:
         text=True,
         timeout=600,
     )
-    return done.returncode, (done.stdout.strip().splitlines() or [""])[-1]
+    lines = done.stdout.strip().splitlines() or [""]
+    failures = [line for line in lines[:-1] if line.startswith(("E  ", "FAILED", "ERROR"))]
+    return done.returncode, "\n".join([*failures, lines[-1]])
 
 
 def edits(proof: Proof) -> tuple[Edit, ...]:
@@ -89,12 +91,12 @@ def _check(row: Row, is_broken: bool) -> list[dict[str, object]]:
     for safety, proof in tries:
         started = time.monotonic()
         if proof is None:
-            code, last = run(sorted({p.test.partition("::")[0] for p in row.proofs}), PROJECT)
+            code, said = run(sorted({p.test.partition("::")[0] for p in row.proofs}), PROJECT)
         else:
-            code, last = _broken(proof)
+            code, said = _broken(proof)
         # Errors alone would be a copy that does not even start.
-        kept = code == FAILED and " failed" in f" {last}" if is_broken else code == 0
-        seconds = time.monotonic() - started
+        kept = code == FAILED and "\nFAILED" in said if is_broken else code == 0
+        seconds, last = time.monotonic() - started, said.rpartition("\n")[2] if kept else said
         found.append({"input": row.input, "safety": safety, "is_as_it_should": kept, "said": last})
         mark = "ok  " if kept else "WRONG"
         text = f"{row.input}: {safety}" if safety else row.input
