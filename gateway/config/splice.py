@@ -85,5 +85,10 @@ def _item(pairs: list[str], indent: int) -> str:
 
 def _quote(value: str) -> str:
     """A double-quoted scalar (JSON strings are YAML), unless the value is a plain word."""
-    is_plain = value.isalpha() and value.lower() not in NO_WORDS
-    return value if is_plain else json.dumps(value, ensure_ascii=False)
+    if value.isalpha() and value.lower() not in NO_WORDS:
+        return value
+    # What cannot be seen is escaped: some of it may not stand in YAML (U+FFFE), none of it should.
+    return "".join(
+        one if one.isprintable() else f"\\U{ord(one):08x}"
+        for one in json.dumps(value, ensure_ascii=False)
+    )

@@ -68,6 +68,7 @@ def test_every_way_to_write_a_list(text: str) -> None:
 @given(PRINTABLE)
 @example("Null")
 @example("~")
+@example("\ufffe\U0001f600\U0001ffff\u200b")
 def test_any_printable_value_survives(value: str) -> None:
     """Whatever is written is read back, whatever YAML would make of it unquoted."""
     assert data(set_value(TEXT, ("state",), value)) == {**data(TEXT), "state": value}
