@@ -1,30 +1,25 @@
 """Blocks of sender domains: adding, lifting, listing, and the look-up of the data path.
 
 A block belongs to one tenant, or to all under `*`, and names its case. It is lifted, never
-deleted. `BlockList` keeps the blocks in force in memory and reads at every look-up the mark that
-says whether any process of ours has committed anything since, and once a second asks SQLite, which
-also knows of what others have committed.
+deleted. `BlockList` keeps the blocks in force in memory and asks SQLite at every look-up whether
+any process has committed anything since: some 3 microseconds, and the answer is never stale.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 from sqlalchemy import Connection, insert, select, update
 
 from gateway.errors import StoreUnavailable
 from gateway.records import audit
-from gateway.records.changes import ChangeMark
 from gateway.records.database import connect_reader
 from gateway.records.tables import blocks, meta
 from policies.ports import Block
 
 ALL_TENANTS = "*"
-ASK_SECONDS = 1.0
 _VERSION = "blocks:version"
 
 
@@ -46,13 +41,9 @@ class StoredBlock:
 class BlockList:
     """`policies.ports.Blocks` over the database at `path`. Used from one thread."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._clock = clock
         self._connection: sqlite3.Connection | None = None
-        self._mark: ChangeMark | None = None
-        self._marked = b""
-        self._ask_at = 0.0
         self._seen: tuple[int] | None = None
         self._version: tuple[str] | None = None
         self._blocks: dict[tuple[str, str], Block] = {}
@@ -71,22 +62,15 @@ class BlockList:
         return self._lifts.get(tenant, 0)
 
     def _follow(self) -> None:
-        mark = self._mark
-        if mark is not None and mark.read() == self._marked and self._clock() < self._ask_at:
-            return
         try:
-            if self._connection is None or mark is None:
+            if self._connection is None:
                 self._connection = connect_reader(self._path)
-                self._mark = mark = ChangeMark(self._path)
-            # Read before the database is: what is committed meanwhile shows as a further change.
-            marked = mark.read()
             # Changes when any other connection, of this process or another, has committed.
             seen = self._connection.execute("PRAGMA data_version").fetchone()
             if seen != self._seen:
                 self._refresh(self._connection)
                 self._seen = seen
-            self._marked, self._ask_at = marked, self._clock() + ASK_SECONDS
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             self.close()
             raise StoreUnavailable(f"records: {error}") from error
 
@@ -94,9 +78,7 @@ class BlockList:
         """Let the file go; a later look-up opens it again."""
         if self._connection is not None:
             self._connection.close()
-        if self._mark is not None:
-            self._mark.close()
-        self._connection = self._mark = self._seen = self._version = None
+        self._connection = self._seen = self._version = None
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("SELECT value FROM meta WHERE name=?", (_VERSION,)).fetchone()

@@ -27,7 +27,6 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import StoreUnavailable
 from gateway.records import index, schema
-from gateway.records.changes import ChangeMark
 
 T = TypeVar("T")
 LOCK_SECONDS = 4.0
@@ -115,8 +114,6 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _as_unavailable(_ANY):
-            self._mark = ChangeMark(path)
         self._engine = create_engine(
             f"sqlite:///{path}",
             hide_parameters=True,
@@ -135,8 +132,6 @@ class Database:
         """A connection that holds the write lock until the block ends, then commits."""
         with _as_unavailable(), self._engine.begin() as connection:
             yield connection
-        with _as_unavailable(_ANY):
-            self._mark.change()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -165,7 +160,6 @@ class Database:
             self._thread.join()
             self._thread = None
         self._engine.dispose()
-        self._mark.close()
 
     # ---- the writer thread ------------------------------------------------------------------
 
@@ -179,7 +173,6 @@ class Database:
                     connection = connection or self._engine.connect()
                     with connection.begin():
                         is_last = self._fill(connection, batch)
-                    self._mark.change()
             except BaseException as error:
                 # Nothing of the batch is on the disk: nobody may believe otherwise.
                 for change in batch:
