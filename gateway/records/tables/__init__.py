@@ -1,0 +1,75 @@
+"""Every durable table. Alembic's migrations build the same; a test compares the two.
+
+Instants are whole Unix seconds. Address keys are 16 octets (`suppression.keys`); plain addresses
+stand nowhere but encrypted in `subjects`. A scope is a number of `streams`: 0 for all tenants, a
+tenant's own row (empty stream name), or one stream's. Nothing here but `standing_index`, `windows`,
+`mailings` and `ledger` is ever deleted by the data path: entries are lifted or ended in place.
+"""
+
+from gateway.records.tables.access import (
+    api_tokens,
+    idempotency,
+    receipts,
+    subject_requests,
+    webhook_deliveries,
+)
+from gateway.records.tables.addresses import (
+    sources,
+    standing_index,
+    streams,
+    subject_secrets,
+    subjects,
+    suppressions,
+)
+from gateway.records.tables.base import (
+    metadata,
+)
+from gateway.records.tables.consent import (
+    attestations,
+    consent_texts,
+    consents,
+    proof_steps,
+    proofs,
+)
+from gateway.records.tables.enforcement import (
+    blocks,
+    cases,
+    facts,
+)
+from gateway.records.tables.traffic import (
+    ledger,
+    mailings,
+    windows,
+)
+from gateway.records.tables.trail import (
+    audit,
+    meta,
+)
+
+__all__ = [
+    "api_tokens",
+    "attestations",
+    "audit",
+    "blocks",
+    "cases",
+    "consent_texts",
+    "consents",
+    "facts",
+    "idempotency",
+    "ledger",
+    "mailings",
+    "meta",
+    "metadata",
+    "proof_steps",
+    "proofs",
+    "receipts",
+    "sources",
+    "standing_index",
+    "streams",
+    "subject_requests",
+    "subject_secrets",
+    "subjects",
+    "suppressions",
+    "webhook_deliveries",
+    "windows",
+]

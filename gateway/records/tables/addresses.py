@@ -1,0 +1,88 @@
+"""Who must not be mailed: scopes, encrypted addresses, entries, and the index RCPT reads."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+
+from gateway.records.tables.base import metadata, numbered
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("tenant", "name"),
+    sqlite_strict=True,
+)
+"""Stable 24-bit numbers; the row with an empty name stands for the tenant as a whole."""
+
+sources = Table(
+    "sources",
+    metadata,
+    numbered(),
+    Column("setter", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("setter", "name"),
+    sqlite_strict=True,
+)
+"""In what capacity an entry was set and where it came from, written once for many entries."""
+
+subjects = Table(
+    "subjects",
+    metadata,
+    numbered(),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+"""The plain address or domain of entries, encrypted."""
+
+subject_secrets = Table(
+    "subject_secrets",
+    metadata,
+    Column("subject", Integer, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+"""What a subject's encryption key is derived from, with the keyring; gone, the address is gone."""
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    numbered(),
+    Column("key", LargeBinary, nullable=False),
+    Column("scope", Integer, nullable=False),
+    Column("code", Integer, nullable=False),
+    Column("subject", Integer),
+    Column("source", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("ends_at", Integer),
+    Column("lifted_at", Integer),
+    Column("lifted_by", Text),
+    Column("lifted_reason", Text),
+    sqlite_strict=True,
+)
+"""Append-only entries; `code` is reason, stops and disclosure (`gateway.records.codes`)."""
+
+Index(
+    "ix_suppressions_lifted",
+    suppressions.c.key,
+    sqlite_where=suppressions.c.lifted_at.is_not(None),
+    postgresql_where=suppressions.c.lifted_at.is_not(None),
+)
+
+standing_index = Table(
+    "standing_index",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, nullable=False),
+    Column("scope", Integer, primary_key=True, nullable=False),
+    Column("code", Integer, primary_key=True, nullable=False),
+    Column("entry", Integer, primary_key=True, nullable=False),
+    Column("ends", Integer),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""What the RCPT look-up reads: every entry and consent in force, clustered by key.
+
+Derived from `suppressions`, `consents` and `attestations`, changed in the same transaction.
+"""
