@@ -12,7 +12,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench faults kill hostile soak load packages clean
+.PHONY: help run test check fmt bench faults kill hostile soak load oracle opt-outs packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ load: $(INSTALLED) packages ## a big import, 100 messages of 25 MB, 500 slow cli
 	@$(BIN)/python -m tests.campaigns.load_lag
 	@$(BIN)/python -m tests.campaigns.load_memory
 	@$(BIN)/python -m tests.campaigns.load_slow
+
+oracle: $(INSTALLED) ## a million RCPT decisions against an oracle: none suppressed passes, nobody else is refused
+	@$(BIN)/python -m tests.campaigns.oracle
+
+opt-outs: $(INSTALLED) packages ## 10,000 one-click opt-outs with kill -9 in between: none that was confirmed is missing
+	@$(BIN)/python -m tests.campaigns.opt_outs
 
 packages: ## install the programs the tests need, if any are missing
 	@tests/e2e/install-packages

@@ -61,6 +61,14 @@ FAULTS = {
         """        if ends < 0:
 """,
     ),
+    # A tag makes another person of somebody.
+    "identity": Edit(
+        "suppression/address.py",
+        """    base = local.partition("+")[0] or local
+""",
+        """    base = local
+""",
+    ),
     # Each reload holds the event loop.
     "hold": Edit(
         "gateway/app.py",
