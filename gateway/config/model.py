@@ -122,6 +122,11 @@ class WebSettings(Settings):
         default=None,
         description="Domain of the mailto form of List-Unsubscribe; left out when absent.",
     )
+    proxy_from: tuple[Network, ...] = Field(
+        default=(),
+        description="TLS proxies whose X-Forwarded-For or Forwarded tells who a visitor is; from "
+        "others these are ignored.",
+    )
 
     @property
     def link(self) -> str:

@@ -92,6 +92,10 @@ class Unsubscribe(StrEnum):
     OWN = "own"
 
 
+DisplayName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line that recipients read."""
+
+
 def _is_list(data: dict[str, object]) -> bool:
     return data.get("kind") is StreamKind.LIST
 
@@ -126,6 +130,10 @@ class StreamSettings(Settings):
     mail_from: tuple[Sender, ...] = Field(
         default=(),
         description="MAIL FROM addresses that choose this stream when the login does not.",
+    )
+    display_name: DisplayName | None = Field(
+        default=None,
+        description="What recipients know the list as, on pages and in mail; its name when absent.",
     )
     limits: LimitSettings = Field(default=LimitSettings(), description="Limits that differ for it.")
 
@@ -180,6 +188,11 @@ class TenantConfig(Settings):
         default=100, description="Messages per hour in state starter."
     )
     contact: ContactSettings | None = Field(default=None, description="Where notices go.")
+    display_name: DisplayName | None = Field(
+        default=None,
+        description="What recipients know the sender as, on pages and in mail; its name when "
+        "absent.",
+    )
     domains: dict[SenderDomain, DomainSettings] = Field(
         min_length=1,
         description="Sender domains; `*.domain` stands for all under it. One domain belongs to "
@@ -209,6 +222,16 @@ class TenantConfig(Settings):
     def default_stream(self) -> str:
         """The stream marked default, or the only one."""
         return next((n for n, s in self.streams.items() if s.default), next(iter(self.streams)))
+
+    @property
+    def shown_name(self) -> str:
+        """The sender's name for recipients."""
+        return self.display_name or self.name
+
+    def shown_stream(self, stream: str) -> str:
+        """The name of one of its streams for recipients; also of one it no longer has."""
+        settings = self.streams.get(stream)
+        return (settings.display_name if settings else None) or stream
 
     def owns(self, domain: str) -> bool:
         """True when `domain` (A-label) is a sender domain, by itself or under a `*.` entry."""
