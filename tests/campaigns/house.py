@@ -75,6 +75,17 @@ class House(Served):
             time.sleep(0.005)
         return Kill(at, time.monotonic() - at, unknown, octets)
 
+    def kill_everything(self) -> None:
+        """Kill supervisor, SMTP and web process at once and start the gateway again."""
+        children = [self.child(part) for part in ("web", "smtp")]
+        process, self._process = self._process, None
+        assert process is not None
+        for pid in (process.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        self.start()
+
     def left_open(self) -> Unknown:
         """What a dead process's intent file and ledger call unknown."""
         found = Intents(self.folder / "state/intents").replay()
