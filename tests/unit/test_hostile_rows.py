@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.campaigns.broken import PROJECT
+from tests.campaigns.broken import FAULTS, PROJECT
 from tests.campaigns.hostile import document, edits
 from tests.campaigns.rows import ROWS
 
@@ -19,3 +19,9 @@ def test_every_safety_can_be_taken_out() -> None:
         assert f"def {name.partition('[')[0]}" in (PROJECT / file).read_text(), proof.safety
         for edit in edits(proof):
             assert (PROJECT / edit.path).read_text().count(edit.sound) == 1, proof.safety
+
+
+def test_every_campaign_can_be_broken() -> None:
+    """What the campaigns' broken copies leave out still stands in the source, once."""
+    for fault, edit in FAULTS.items():
+        assert (PROJECT / edit.path).read_text().count(edit.sound) == 1, fault
