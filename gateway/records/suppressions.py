@@ -27,6 +27,7 @@ from gateway.records.subjects import (
 from gateway.records.tables import sources, standing_index, suppressions
 from gateway.words import Address
 from suppression.keys import Keyring
+from suppression.masking import mask
 from suppression.precedence import RULES, Lifter, ends_at, is_longer, may_lift, width
 from suppression.standing import Reason, Stops
 
@@ -40,7 +41,8 @@ class Draft:
     """An entry to be made. `stops` and `ends_at` may be given for `manual` only.
 
     `scope` is `*`, `tenant` or `tenant/stream`; `setter` in what capacity it is set, which decides
-    who may lift a manual entry; `actor` who does it, for the audit trail, the setter by default.
+    who may lift a manual entry; `actor` who does it, for the audit trail, the setter by default;
+    `why` what the audit trail says besides, never the free words of a recipient.
     """
 
     reason: Reason
@@ -51,6 +53,7 @@ class Draft:
     ends_at: float | None = None
     is_disclosable: bool = True
     actor: str = ""
+    why: str = ""
 
     @property
     def audited(self) -> str:
@@ -123,17 +126,21 @@ def suppress(
     reason: Reason,
     source: str,
     now: float,
+    *,
+    is_wide: bool = False,
+    why: str = "",
 ) -> tuple[int, bool]:
-    """Suppress by a token's key, in its stream (unsubscribe) or its tenant (all else).
+    """Suppress by a token's key: in its stream (unsubscribe), or in its tenant (all else).
 
+    `is_wide` is for an unsubscribe from all lists of the tenant, `why` for the audit trail.
     The entry's number and whether it is new. Raises LookupError for a number never given.
     """
     scope = scope_texts(connection).get(stream_number)
     if scope is None or stream_number == 0:
         raise LookupError(f"no stream has the number {stream_number}")
-    if reason is not Reason.UNSUBSCRIBE:
+    if is_wide or reason is not Reason.UNSUBSCRIBE:
         scope = scope.partition("/")[0]
-    draft = Draft(reason, scope, "recipient", source)
+    draft = Draft(reason, scope, "recipient", source, why=why)
     return _add(connection, key, encode(reason, RULES[reason].stops), draft, now, None)
 
 
@@ -151,7 +158,7 @@ def lift(connection: Connection, entry: int, by: Lifter, actor: str, why: str, n
     connection.execute(
         update(suppressions)
         .where(suppressions.c.id == entry)
-        .values(lifted_at=int(now), lifted_by=actor, lifted_reason=why)
+        .values(lifted_at=int(now), lifted_by=actor, lifted_reason=mask(why))
     )
     index.take(connection, row["key"], row["scope"], row["code"], entry)
     audit.append(
@@ -261,7 +268,12 @@ def _add(
         action="suppression.added",
         scope=draft.scope,
         key=key,
-        detail={"entry": entry, "reason": draft.reason, "source": draft.source},
+        detail={
+            "entry": entry,
+            "reason": draft.reason,
+            "source": draft.source,
+            **({"why": draft.why} if draft.why else {}),
+        },
     )
     return entry, True
 
