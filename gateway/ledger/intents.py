@@ -25,6 +25,7 @@ from zlib import crc32
 from gateway.errors import JournalUnwritable
 from gateway.relay.outcome import HopReply, Outcome, State
 from gateway.reply import MAX_TEXT, clean
+from suppression.masking import mask
 
 SEGMENT_OCTETS = 16 * 1024 * 1024
 _MARKS = {State.TAKEN: "+", State.DEFERRED: "-", State.UNKNOWN: "?", State.IN_FLIGHT: "?"}
@@ -90,7 +91,7 @@ class Intents:
         for key, outcome in zip(keys, outcomes, strict=True):
             if outcome.state is State.REFUSED:
                 said = outcome.reply
-                words = f"{said.code} {said.enhanced or '-'} {clean(said.text)[:MAX_TEXT]}"
+                words = f"{said.code} {said.enhanced or '-'} {mask(clean(said.text))[:MAX_TEXT]}"
                 self._note(ref, f"!{key.hex()} {words}")
             else:
                 plain.append(_MARKS[outcome.state] + key.hex())

@@ -1,9 +1,9 @@
 """The audit trail: who changed what, when and why; append-only and hash-chained.
 
 Each record's digest is SHA-256 over the digest before it and its own fields as canonical JSON, so
-that an altered, inserted or missing record shows. Runs over keys, never over plain addresses. A
-cut-off tail shows only against a `head` noted elsewhere. `append` must run in the transaction of
-the change it records.
+that an altered, inserted or missing record shows. Runs over keys, never over plain addresses: those
+in texts of staff are masked. A cut-off tail shows only against a `head` noted elsewhere. `append`
+must run in the transaction of the change it records.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hashlib import sha256
 from sqlalchemy import Connection, insert, select
 
 from gateway.records.tables import audit
+from suppression.masking import mask_all
 
 START = bytes(32)
 """What the first record's digest covers in place of a predecessor."""
@@ -39,7 +40,7 @@ def append(
         "action": action,
         "scope": scope,
         "key": key,
-        "detail": json.dumps(detail or {}, sort_keys=True, separators=(",", ":")),
+        "detail": json.dumps(mask_all(detail or {}), sort_keys=True, separators=(",", ":")),
     }
     connection.execute(insert(audit), {**row, "digest": _digest(previous, row)})
 

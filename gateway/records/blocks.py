@@ -18,6 +18,7 @@ from gateway.records import audit
 from gateway.records.database import connect_reader
 from gateway.records.tables import blocks, meta
 from policies.ports import Block
+from suppression.masking import mask
 
 ALL_TENANTS = "*"
 _VERSION = "blocks:version"
@@ -129,7 +130,7 @@ def add_block(connection: Connection, tenant: str, block: Block, actor: str, now
             "case_id": case_number(block.case),
             "tenant": tenant,
             "domain": block.domain,
-            "reason": block.reason,
+            "reason": mask(block.reason),
             "actor": actor,
             "since": int(now),
         },
@@ -145,7 +146,7 @@ def lift_block(
     lifted = connection.execute(
         update(blocks)
         .where(blocks.c.tenant == tenant, blocks.c.domain == domain, blocks.c.lifted_at.is_(None))
-        .values(lifted_at=int(now), lifted_by=actor, lifted_reason=why)
+        .values(lifted_at=int(now), lifted_by=actor, lifted_reason=mask(why))
     )
     if not lifted.rowcount:
         return False

@@ -22,6 +22,7 @@ from gateway.records.tables import attestations, consents, standing_index
 from gateway.words import Address
 from suppression.keys import Keyring
 from suppression.listfile import BadRow, Row
+from suppression.masking import mask
 
 ATTESTED = 1
 """The level of a tenant's own word."""
@@ -157,7 +158,7 @@ def _open(
         {
             "tenant": scope_number(connection, attestation.scope.partition("/")[0]),
             "scope": scope,
-            "source": attestation.source,
+            "source": mask(attestation.source),
             "attested_at": int(attestation.attested_at),
             "file_hash": bytes.fromhex(file.sha256),
             "actor": attestation.actor,

@@ -1,7 +1,8 @@
 """Where the ledger's entries outlive the process: `gateway.ledger.entry.LedgerStore` over SQLite.
 
 Reads go over a reader connection in a worker thread, writes through the database's one writer.
-Every method raises StoreUnavailable when it cannot.
+The next hop's words are kept with the addresses in them masked. Every method raises
+StoreUnavailable when it cannot.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from gateway.ledger.entry import Entry
 from gateway.records.database import Database
 from gateway.records.tables import ledger
 from gateway.relay.outcome import HopReply, State, Trouble
+from suppression.masking import mask
 
 
 class SqliteLedgerStore:
@@ -92,6 +94,6 @@ def _row(entry: Entry) -> dict[str, object]:
         "at": int(entry.at),
         "code": reply and reply.code,
         "enhanced": reply and reply.enhanced,
-        "text": reply and reply.text,
+        "text": reply and mask(reply.text),
         "trouble": reply and reply.trouble and reply.trouble.value,
     }

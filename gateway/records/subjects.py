@@ -14,6 +14,7 @@ from gateway.records import index
 from gateway.records.codes import FIRST_SUPPRESSION, MARK
 from gateway.records.tables import consents, sources, subject_secrets, subjects, suppressions
 from suppression.keys import Keyring, Sealed
+from suppression.masking import mask
 
 
 def add_subject(connection: Connection, sealed: Sealed) -> int:
@@ -50,7 +51,11 @@ def plain_texts(connection: Connection, keyring: Keyring, numbers: Iterable[int]
 
 
 def source_number(connection: Connection, setter: str, name: str) -> int:
-    """The number of a source, made on first use. `setter` is the capacity they are set in."""
+    """The number of a source, made on first use. `setter` is the capacity they are set in.
+
+    Addresses in its name are masked.
+    """
+    name = mask(name)
     query = select(sources.c.id).where(sources.c.setter == setter, sources.c.name == name)
     found = connection.execute(query).scalar()
     if found is None:
