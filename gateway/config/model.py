@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AnyHttpUrl, Field, field_validator
 
+from gateway.config.api import ApiSettings
 from gateway.config.values import (
     Domain,
     Duration,
@@ -290,6 +291,7 @@ class GatewayConfig(Settings):
     )
     tls: TlsSettings | None = Field(default=None, description="Certificate for listeners with TLS.")
     web: WebSettings = Field(default=WebSettings(), description="The web listener.")
+    api: ApiSettings = Field(default=ApiSettings(), description="The HTTP API; [api.md](api.md).")
     listeners: tuple[ListenerSettings, ...] = Field(min_length=1, description="SMTP listeners.")
     next_hops: tuple[NextHopSettings, ...] = Field(
         min_length=1, description="Mail servers in order of preference; the next is for failure."

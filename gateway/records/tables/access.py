@@ -13,7 +13,7 @@ api_tokens = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("tenant", Text, nullable=False),
-    Column("scopes", Text, nullable=False),
+    Column("permissions", Text, nullable=False),
     Column("made_at", Integer, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("ends_at", Integer),
@@ -90,12 +90,17 @@ subject_requests = Table(
     Column("kind", Text, nullable=False),
     Column("scope", Integer, nullable=False),
     Column("key", LargeBinary, nullable=False),
+    Column("subject", Integer),
     Column("identity", Text, nullable=False),
     Column("received_at", Integer, nullable=False),
     Column("due_at", Integer, nullable=False),
+    Column("extension", Text),
     Column("done_at", Integer),
     Column("actor", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     sqlite_strict=True,
 )
-"""What people asked for their own data (GDPR articles 15 to 21), and until when it is due."""
+"""What people asked for their own data (GDPR articles 15 to 21), and until when it is due.
+
+`extension` is the ground on which the month became three. The address is sealed in `subject`.
+"""

@@ -1,0 +1,82 @@
+"""Answers given to calls with an Idempotency-Key, so that a repeated call changes nothing twice.
+
+`mark` names a request without storing it: HMAC-SHA-256 under the keyring, because a bare digest of
+a body that holds an address could be guessed. `recall` and `keep` run in the transaction of the
+change itself, so that there is never one without the other. Answers hold no address. Raises
+`KeyReused` when the key came with another request before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from gateway.errors import ConsentryError
+from gateway.records.tables import idempotency
+from suppression.keys import Keyring, Mac
+
+KEPT_SECONDS = 86_400
+_PURPOSE = b"api-request\0"
+
+
+class KeyReused(ConsentryError):
+    """The same Idempotency-Key came with another request less than a day ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status code and the text of a JSON body."""
+
+    status: int
+    body: str
+
+
+def marks(keyring: Keyring, request: bytes) -> list[bytes]:
+    """What `request` may be stored as, under the newest generation of secrets first."""
+    return [
+        Mac(generation.token)(_PURPOSE + request) for generation in keyring.generations.values()
+    ]
+
+
+def recall(
+    connection: Connection, token: int, key: str, request: list[bytes], now: float
+) -> Answer | None:
+    """The answer that this request was given before; `request` is what `marks` gives."""
+    row = connection.execute(
+        select(idempotency).where(
+            idempotency.c.token == token,
+            idempotency.c.key == key,
+            idempotency.c.at > int(now) - KEPT_SECONDS,
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.request not in request:
+        raise KeyReused("this Idempotency-Key came with another request; use a new one")
+    return Answer(row.status, row.response)
+
+
+def keep(
+    connection: Connection, token: int, key: str, request: list[bytes], answer: Answer, now: float
+) -> None:
+    """Store an answer, in place of one that is too old to be given again."""
+    same = (idempotency.c.token == token) & (idempotency.c.key == key)
+    connection.execute(delete(idempotency).where(same))
+    connection.execute(
+        insert(idempotency),
+        {
+            "token": token,
+            "key": key,
+            "request": request[0],
+            "at": int(now),
+            "status": answer.status,
+            "response": answer.body,
+        },
+    )
+
+
+def forget(connection: Connection, now: float) -> int:
+    """Remove answers that are not given again; how many."""
+    old = idempotency.c.at <= int(now) - KEPT_SECONDS
+    return int(connection.execute(delete(idempotency).where(old)).rowcount)
