@@ -51,10 +51,12 @@ class Standing:
     """All that is known about one address for one stream.
 
     `key` is the 16-octet exact key; `consent` the highest live consent level for the stream
-    (0 none); `has_attested` says whether the tenant ever attested consent at all.
+    (0 none); `has_attested` says whether the tenant ever attested consent at all, `is_cleared`
+    whether a pre-check of the stream that is still valid has cleared the address.
     """
 
     key: bytes
     matches: tuple[Match, ...] = ()
     consent: int = 0
     has_attested: bool = False
+    is_cleared: bool = False

@@ -1,7 +1,8 @@
 """One small number for what an index row says: a consent's level, or an entry's effect.
 
-0 marks (the index's generation, a tenant's first attestation), 1 to 4 are consent levels, 16 and
-up are suppressions: reason, stops and whether it may be disclosed. The numbers are durable; they
+0 marks (the index's generation, a tenant's first attestation), 1 to 4 are consent levels, 8 says
+that a pre-check has cleared the address, 16 and up are suppressions: reason, stops and whether it
+may be disclosed. The numbers are durable; they
 are never reused for something else.
 """
 
@@ -11,6 +12,8 @@ from suppression.precedence import RULES
 from suppression.standing import Reason, Stops
 
 MARK = 0
+CONSENTS = range(1, 5)
+CLEARED = 8
 FIRST_SUPPRESSION = 16
 
 _REASONS = {

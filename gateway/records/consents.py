@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from gateway.records import audit, index
 from gateway.records.bulk import PROGRESS_ROWS, Progress, Staged, Staging, Tally, merge
-from gateway.records.codes import FIRST_SUPPRESSION, MARK
+from gateway.records.codes import CONSENTS
 from gateway.records.database import Database
 from gateway.records.streams import find_scope, scope_number, scope_texts
 from gateway.records.suppression_import import ListFile
@@ -118,7 +118,7 @@ def find_consents(connection: Connection, keyring: Keyring, address: Address) ->
     keys = keyring.look_up_keys(address)
     live = select(standing_index.c.entry).where(
         standing_index.c.key.in_(keys),
-        standing_index.c.code.between(MARK + 1, FIRST_SUPPRESSION - 1),
+        standing_index.c.code.in_(CONSENTS),
     )
     ended = select(consents.c.id).where(consents.c.key.in_(keys), consents.c.ended_at.is_not(None))
     query = (

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, insert, null, select, update
 
-from gateway.records.codes import MARK
+from gateway.records.codes import CLEARED, MARK
 from gateway.records.tables import attestations, consents, meta, standing_index, suppressions
 
 GENERATION_KEY = bytes(16)
@@ -68,10 +68,13 @@ def is_complete(connection: Connection) -> bool:
 
 
 def rebuild(connection: Connection) -> None:
-    """Derive the whole index from the durable records, under a new generation."""
+    """Derive the whole index from the durable records, under a new generation.
+
+    What pre-checks have cleared stands in the index only and stays; without it the mail waits.
+    """
     generation = connection.execute(select(meta.c.value).where(meta.c.name == _GENERATION)).scalar()
     following = int(generation or 0) + 1
-    connection.execute(delete(standing_index))
+    connection.execute(delete(standing_index).where(standing_index.c.code != CLEARED))
     columns = ["key", "scope", "code", "entry", "ends"]
     entry, consent = suppressions.c, consents.c
     for source in (

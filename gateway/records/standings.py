@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from gateway.errors import StoreUnavailable
-from gateway.records.codes import DECODED, FIRST_SUPPRESSION
+from gateway.records.codes import CLEARED, CONSENTS, DECODED
 from gateway.records.database import connect_reader
 from gateway.records.index import GENERATION_KEY, attested_key
 from gateway.words import Address
@@ -128,15 +128,18 @@ def _standing(
 ) -> Standing:
     matches = []
     consent = 0
+    is_cleared = False
     for _, scope, code, entry, ends in rows:
         if scope not in scopes or (ends is not None and ends <= now):
             continue
-        if code < FIRST_SUPPRESSION:
+        if code in CONSENTS:
             consent = max(consent, code)
+        elif code == CLEARED:
+            is_cleared = True
         else:
             reason, stops, is_disclosable = DECODED[code]
             matches.append(Match(entry, reason, stops, scopes[scope], is_disclosable))
-    return Standing(key, tuple(matches), consent, has_attested)
+    return Standing(key, tuple(matches), consent, has_attested, is_cleared)
 
 
 @lru_cache

@@ -6,12 +6,12 @@ under that key when there is one. A subject whose secret was destroyed has no ad
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, Table, insert, select
 
 from gateway.records import index
-from gateway.records.codes import FIRST_SUPPRESSION, MARK
+from gateway.records.codes import CONSENTS, FIRST_SUPPRESSION
 from gateway.records.tables import consents, sources, subject_secrets, subjects, suppressions
 from suppression.keys import Keyring, Sealed
 from suppression.masking import mask
@@ -26,12 +26,19 @@ def add_subject(connection: Connection, sealed: Sealed) -> int:
     return int(number[0])
 
 
-def subject_of(connection: Connection, key: bytes) -> int | None:
-    """The subject of any entry or consent in force under `key`."""
-    for _, _, code, entry in index.rows_of(connection, [key]):
-        if code == MARK:
+def subject_of(
+    connection: Connection, key: bytes, scopes: Collection[int] | None = None
+) -> int | None:
+    """The subject of any entry or consent in force under `key`, in `scopes` only when given."""
+    for _, scope, code, entry in index.rows_of(connection, [key]):
+        if scopes is not None and scope not in scopes:
             continue
-        table = suppressions if code >= FIRST_SUPPRESSION else consents
+        if code in CONSENTS:
+            table = consents
+        elif code >= FIRST_SUPPRESSION:
+            table = suppressions
+        else:
+            continue
         found = connection.execute(select(table.c.subject).where(table.c.id == entry)).scalar()
         if found is not None:
             return int(found)
