@@ -54,7 +54,8 @@ _WIDE = frozenset({Reason.UNSUBSCRIBE, Reason.OBJECTION, Reason.ERASURE})
 
 def in_force(found: Iterable[tuple[Reason, str]]) -> InForce:
     """What the live entries (reason and scope text) of the list and its tenant come to."""
-    narrow, wide = set(), set()
+    narrow: set[Reason] = set()
+    wide: set[Reason] = set()
     for reason, scope in found:
         (wide if width(scope) is Width.TENANT else narrow).add(reason)
     return InForce(

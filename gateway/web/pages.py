@@ -1,8 +1,9 @@
 """Pages in the reader's language: templates filled with the texts of `gateway.web.texts`.
 
-Takes a request (for its Accept-Language, RFC 9110 section 12.5.4) and the name of a template, gives
-an HTML response. Everything filled in is escaped. Knows Polish and English; English is what a
-reader gets who asks for neither.
+Takes a request and the name of a template, gives an HTML response. The language is the one that
+`?lang=` names, as the link for switching does without a cookie; else the one that Accept-Language
+(RFC 9110 section 12.5.4) likes best. Everything filled in is escaped. Knows Polish and English;
+English is what a reader gets who asks for neither.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from gateway.web.texts import PROBLEMS, TEXTS
 
 STYLE_SHEET = files("gateway.web").joinpath("static/consentry.css").read_bytes()
 DEFAULT_LANGUAGE = "en"
+NAMES = {"en": "English", "pl": "Polski"}
+"""What each language calls itself."""
 
 
 class Pages:
@@ -42,9 +45,14 @@ class Pages:
         **values: object,
     ) -> Response:
         """The page `template` in the reader's language, with `values` filled in."""
-        language = choose_language(request.headers.get("accept-language", ""))
+        language = language_of(request)
         body = self._templates.get_template(f"{template}.html").render(
-            language=language, t=TEXTS[language], **values
+            language=language,
+            # Links between our pages keep a language that was chosen by hand.
+            query=f"?lang={language}" if request.query_params.get("lang") == language else "",
+            others={other: name for other, name in NAMES.items() if other != language},
+            t=TEXTS[language],
+            **values,
         )
         response = HTMLResponse(body, status, headers)
         response.headers["Content-Language"] = language
@@ -55,10 +63,17 @@ class Pages:
         self, request: Request, status: HTTPStatus, headers: Mapping[str, str] | None = None
     ) -> Response:
         """The page that says why there is no other; the same for every cause of one status."""
-        language = choose_language(request.headers.get("accept-language", ""))
-        known = PROBLEMS[language]
+        known = PROBLEMS[language_of(request)]
         title, text = known.get(status, known[HTTPStatus.INTERNAL_SERVER_ERROR])
         return self.page(request, "problem", status, headers, title=title, text=text)
+
+
+def language_of(request: Request) -> str:
+    """The language to answer a request in."""
+    wanted = request.query_params.get("lang", "")
+    return (
+        wanted if wanted in TEXTS else choose_language(request.headers.get("accept-language", ""))
+    )
 
 
 def choose_language(accepted: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from suppression.choices import Choice, InForce
 from suppression.tokens import Purpose, Token
 
 
@@ -17,15 +18,33 @@ class ReadsTokens(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """What an unsubscribe link is about, in words that recipients know, and what is in force."""
+
+    list_name: str
+    sender_name: str
+    in_force: InForce
+
+
+class Recipients(Protocol):
+    """What a recipient may see and choose; both raise StoreUnavailable when it cannot be had."""
+
+    async def look(self, token: Token) -> Subscription:
+        """The state as it is."""
+
+    async def choose(self, token: Token, choice: Choice, source: str) -> Subscription:
+        """The state once the choice is durable."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """What the pages work with. `is_https` says whether the public address is.
 
-    `opt_out` returns when the suppression is durable and raises StoreUnavailable when it cannot be
-    made so. `problems` are why the gateway is not ready, none when it is.
+    `problems` are why the gateway is not ready, none when it is.
     """
 
     tokens: ReadsTokens
-    opt_out: Callable[[Token], Awaitable[None]]
+    recipients: Recipients
     problems: Callable[[], Awaitable[list[str]]]
     metrics: Callable[[], Awaitable[str]]
     is_https: bool

@@ -20,24 +20,20 @@ import uvloop
 from gateway.config.load import Loaded, load
 from gateway.config.values import Endpoint
 from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ControlServer, ask
-from gateway.errors import ConfigurationError, ConsentryError, StoreUnavailable
+from gateway.errors import ConfigurationError, ConsentryError
 from gateway.events import Event
 from gateway.jobs import run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.metrics import WebMetrics, heartbeat, merge
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
-from gateway.records.streams import find_stream
-from gateway.records.suppressions import suppress as add_suppression
 from gateway.web.app import web_app
 from gateway.web.health import problems_of
 from gateway.web.http import HttpServer
 from gateway.web.parts import WebParts
-from suppression.standing import Reason
-from suppression.tokens import Token, Tokens
+from gateway.web.recipients import Recipients
+from suppression.tokens import Tokens
 
-WRITE_SECONDS = 10.0
-"""How long an opt-out may take to become durable before the caller is told to come back."""
 ASK_SECONDS = 3.0
 
 
@@ -122,7 +118,7 @@ class WebProcess:
         keyring = open_keyring(self.database, loaded.config.keyring)
         return WebParts(
             tokens=Tokens(keyring),
-            opt_out=self.opt_out,
+            recipients=Recipients(self.database, keyring, self.journal, self._emit, loaded.tenants),
             problems=self._problems,
             metrics=self._merged_metrics,
             is_https=loaded.config.web.link.startswith("https://"),
@@ -133,36 +129,6 @@ class WebProcess:
             self.reload()
 
     # ---- what the pages ask for ---------------------------------------------------------------
-
-    async def opt_out(self, token: Token) -> None:
-        """Suppress the recipient in the stream, durably; StoreUnavailable when that failed."""
-        now = time.time()
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                is_new, tenant, stream = await self.database.write(
-                    lambda connection: (
-                        add_suppression(
-                            connection,
-                            token.stream_number,
-                            token.key,
-                            Reason.UNSUBSCRIBE,
-                            "one-click",
-                            now,
-                        )[1],
-                        *(find_stream(connection, token.stream_number) or ("", "")),
-                    )
-                )
-        except LookupError as error:
-            # Ours, but for a stream these records do not know: they were restored from a backup.
-            raise StoreUnavailable(str(error)) from error
-        except TimeoutError as error:
-            raise StoreUnavailable(f"records: not written within {WRITE_SECONDS:g} s") from error
-        if is_new:
-            detail: dict[str, object] = {"key": token.key.hex()}
-            self._emit(Event("unsubscribed", now, tenant=tenant, stream=stream, detail=detail))
-        self.journal.flush()  # the answer depends on whether this can be written now
-        if not self.journal.is_writable:
-            raise StoreUnavailable("the journal cannot be written")
 
     async def _problems(self) -> list[str]:
         try:

@@ -1,20 +1,17 @@
-"""What the pages say, in English and Polish. Plain text; the templates escape it."""
+"""What the pages say, in English and Polish. Plain text; the templates escape it.
+
+What recipients read is in `gateway.web.recipient_texts`.
+"""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
+from gateway.web.recipient_texts import RECIPIENT_TEXTS
+
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
-        "unsubscribe_title": "Unsubscribe from this mailing list",
-        "unsubscribe_text": "Press the button and mail from this list will no longer be sent to "
-        "the address at which you received the link.",
-        "unsubscribe_button": "Unsubscribe",
-        "unsubscribe_note": "Nothing has changed yet: opening this page does not unsubscribe you.",
-        "unsubscribed_title": "You are unsubscribed",
-        "unsubscribed_text": "Mail from this list to your address is refused from now on. A "
-        "message that was already on its way may still arrive.",
-        "unsubscribed_note": "You can close this page. There is nothing else to do.",
+        **RECIPIENT_TEXTS["en"],
         "replies_title": "Why mail was refused",
         "replies_text": "Each refusal carries a tag in square brackets. This list explains them "
         "all.",
@@ -31,19 +28,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "reply_all": "All replies",
         "tag": "Tag",
         "code": "Code",
+        "languages": "Language",
         "footer": "Consentry, a compliance gateway for outgoing mail",
     },
     "pl": {
-        "unsubscribe_title": "Wypisz się z tej listy mailingowej",
-        "unsubscribe_text": "Po naciśnięciu przycisku wiadomości z tej listy nie będą już wysyłane "
-        "na adres, na który przyszedł ten link.",
-        "unsubscribe_button": "Wypisz mnie",
-        "unsubscribe_note": "Na razie nic się nie zmieniło: samo otwarcie strony nie wypisuje z "
-        "listy.",
-        "unsubscribed_title": "Wypisano z listy",
-        "unsubscribed_text": "Od tej chwili wiadomości z tej listy na Twój adres są odrzucane. "
-        "Wiadomość, która była już w drodze, może jeszcze dotrzeć.",
-        "unsubscribed_note": "Możesz zamknąć tę stronę. Nic więcej nie trzeba robić.",
+        **RECIPIENT_TEXTS["pl"],
         "replies_title": "Dlaczego poczta została odrzucona",
         "replies_text": "Każda odmowa zawiera znacznik w nawiasach kwadratowych. Ta lista "
         "objaśnia wszystkie.",
@@ -60,6 +49,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "reply_all": "Wszystkie odpowiedzi",
         "tag": "Znacznik",
         "code": "Kod",
+        "languages": "Język",
         "footer": "Consentry, bramka zgodności dla poczty wychodzącej",
     },
 }

@@ -37,6 +37,23 @@ def test_the_reader_gets_the_language_they_prefer(accepted: str, language: str) 
     assert choose_language(accepted) == language
 
 
+async def test_the_language_can_be_switched_without_a_cookie(client: httpx.AsyncClient) -> None:
+    """Each page links to itself in the other language, which counts more than the browser's; a
+    language that we do not speak counts for nothing."""
+    for path in PATHS:
+        english = await client.get(path, headers={"Accept-Language": "en"})
+        assert '<a href="?lang=pl" lang="pl" hreflang="pl" rel="alternate">Polski</a>' in (
+            english.text
+        )
+        polish = await client.get(f"{path}?lang=pl", headers={"Accept-Language": "en"})
+        assert polish.headers["content-language"] == "pl"
+        assert polish.status_code == english.status_code
+        assert '<a href="?lang=en"' in polish.text
+    other = await client.get(f"{PATHS[0]}?lang=%22%3E", headers={"Accept-Language": "pl"})
+    assert other.headers["content-language"] == "pl"
+    assert '<a href="./?lang=pl">' in (await client.get("/replies/UNSUB?lang=pl")).text
+
+
 def test_both_languages_say_everything() -> None:
     """No text is missing in one of them."""
     assert TEXTS["en"].keys() == TEXTS["pl"].keys()

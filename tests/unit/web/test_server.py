@@ -14,6 +14,7 @@ from gateway.config.load import load
 from gateway.config.values import Endpoint
 from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlServer, ask
 from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.events import Event
 from gateway.journal_reader import read_events
 from gateway.metrics import Metrics
 from gateway.records.database import Database
@@ -22,8 +23,10 @@ from gateway.records.streams import stream_number
 from gateway.records.suppressions import find
 from gateway.web.health import CHECKS
 from gateway.web.http import CONNECTION_SECONDS, HttpServer
+from gateway.web.parts import Subscription
 from gateway.web.server import WebProcess, listen
 from gateway.words import Address
+from suppression.choices import Choice, InForce, Why
 from suppression.tokens import Purpose, Token, Tokens
 
 BOB = Address("bob@b.example", "bob", "b.example")
@@ -49,13 +52,20 @@ class Site:
         key = self.keyring.exact_key(BOB)
         return Tokens(self.keyring).make(Purpose.UNSUBSCRIBE, self.number, key)
 
+    async def chooses(self, token: Token, **what: object) -> Subscription:
+        choice = Choice(**what)  # type: ignore[arg-type]
+        return await self.process._parts.recipients.choose(token, choice, "page")
+
     def entries(self) -> int:
         with self.database.reading() as connection:
             return len(find(connection, self.keyring, BOB))
 
-    def kinds(self) -> list[str]:
+    def events(self) -> list[Event]:
         self.process.journal.flush()
-        return [event.kind for event in read_events(self.state / "journal")]
+        return list(read_events(self.state / "journal"))
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events()]
 
 
 @pytest.fixture
@@ -87,10 +97,41 @@ async def test_a_hundred_identical_requests_have_one_effect(
     assert site.kinds().count("unsubscribed") == 1
 
 
+async def test_what_a_recipient_says_is_told_to_the_journal(site: Site) -> None:
+    """An unsubscribe with its width and reason, a complaint of grade B with its source; once."""
+    token = Token(site.number, site.keyring.exact_key(BOB))
+    for _ in range(2):
+        found = await site.chooses(token, is_wide=True, is_spam=True, why=Why.NEVER_SIGNED_UP)
+    assert found.in_force == InForce(is_out_wide=True, has_complained=True)
+    about = {"key": token.key.hex(), "source": "page", "why": "never-signed-up"}
+    told = [event for event in site.events() if event.tenant]
+    assert [(event.kind, event.tenant, event.stream, event.detail) for event in told] == [
+        ("unsubscribed", "example", "weekly", {**about, "from": "sender"}),
+        ("complaint.received", "example", "weekly", {**about, "grade": "B"}),
+    ]
+
+
+async def test_names_are_those_that_recipients_know(site: Site) -> None:
+    """What the configuration calls sender and list, from the next reload on; else their names."""
+    token = Token(site.number, site.keyring.exact_key(BOB))
+    found = await site.process._parts.recipients.look(token)
+    assert (found.sender_name, found.list_name) == ("example", "weekly")
+    tenant = site.config.parent / "tenants/example.yaml"
+    text = tenant.read_text().replace("  weekly:\n", "  weekly:\n    display_name: Weekly News\n")
+    tenant.write_text(text + "display_name: Example, Inc.\n")
+    site.process.reload()
+    found = await site.process._parts.recipients.look(token)
+    assert (found.sender_name, found.list_name) == ("Example, Inc.", "Weekly News")
+    tenant.rename(tenant.with_name("another.yaml"))
+    site.process.reload()
+    found = await site.process._parts.recipients.look(token)
+    assert (found.sender_name, found.list_name) == ("example", "weekly")
+
+
 async def test_a_stream_the_records_do_not_know_is_no_confirmation(site: Site) -> None:
     """An authentic token for a number never given means that the records are not the newest."""
     with pytest.raises(StoreUnavailable):
-        await site.process.opt_out(Token(9999, bytes(16)))
+        await site.chooses(Token(9999, bytes(16)))
     assert site.entries() == 0
 
 
@@ -106,9 +147,9 @@ async def test_an_unwritable_journal_is_no_confirmation(
     with monkeypatch.context() as disk:
         disk.setattr("gateway.journal.os.write", full)
         with pytest.raises(StoreUnavailable):
-            await site.process.opt_out(token)
+            await site.chooses(token)
     assert site.entries() == 1
-    await site.process.opt_out(token)
+    await site.chooses(token)
 
 
 async def test_readiness_and_metrics_speak_for_both_processes(
