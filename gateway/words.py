@@ -45,6 +45,14 @@ class Mode(StrEnum):
     OBSERVE = "observe"
 
 
+class WebhookKind(StrEnum):
+    """What a tenant's webhook can be told."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+    CONSENT_CONFIRMED = "consent.confirmed"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One mailbox as it was given; `text` is what is delivered to and is never changed.

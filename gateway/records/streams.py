@@ -39,6 +39,12 @@ def find_number(connection: Connection, tenant: str, name: str = "") -> int | No
     return None if found is None else int(found)
 
 
+def tenant_numbers(connection: Connection, tenant: str) -> frozenset[int]:
+    """The numbers of a tenant: its own and those of its streams."""
+    query = select(streams.c.number).where(streams.c.tenant == tenant)
+    return frozenset(connection.execute(query).scalars())
+
+
 def find_stream(connection: Connection, number: int) -> tuple[str, str] | None:
     """Tenant and stream name of a number, as a token carries it."""
     row = connection.execute(select(streams).where(streams.c.number == number)).first()

@@ -1,7 +1,8 @@
 """Subjects: the plain address behind entries, encrypted, and the sources entries came from.
 
 An entry made from a token knows only a key; it shares the subject of an earlier entry or consent
-under that key when there is one. A subject whose secret was destroyed has no address any more.
+of the same tenant's under that key when there is one. A subject whose secret was destroyed has no
+address any more.
 """
 
 from __future__ import annotations

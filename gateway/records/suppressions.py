@@ -15,9 +15,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 
 from gateway.errors import ConsentryError
-from gateway.records import audit, index
+from gateway.records import audit, index, webhooks
 from gateway.records.codes import DECODED, FIRST_SUPPRESSION, RENEWED, encode
-from gateway.records.streams import find_scope, scope_number, scope_texts
+from gateway.records.streams import (
+    find_scope,
+    scope_number,
+    scope_texts,
+    stream_number,
+    tenant_numbers,
+)
 from gateway.records.subjects import (
     add_subject,
     plain_texts,
@@ -25,7 +31,7 @@ from gateway.records.subjects import (
     subject_of,
 )
 from gateway.records.tables import sources, standing_index, suppressions
-from gateway.words import Address
+from gateway.words import Address, WebhookKind
 from suppression.keys import Keyring
 from suppression.masking import mask
 from suppression.precedence import RULES, Lifter, ends_at, is_longer, may_lift, width
@@ -59,6 +65,11 @@ class Draft:
     def audited(self) -> str:
         """Who the audit trail names."""
         return self.actor or self.setter
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the tenant may hear of it: about its own mail, disclosable, not by itself."""
+        return self.scope != "*" and self.is_disclosable and self.setter != Lifter.TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +255,9 @@ def _add(
         if code not in RENEWED or not is_longer(ends, same.ends):
             return int(same.entry), False
     if plain is None:
-        subject = subject_of(connection, key)
+        # From this tenant's own records only: that another knows the address is not told.
+        own = tenant_numbers(connection, draft.scope.partition("/")[0])
+        subject = subject_of(connection, key, own)
     else:
         keyring, text = plain
         subject = add_subject(connection, keyring.seal(text))
@@ -275,7 +288,20 @@ def _add(
             **({"why": draft.why} if draft.why else {}),
         },
     )
+    if draft.is_told:
+        _tell(connection, key, draft, subject, now)
     return entry, True
+
+
+def _tell(
+    connection: Connection, key: bytes, draft: Draft, subject: int | None, now: float
+) -> None:
+    tenant, _, stream = draft.scope.partition("/")
+    number = stream_number(connection, tenant)
+    is_unsubscribe = draft.reason is Reason.UNSUBSCRIBE
+    kind = WebhookKind.UNSUBSCRIBED if is_unsubscribe else WebhookKind.SUPPRESSED
+    payload = {"stream": stream or None, "reason": draft.reason}
+    webhooks.queue(connection, number, kind, key, subject, payload, now)
 
 
 def _earlier(connection: Connection, key: bytes, scope: int, reason: Reason) -> int:

@@ -52,7 +52,12 @@ receipts = Table(
     Column("ends_at", Integer, nullable=False),
     sqlite_strict=True,
 )
-"""Pre-checks of whole lists; `digest` is SHA-256 over the keys asked about and their verdicts."""
+"""Pre-checks of whole lists; `digest` is SHA-256 over the keys asked about and their verdicts.
+
+It is empty while the check is under way, or was broken off.
+"""
+
+Index("ix_receipts_recent", receipts.c.tenant, receipts.c.made_at)
 
 webhook_deliveries = Table(
     "webhook_deliveries",
@@ -78,6 +83,7 @@ The payload holds no address; it is put in from `subject` when it is sent.
 
 Index(
     "ix_webhook_deliveries_waiting",
+    webhook_deliveries.c.tenant,
     webhook_deliveries.c.next_at,
     sqlite_where=webhook_deliveries.c.next_at.is_not(None),
     postgresql_where=webhook_deliveries.c.next_at.is_not(None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 
 from gateway.records.tables.base import metadata, numbered
 
@@ -84,5 +84,15 @@ standing_index = Table(
 )
 """What the RCPT look-up reads: every entry and consent in force, clustered by key.
 
-Derived from `suppressions`, `consents` and `attestations`, changed in the same transaction.
+Derived from `suppressions`, `consents` and `attestations`, changed in the same transaction. What
+pre-checks have cleared stands here only, for a day.
 """
+
+_cleared = text("code = 8")
+
+Index(
+    "ix_standing_index_cleared",
+    standing_index.c.ends,
+    sqlite_where=_cleared,
+    postgresql_where=_cleared,
+)

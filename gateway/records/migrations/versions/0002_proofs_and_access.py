@@ -100,6 +100,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("tracking", name="uq_receipts"),
         sqlite_strict=True,
     )
+    op.create_index("ix_receipts_recent", "receipts", ["tenant", "made_at"], unique=False)
+    op.create_index(
+        "ix_standing_index_cleared",
+        "standing_index",
+        ["ends"],
+        unique=False,
+        sqlite_where=sa.text("code = 8"),
+        postgresql_where=sa.text("code = 8"),
+    )
     op.create_table(
         "subject_requests",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -136,7 +145,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhook_deliveries_waiting",
         "webhook_deliveries",
-        ["next_at"],
+        ["tenant", "next_at"],
         unique=False,
         sqlite_where=sa.text("next_at IS NOT NULL"),
         postgresql_where=sa.text("next_at IS NOT NULL"),
