@@ -158,6 +158,7 @@ class Gateway:
                 "health": self._health,
                 "metrics": self._metrics,
                 "reload": self._reload,
+                "rotate": self.journal.answer_rotate,
                 "drain": self._drain,
             },
         )

@@ -12,9 +12,10 @@ SMTP process are
     health   {check: bool} with the checks named in gateway/web/health.py
     metrics  Prometheus' text format, a string
     reload   {"config": hash, "warnings": [...]}; an error leaves the old configuration in force
+    rotate   begin a new journal file
     drain    stop taking mail and end when the open transactions have ended
 
-and the web process answers `status` and `reload`.
+and the web process answers `status`, `reload` and `rotate`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -101,6 +101,22 @@ class Journal:
         if self.dropped > self._reported_drops:
             lost, self._reported_drops = self.dropped - self._reported_drops, self.dropped
             self.emit(Event("journal.recovered", time.time(), detail={"dropped": lost}))
+
+    def rotate(self) -> None:
+        """Begin a new file, unless this one is empty. Raises `JournalUnwritable`."""
+        self.flush()
+        if not self.is_writable or self._file < 0:
+            raise JournalUnwritable(f"{self._path}: cannot be written now")
+        try:
+            if self._size:
+                self._rotate()
+        except OSError as error:
+            raise JournalUnwritable(f"{self._path}: {error.strerror}") from error
+
+    async def answer_rotate(self, _request: Mapping[str, object]) -> object:
+        """The control verb `rotate`."""
+        self.rotate()
+        return {}
 
     def close(self) -> None:
         """Write the rest and let go of the file."""

@@ -27,6 +27,8 @@ from gateway.journal import Journal
 from gateway.metrics import WebMetrics, heartbeat, merge
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
+from gateway.web.api.app import api_app
+from gateway.web.api.parts import ApiParts
 from gateway.web.app import web_app
 from gateway.web.health import problems_of
 from gateway.web.http import HttpServer
@@ -55,9 +57,16 @@ class WebProcess:
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
         self.database = open_database(loaded.config.database)
         self._parts = self._make_parts(loaded)
-        self._http = HttpServer(web_app(lambda: self._parts))
+        self._api_parts = self._make_api_parts(loaded)
+        mounted = {"/v1": api_app(lambda: self._api_parts)}
+        self._http = HttpServer(web_app(lambda: self._parts, mounted))
         self._control = ControlServer(
-            state_dir / WEB_SOCKET, {"status": self._status, "reload": self._answer_reload}
+            state_dir / WEB_SOCKET,
+            {
+                "status": self._status,
+                "reload": self._answer_reload,
+                "rotate": self.journal.answer_rotate,
+            },
         )
         self._started_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,7 +111,7 @@ class WebProcess:
         """Put the files' present content in force; its warnings. The old stays on any error."""
         try:
             loaded = load(self._loaded.path)
-            parts = self._make_parts(loaded)
+            parts, api_parts = self._make_parts(loaded), self._make_api_parts(loaded)
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self._emit(Event("config.refused", time.time(), detail=detail))
@@ -110,7 +119,7 @@ class WebProcess:
         warnings = loaded.warnings
         if loaded.config.web.listen != self._loaded.config.web.listen:
             warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
-        self._loaded, self._parts = loaded, parts
+        self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
 
@@ -123,6 +132,10 @@ class WebProcess:
             metrics=self._merged_metrics,
             is_https=loaded.config.web.link.startswith("https://"),
         )
+
+    def _make_api_parts(self, loaded: Loaded) -> ApiParts:
+        keyring = open_keyring(self.database, loaded.config.keyring)
+        return ApiParts(self.database, keyring, loaded, time.time, self._emit)
 
     def _on_hangup(self) -> None:
         with suppress(ConsentryError):  # told in the journal; a signal has nobody to answer to
