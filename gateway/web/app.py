@@ -8,6 +8,7 @@ goes around everything, so that even a fault's answer carries them. Raises nothi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -20,8 +21,12 @@ from gateway.web.pages import STYLE_SHEET, Pages
 from gateway.web.parts import Current
 
 
-def web_app(current: Current) -> ASGIApp:
-    """The application over the parts that `current` gives at each request."""
+def web_app(current: Current, mounted: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
+    """The application over the parts that `current` gives at each request.
+
+    `mounted` are further applications by path, such as the API; their answers carry the same
+    security headers.
+    """
     pages = Pages()
     app = FastAPI(openapi_url=None, redirect_slashes=False)
 
@@ -43,6 +48,8 @@ def web_app(current: Current) -> ASGIApp:
         headers = {"Cache-Control": "public, max-age=3600"}
         return Response(STYLE_SHEET, media_type="text/css", headers=headers)
 
+    for path, application in (mounted or {}).items():
+        app.mount(path, application)
     return SecureHeaders(app, current)
 
 

@@ -1,0 +1,129 @@
+"""One call as a route sees it: who calls, what is there to work with, reading and changing.
+
+`Call` reads; `Change` also writes, once for each Idempotency-Key: the same key with the same
+request gets the stored answer (`Idempotency-Replayed: true`), with another request 422, and 409
+while the first is under way. The change and the key's row are one transaction. Raises Problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+
+from gateway.errors import StoreUnavailable
+from gateway.records.database import Connection
+from gateway.records.idempotency import Answer, KeyReused, keep, marks, recall
+from gateway.web.api.errors import IN_FLIGHT, KEY_REUSED, Problem, invalid
+from gateway.web.api.parts import ApiParts, Caller
+from gateway.web.api.security import bearer
+
+T = TypeVar("T")
+WRITE_SECONDS = 20.0
+"""How long a change may take to become durable before the caller is told to come back."""
+
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Any text of the caller's own, such as a UUID, new for each new request; the "
+        "same call sent again within 24 hours then changes nothing twice.",
+    ),
+]
+
+
+class Call:
+    """A call that only reads."""
+
+    def __init__(self, request: Request, caller: Caller) -> None:
+        self.request = request
+        self.caller = caller
+        self.parts: ApiParts = request.state.parts
+
+    @property
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.parts.clock()
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads, in a thread; StoreUnavailable."""
+
+        def run() -> T:
+            with self.parts.database.reading() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(run)
+
+    def check_scope(self, scope: str, pointer: str = "#/scope") -> None:
+        """Refuse a scope that is not configured or not the caller's, in the same words."""
+        if not (self.parts.is_scope(scope) and self.caller.owns(scope)):
+            raise invalid(pointer, f"{scope}: no such tenant or stream")
+
+
+class Change(Call):
+    """A call that changes something."""
+
+    def __init__(self, request: Request, caller: Caller, key: str | None, body: bytes) -> None:
+        super().__init__(request, caller)
+        self._key = key
+        self._body = body
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives, its changes durable; StoreUnavailable. For what needs several."""
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await self.parts.database.write(work)
+        except TimeoutError as error:
+            raise StoreUnavailable(f"records: not written within {WRITE_SECONDS:g} s") from error
+
+    async def commit(self, work: Callable[[Connection], BaseModel], status: int = 200) -> Response:
+        """The answer with what `work` gives, once its changes are durable."""
+        if self._key is None:
+            made = await self.write(work)
+            return _response(Answer(status, made.model_dump_json()))
+        key, token = self._key, self.caller.token.id
+        target = f"{self.request.method} {self.request.url.path}\0".encode()
+        request = marks(self.parts.keyring, target + self._body)
+
+        def once(connection: Connection) -> tuple[Answer, bool]:
+            known = recall(connection, token, key, request, self.now)
+            if known is not None:
+                return known, True
+            answer = Answer(status, work(connection).model_dump_json())
+            keep(connection, token, key, request, answer, self.now)
+            return answer, False
+
+        in_flight: set[tuple[int, str]] = self.request.app.state.in_flight
+        if (token, key) in in_flight:
+            raise Problem(IN_FLIGHT)
+        in_flight.add((token, key))
+        try:
+            answer, is_replayed = await self.write(once)
+        except KeyReused as error:
+            raise Problem(KEY_REUSED, str(error)) from None
+        finally:
+            in_flight.discard((token, key))
+        return _response(answer, is_replayed)
+
+
+def _response(answer: Answer, is_replayed: bool = False) -> Response:
+    headers = {"Idempotency-Replayed": "true"} if is_replayed else None
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+async def reading(request: Request, caller: Annotated[Caller, Depends(bearer)]) -> Call:
+    """Dependency of routes that read."""
+    return Call(request, caller)
+
+
+async def changing(
+    request: Request, caller: Annotated[Caller, Depends(bearer)], key: KeyHeader = None
+) -> Change:
+    """Dependency of routes that change something."""
+    return Change(request, caller, key, await request.body())

@@ -1,0 +1,45 @@
+"""What a token must allow before a route runs, as FastAPI dependencies.
+
+`bearer` refuses a caller whose token lacks a permission of the route (403 with RFC 6750's
+`insufficient_scope`); it also puts the permission into the OpenAPI document. The token itself was
+judged by `gate` before.
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from gateway.web.api.errors import PERMISSION, Problem
+from gateway.web.api.gate import CHALLENGE
+from gateway.web.api.parts import Caller
+
+
+class Bearer(SecurityBase):
+    """Gives the caller, if the token allows what the route asks for."""
+
+    model = HTTPBearer(
+        bearerFormat="cs_ and 52 characters",
+        description="A token of `consentry token add`. A tenant's sees that tenant only.",
+    )
+    scheme_name = "token"
+
+    async def __call__(self, request: Request, scopes: SecurityScopes) -> Caller:
+        """The caller; Problem PERMISSION without the route's permissions."""
+        caller: Caller = request.state.caller
+        if missing := [name for name in scopes.scopes if name not in caller.token.permissions]:
+            need = " ".join(missing)
+            challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{need}"'
+            raise Problem(PERMISSION, f"it lacks {need}", headers={"WWW-Authenticate": challenge})
+        return caller
+
+
+bearer = Bearer()
+
+
+def staff_only(caller: Caller) -> None:
+    """Refuse a tenant's token where the house as a whole is concerned."""
+    if not caller.is_staff:
+        raise Problem(PERMISSION, "only staff tokens may do this")
