@@ -133,13 +133,18 @@ def stops_stream(stops: Stops, stream: StreamTerms) -> bool:
 
 
 def stopping(matches: Iterable[Match], stream: StreamTerms) -> Match | None:
-    """The match that stops this stream's mail and gives the reply its tag, or None.
+    """The match that stops this stream's mail and gives the reply its tag, or None."""
+    return highest(match for match in matches if stops_stream(match.stops, stream))
+
+
+def highest(matches: Iterable[Match]) -> Match | None:
+    """The match that a reply is built from, or None.
 
     The highest disclosable reason comes first; an undisclosable one counts only when nothing
     else stops the mail, so that its reply says no more than [POLICY].
     """
     return min(
-        (match for match in matches if stops_stream(match.stops, stream)),
+        matches,
         key=lambda match: (not match.is_disclosable, _RANK[match.reason]),
         default=None,
     )

@@ -28,11 +28,16 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     RETURN_PATH = "return-path"
     FEEDBACK = "feedback"
+    CONFIRM = "confirm"
+    """Carries a proof's tracking number in place of the recipient's key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What an authentic token names: the stream's number and the recipient's exact key."""
+    """What an authentic token names: the stream's number and the recipient's exact key.
+
+    A token to confirm by has the 16-octet tracking number of its proof as `key`.
+    """
 
     stream_number: int
     key: bytes
