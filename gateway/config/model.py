@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AnyHttpUrl, Field, field_validator
 
 from gateway.config.api import ApiSettings
+from gateway.config.retention import RetentionSettings
 from gateway.config.values import (
     Domain,
     Duration,
@@ -309,6 +310,9 @@ class GatewayConfig(Settings):
         default=SessionSettings(), description="Limits on connections."
     )
     journal: JournalSettings = Field(default=JournalSettings(), description="The event journal.")
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="How long what is over is kept."
+    )
     ledger: LedgerSettings = Field(
         default=LedgerSettings(), description="The record of what became of each copy."
     )

@@ -16,6 +16,7 @@ from gateway.config.model import GatewayConfig, LimitSettings
 from gateway.config.tenant import TenantConfig
 from policies.terms import Limits
 
+DAY = 86_400
 SHAPES = frozenset(
     {"address", "address:port", "domain", "duration", "login", "name", "network", "path"}
     | {"size", "time"}
@@ -145,6 +146,8 @@ def _literal(value: object) -> str:
             return "none"
         case bool():
             return f"`{str(value).lower()}`"
+        case float() if value >= DAY and value % DAY == 0:
+            return f"`{value / DAY:g}d`"
         case float():
             return f"`{value:g}`"
         case int() if value >= 1_000_000:
