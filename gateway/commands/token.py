@@ -111,8 +111,8 @@ def revoke_command(
 def _check(name: str, tenant: str, staff: bool, allow: list[Permission]) -> None:
     """End the command when the options do not go together."""
     clean(name)
-    if not 1 <= len(name) <= 64 or ":" in name:
-        fail("a name has 1 to 64 characters and no colon")
+    if not 1 <= len(name) <= 64 or ":" in name or "@" in name:
+        fail("a name has 1 to 64 characters, no colon, and is no address")
     if staff == bool(tenant):
         fail("say whose it is: either --tenant NAME or --staff")
     if tenant and (beyond := STAFF_ONLY & set(allow)):

@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 
 from gateway.errors import ConsentryError
-from gateway.records import audit, index, webhooks
+from gateway.records import audit, index, opt_outs, webhooks
 from gateway.records.codes import DECODED, FIRST_SUPPRESSION, RENEWED, encode
+from gateway.records.opt_outs import Lifted, OptOut
 from gateway.records.streams import (
     find_scope,
     scope_number,
@@ -172,12 +173,15 @@ def lift(connection: Connection, entry: int, by: Lifter, actor: str, why: str, n
         .values(lifted_at=int(now), lifted_by=actor, lifted_reason=mask(why))
     )
     index.take(connection, row["key"], row["scope"], row["code"], entry)
+    scope = scope_texts(connection)[row["scope"]]
+    lifted = Lifted(row["key"], scope, row["code"], row["created_at"], actor, int(now))
+    opt_outs.note(connection, lifted)
     audit.append(
         connection,
         at=now,
         actor=actor,
         action="suppression.lifted",
-        scope=scope_texts(connection)[row["scope"]],
+        scope=scope,
         key=row["key"],
         detail={"entry": entry, "reason": reason, "by": by, "why": why},
     )
@@ -189,6 +193,12 @@ def entry_of(connection: Connection, keyring: Keyring, number: int) -> Entry:
     if not rows:
         raise LookupError(f"no entry has the number {number}")
     return next(_decoded(connection, keyring, rows))
+
+
+def entries_of(connection: Connection, keyring: Keyring, numbers: Iterable[int]) -> list[Entry]:
+    """The entries with these numbers, oldest first; numbers never given are left out."""
+    query = _entries().where(suppressions.c.id.in_(list(numbers))).order_by(suppressions.c.id)
+    return list(_decoded(connection, keyring, connection.execute(query).mappings().all()))
 
 
 def find(connection: Connection, keyring: Keyring, target: Address | str) -> list[Entry]:
@@ -273,7 +283,10 @@ def _add(
     made = connection.execute(insert(suppressions), row).inserted_primary_key
     assert made is not None  # noqa: S101 - a single-row insert always has one
     entry = int(made[0])
-    index.put(connection, key, scope, code, entry, None if ends is None else int(ends))
+    made_at, until = int(now), None if ends is None else int(ends)
+    index.put(connection, key, scope, code, entry, until)
+    noted = OptOut(key, draft.scope, code, made_at, until, draft.setter, mask(draft.source))
+    opt_outs.note(connection, noted)
     audit.append(
         connection,
         at=now,

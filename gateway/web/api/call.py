@@ -84,9 +84,12 @@ class Change(Call):
 
     async def commit(self, work: Callable[[Connection], BaseModel], status: int = 200) -> Response:
         """The answer with what `work` gives, once its changes are durable."""
+
+        def made(connection: Connection) -> Answer:
+            return Answer(status, work(connection).model_dump_json())
+
         if self._key is None:
-            made = await self.write(work)
-            return _response(Answer(status, made.model_dump_json()))
+            return _response(await self.write(made))
         key, token = self._key, self.caller.token.id
         target = f"{self.request.method} {self.request.url.path}\0".encode()
         request = marks(self.parts.keyring, target + self._body)
@@ -95,7 +98,7 @@ class Change(Call):
             known = recall(connection, token, key, request, self.now)
             if known is not None:
                 return known, True
-            answer = Answer(status, work(connection).model_dump_json())
+            answer = made(connection)
             keep(connection, token, key, request, answer, self.now)
             return answer, False
 
@@ -127,3 +130,8 @@ async def changing(
 ) -> Change:
     """Dependency of routes that change something."""
     return Change(request, caller, key, await request.body())
+
+
+async def recording(request: Request, caller: Annotated[Caller, Depends(bearer)]) -> Change:
+    """Dependency of routes that read and leave a record of it, once for each call."""
+    return Change(request, caller, None, b"")

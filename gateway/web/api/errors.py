@@ -163,15 +163,16 @@ class Problem(ConsentryError):
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self, ref: str) -> Response:
-        """The answer; `ref` leads the operator to the call."""
+        """The answer; `ref` names the call to the operator. TOKEN is the same for everybody."""
         kind = self.kind
         body: dict[str, object] = {
             "type": kind.path,
             "title": kind.title,
             "status": kind.status.value,
             "detail": self.detail or kind.meaning,
-            "ref": ref,
         }
+        if kind is not TOKEN:
+            body["ref"] = ref
         if self.errors:
             body["errors"] = [flaw.shown() for flaw in self.errors]
         return Response(json.dumps(body), kind.status, dict(self.headers), MEDIA_TYPE)
@@ -209,7 +210,7 @@ class ProblemModel(BaseModel):
     title: str = Field(description="The kind in words.")
     status: int = Field(description="The HTTP status code.")
     detail: str = Field(description="This occurrence in words.")
-    ref: str = Field(description="Names this call to the operator.")
+    ref: str | None = Field(default=None, description="Names this call to the operator.")
     errors: list[FlawModel] | None = Field(
         default=None, description="Each wrong place of the request."
     )
