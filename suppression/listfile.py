@@ -11,11 +11,12 @@ order mark, and UTF-16 with one.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
-from itertools import chain
+from itertools import chain, islice
 from typing import BinaryIO, TextIO
 
 from gateway.errors import AddressSyntaxError
@@ -49,6 +50,8 @@ _NAMES = {
     "created": "date",
 }
 _DEFAULT_ORDER = {"address": 0, "reason": 1, "scope": 2, "date": 3}
+BLOCK_LINES = 50_000
+"""Lines of a block: what is read and kept, or lost, as a whole."""
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
 
@@ -98,17 +101,24 @@ def as_text(file: BinaryIO) -> TextIO:
     return TextIOWrapper(file, encoding, errors="replace", newline="")
 
 
-def read_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
+def block_of(row: Row | BadRow) -> int:
+    """The block of lines that a row is of: an import is done and resumed by blocks."""
+    return row.line // BLOCK_LINES
+
+
+def read_rows(
+    lines: Iterable[str], is_wanted: Callable[[int], bool] = lambda _block: True
+) -> Iterator[Row | BadRow]:
     """Every non-empty line as a Row or a BadRow, in order, holding one line at a time.
 
     A line is a row: an address never has a line break, and a stray quote spoils its own line only.
+    Of the blocks (`block_of`) that are not wanted no line is given; passing over them is cheap.
     """
-    numbered = (
-        (number, text.strip("\r\n")) for number, text in enumerate(lines, 1) if text.strip()
-    )
-    first = number, line = next(numbered, (0, ""))
-    if not number:
+    numbered = enumerate(lines, 1)
+    first = next(_written(numbered), None)
+    if first is None:
         return
+    number, line = first
     delimiter = next((mark for mark in ";\t," if mark in line), None)
     try:
         header = _columns([cell.strip().lower() for cell in _cells(line, delimiter)])
@@ -118,7 +128,9 @@ def read_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     except csv.Error:
         header = None  # told below
     columns, is_ours = header or (_DEFAULT_ORDER, False)
-    rows = numbered if header else chain([first], numbered)
+    rows = _wanted(numbered, is_wanted)
+    if header is None and is_wanted(number // BLOCK_LINES):
+        rows = chain([first], rows)
     for number, line in rows:
         try:
             cells = _cells(line, delimiter)
@@ -127,6 +139,23 @@ def read_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             continue
         if any(cell.strip() for cell in cells):
             yield _row(number, cells, columns, is_ours)
+
+
+def _wanted(
+    numbered: Iterator[tuple[int, str]], is_wanted: Callable[[int], bool]
+) -> Iterator[tuple[int, str]]:
+    """What is written in the lines of the blocks that are wanted."""
+    while (ahead := next(numbered, None)) is not None:
+        block, place = divmod(ahead[0], BLOCK_LINES)
+        lines = chain([ahead], islice(numbered, BLOCK_LINES - place - 1))
+        if is_wanted(block):
+            yield from _written(lines)
+        else:
+            deque(lines, maxlen=0)
+
+
+def _written(numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    return ((number, text.strip("\r\n")) for number, text in numbered if text.strip())
 
 
 def write_rows(out: TextIO, rows: Iterable[tuple[str, ...]]) -> int:

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands.progress import import_bars
 from gateway.commands.records import (
-    import_bars,
     open_list,
     open_records,
     show_tally,
@@ -65,7 +65,7 @@ def import_command(
             tally = import_attestation(
                 records.database,
                 records.keyring,
-                read.rows,
+                read.rows(),
                 Attestation(scope, source, at, actor(by)),
                 read.file,
                 now,

@@ -1,4 +1,4 @@
-"""What the commands on records share: opening the database, reading lists with a progress bar.
+"""What the commands on records share: opening the database and lists to read.
 
 Takes the configuration, gives the open database with its keyring, or ends the command with what to
 do. Lists are counted and hashed before they are read, so that progress has an end and the audit
@@ -15,16 +15,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.commands.shared import fail, open_config, show
 from gateway.config.load import Loaded
 from gateway.errors import AddressSyntaxError, ConfigurationError
-from gateway.explanation import show as printable
 from gateway.records.bulk import Tally
 from gateway.records.database import Database, open_database
 from gateway.records.keyring import open_keyring
@@ -53,14 +50,12 @@ class Records:
         known = self.loaded.tenants.get(tenant)
         return scope == "*" or (known is not None and (not slash or stream in known.streams))
 
-
-@dataclass(slots=True)
-class Bars:
-    """Where an import reports: rows read, then rows brought into force, and lines not taken."""
-
-    reading: Callable[[int], None]
-    merging: Callable[[int], None]
-    on_bad: Callable[[BadRow], None]
+    def scopes(self) -> list[str]:
+        """Every scope text that names a configured tenant or stream, in order."""
+        streams = (
+            f"{id}/{name}" for id, known in self.loaded.tenants.items() for name in known.streams
+        )
+        return sorted([*self.loaded.tenants, *streams])
 
 
 @contextmanager
@@ -93,11 +88,17 @@ def when(seconds: float | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class OpenList:
-    """A list to import: what the audit trail names, about how many lines, and its rows."""
+    """A list to import: what the audit trail names, about how many lines, and its text."""
 
     file: ListFile
     lines: int
-    rows: Iterator[Row | BadRow]
+    text: TextIO
+
+    def rows(
+        self, is_wanted: Callable[[int], bool] = lambda _block: True
+    ) -> Iterator[Row | BadRow]:
+        """Its rows, once; of the blocks (`suppression.listfile.block_of`) that are wanted."""
+        return read_rows(self.text, is_wanted)
 
 
 @contextmanager
@@ -118,42 +119,7 @@ def open_list(path: Path) -> Iterator[OpenList]:
         except OSError as error:
             fail(f"{path}: cannot be read: {error.strerror}")
         with as_text(file) as text:
-            yield OpenList(ListFile(path.name, digest.hexdigest()), lines, read_rows(text))
-
-
-@contextmanager
-def import_bars(lines: int, as_json: bool, dry_run: bool) -> Iterator[Bars]:
-    """Two progress bars on standard error, where lines not taken are listed too.
-
-    An interrupted import ends the command with what is stored so far.
-    """
-    console = Console(stderr=True, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        disable=as_json or not console.is_terminal,
-        transient=True,
-    ) as bar:
-        reading = bar.add_task("reading", total=lines)
-        merging = bar.add_task("storing", total=lines)
-
-        def on_bad(row: BadRow) -> None:
-            console.print(
-                f"line {row.line}: {printable(row.problem)}", markup=False, highlight=False
-            )
-
-        try:
-            yield Bars(
-                lambda rows: bar.advance(reading, rows),
-                lambda rows: bar.advance(merging, rows),
-                on_bad,
-            )
-        except KeyboardInterrupt:
-            stored = 0 if dry_run else int(bar.tasks[merging].completed)
-            again = "" if dry_run else "; run it again to complete"
-            fail(f"interrupted: {stored} of some {lines} lines are stored{again}", status=130)
+            yield OpenList(ListFile(path.name, digest.hexdigest()), lines, text)
 
 
 def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:

@@ -21,9 +21,9 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from gateway.commands.progress import import_bars
 from gateway.commands.records import (
     Records,
-    import_bars,
     open_list,
     open_records,
     show_tally,
@@ -31,8 +31,9 @@ from gateway.commands.records import (
     when,
 )
 from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, clean, fail, show
+from gateway.records.staging import Staging
 from gateway.records.streams import find_scope
-from gateway.records.suppression_import import import_suppressions
+from gateway.records.suppression_import import import_suppressions, staging_for
 from gateway.records.suppressions import (
     Draft,
     Entry,
@@ -162,19 +163,28 @@ def import_command(
 
     Example: consentry suppress import list.csv --reason manual --scope acme --dry-run
 
-    Running it again, or again after a crash, adds only what is missing.
+    Running it again, or again after a crash, adds only what is missing; what an interrupted import
+    has read is kept for a week and not read again.
     """
     with open_records(config) as records, open_list(file) as read:
         draft = _draft(records, reason, scope, f"import:{file.name}", stops, until, undisclosed, by)
-        with import_bars(read.lines, as_json, dry_run) as bars:
+        now = time.time()
+        if dry_run:
+            staged = Staging(records.keyring, now)
+        else:
+            folder = records.loaded.config.state_dir / "imports"
+            meaning = " ".join(records.scopes())
+            staged = staging_for(folder, records.keyring, draft, read.file, meaning, now)
+        with import_bars(read.lines, as_json, dry_run) as bars, staged as staging:
             tally = import_suppressions(
                 records.database,
                 records.keyring,
-                read.rows,
+                read.rows(staging.lacks),
                 draft,
                 read.file,
-                time.time(),
+                now,
                 is_scope=records.is_scope,
+                staging=staging,
                 progress=bars.reading,
                 merging=bars.merging,
                 on_bad=bars.on_bad,

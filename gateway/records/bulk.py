@@ -1,59 +1,42 @@
 """Imports of any size that never keep others waiting.
 
-Rows are first keyed, encrypted and staged in a private temporary file, then merged in key order in
-small transactions: neighbours share pages, so a million rows cost seconds, and the write lock is
-held some 15 ms at a time, so that an unsubscribe or the ledger gets in between. What is in force
-already, and as long as asked, is counted and skipped: running an import again, or again after a
-crash, completes it.
-Memory stays flat. Raises StoreUnavailable.
+Rows are first keyed, encrypted and staged in a private file (`gateway.records.staging`), then
+merged in key order in small transactions: neighbours share pages, and the write lock is held some
+15 ms at a time, so that an unsubscribe or the ledger gets in between. What is in force already, and
+as long as asked, is counted and skipped: running an import again, or again after a crash,
+completes it. A named import notes in each transaction how far it came, so that its counts are those
+of an uninterrupted one. Memory stays flat. Raises StoreUnavailable.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import islice
-from types import TracebackType
-from typing import Self
+from itertools import count, groupby, islice
 
-from sqlalchemy import Connection, Table, insert, or_, select
+from sqlalchemy import Connection, Table, delete, select
 
+from gateway.records import opt_outs
 from gateway.records.codes import RENEWED
 from gateway.records.database import Database
+from gateway.records.staging import Block, Staged, Staging
 from gateway.records.subjects import next_id
-from gateway.records.tables import standing_index, subject_secrets, subjects
-from suppression.keys import Sealed
+from gateway.records.suppressions import Refused
+from gateway.records.tables import meta, subjects
+from suppression.listfile import BadRow, Row, block_of
 from suppression.precedence import is_longer
 
 HOLD_SECONDS = 0.015
 """How long one transaction should hold the write lock; batches grow and shrink towards it."""
 MIN_BATCH, MAX_BATCH = 50, 4000
-PROGRESS_ROWS = 1000
-"""How many rows are read between two reports: one for each row would cost more than the row."""
-_STAGE_BATCH = 1000
+_POSITION = "import:"
+"""Before the name of the staged file: the row of `meta` that says how far its merging came."""
 
 Progress = Callable[[int], None]
 """Told how many more rows are done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """One row to merge; `code` is a suppression's code or a consent's level.
-
-    `secret` and `sealed` are the encrypted address, None when only the key is known.
-    """
-
-    key: bytes
-    scope: int
-    code: int
-    at: int
-    ends: int | None
-    secret: bytes | None
-    sealed: bytes | None
 
 
 @dataclass(slots=True)
@@ -70,59 +53,69 @@ class Tally:
     """SHA-256 over the merged rows in order, in hex."""
 
 
-class Staging:
-    """The private file of one import, gone when its block ends."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The table that rows go to: id, key, scope and subject, then `columns` with their `values`."""
 
-    def __init__(self) -> None:
-        self._waiting: list[tuple[object, ...]] = []
+    table: Table
+    columns: tuple[str, ...]
+    values: Callable[[Staged], tuple[object, ...]]
 
-    def __enter__(self) -> Self:
-        # An empty name is a temporary database that is on disk and has no name there.
-        self._file = sqlite3.connect("", isolation_level=None)
-        self._file.execute("PRAGMA journal_mode=OFF")
-        self._file.execute("PRAGMA synchronous=OFF")
-        self._file.execute("CREATE TABLE staged (key, scope, code, at, ends, secret, sealed)")
-        self._file.execute("BEGIN")
-        return self
+    @property
+    def insert(self) -> str:
+        """The statement, for tuples: SQLAlchemy's own rows cost more than SQLite's work."""
+        names = ("id", "key", "scope", "subject", *self.columns)
+        return f"INSERT INTO {self.table.name} ({','.join(names)}) VALUES ({_marks(len(names))})"  # noqa: S608
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
-    def add(
-        self, key: bytes, scope: int, code: int, at: int, ends: int | None, sealed: Sealed | None
-    ) -> None:
-        """Keep one row."""
-        secret, data = (None, None) if sealed is None else (sealed.secret, sealed.data)
-        self._waiting.append((key, scope, code, at, ends, secret, data))
-        if len(self._waiting) >= _STAGE_BATCH:
-            self._flush()
+def read(
+    staging: Staging,
+    rows: Iterable[Row | BadRow],
+    take: Callable[[Row], None],
+    tally: Tally,
+    progress: Progress,
+    on_bad: Callable[[BadRow], None],
+) -> None:
+    """Stage `rows` a block at a time; `take` adds one to `staging`, or raises Refused.
 
-    def rows(self) -> Generator[Staged]:
-        """Every row in key order; of several alike, the one that ends last."""
-        self._flush()
-        query = (
-            "SELECT *, max(ifnull(ends, 1e12)) FROM staged GROUP BY key, scope, code "
-            "ORDER BY key, scope, code"
-        )
-        with closing(self._file.execute(query)) as cursor:
-            for row in cursor:
-                yield Staged(*row[:7])
+    Blocks that an earlier try has staged count as they did then.
+    """
+    for block in staging.blocks.values():
+        _count(block, tally)
+        for bad in block.bad:
+            on_bad(bad)
+    progress(tally.read)
+    for number, lines in groupby(rows, block_of):
+        lines_read, domains = 0, 0
+        refused: list[BadRow] = []
+        for row in lines:
+            lines_read += 1
+            if isinstance(row, Row):
+                try:
+                    take(row)
+                except Refused as error:
+                    row = BadRow(row.line, str(error))
+                else:
+                    domains += isinstance(row.target, str)
+                    continue
+            refused.append(row)
+            on_bad(row)
+        block = Block(number, lines_read, domains, tuple(refused))
+        staging.end_block(block)
+        _count(block, tally)
+        progress(block.read)
 
-    def _flush(self) -> None:
-        self._file.executemany("INSERT INTO staged VALUES (?,?,?,?,?,?,?)", self._waiting)
-        self._waiting.clear()
+
+def _count(block: Block, tally: Tally) -> None:
+    tally.read += block.read
+    tally.domains += block.domains
+    tally.bad += len(block.bad)
 
 
 def merge(
     database: Database,
     staging: Staging,
-    table: Table,
-    columns: Callable[[Staged], dict[str, object]],
+    target: Target,
     tally: Tally,
     now: float,
     progress: Progress,
@@ -130,20 +123,26 @@ def merge(
 ) -> None:
     """Bring every staged row into force that is not yet; counts go to `tally`.
 
-    Of rows alike all but one count as known. `columns` gives what a row of `table` has besides id,
-    key, scope and subject.
+    Of rows alike all but one count as known.
     """
     digest = sha256()
+    name = "" if dry_run or staging.path is None else _POSITION + staging.path.name
     size = 500
     with closing(staging.rows()) as rows:
+        merged, tally.added = _position(database, name)
+        for start in range(0, merged, MAX_BATCH):
+            batch = list(islice(rows, min(MAX_BATCH, merged - start)))
+            digest.update(_digested(batch))
+        progress(merged)
         while batch := list(islice(rows, size)):
-            for row in batch:
-                digest.update(b"%b %d %d\n" % (row.key, row.scope, row.code))
+            digest.update(_digested(batch))
+            merged += len(batch)
             with database.reading() if dry_run else database.transaction() as connection:
                 started = time.monotonic()
                 fresh = _unknown(connection, batch, now)
                 if fresh and not dry_run:
-                    _insert(connection, table, fresh, columns)
+                    _insert(connection, target, fresh)
+                _note_position(connection, name, merged, tally.added + len(fresh))
             held = time.monotonic() - started
             size = max(MIN_BATCH, min(MAX_BATCH, int(len(batch) * min(2.0, HOLD_SECONDS / held))))
             tally.added += len(fresh)
@@ -152,20 +151,29 @@ def merge(
     tally.digest = digest.hexdigest()
 
 
+def forget(connection: Connection, staging: Staging) -> None:
+    """Forget how far a named import came: it is over, or begins anew."""
+    if staging.path is not None:
+        connection.execute(delete(meta).where(meta.c.name == _POSITION + staging.path.name))
+
+
 def _unknown(connection: Connection, batch: list[Staged], now: float) -> list[Staged]:
     """The rows that nothing alike is in force for, or not as long as a renewal asks."""
-    index = standing_index.c
-    query = select(index.key, index.scope, index.code, index.ends).where(
-        index.key.in_([row.key for row in batch]), or_(index.ends.is_(None), index.ends > now)
+    query = (
+        "SELECT key, scope, code, ends FROM standing_index "  # noqa: S608 - only question marks
+        f"WHERE key IN ({_marks(len(batch))}) AND (ends IS NULL OR ends > ?)"
     )
     present: dict[tuple[bytes, int, int], int | None] = {}
-    for key, scope, code, ends in connection.execute(query):
+    wanted = (*(row.key for row in batch), now)
+    for key, scope, code, ends in connection.exec_driver_sql(query, wanted):
         same = (key, scope, code)
         if same not in present or is_longer(ends, present[same]):
             present[same] = ends
+    if not present:
+        return batch
 
     def is_known(row: Staged) -> bool:
-        same = (row.key, row.scope, row.code)
+        same = row[:3]
         if same not in present:
             return False
         return row.code not in RENEWED or not is_longer(row.ends, present[same])
@@ -173,49 +181,56 @@ def _unknown(connection: Connection, batch: list[Staged], now: float) -> list[St
     return [row for row in batch if not is_known(row)]
 
 
-def _insert(
-    connection: Connection,
-    table: Table,
-    rows: list[Staged],
-    columns: Callable[[Staged], dict[str, object]],
-) -> None:
-    entry = next_id(connection, table)
-    known = enumerate(
-        (row for row in rows if row.sealed is not None), next_id(connection, subjects)
-    )
-    numbers = {id(row): number for number, row in known}
-    sealed = [(numbers[id(row)], row) for row in rows if id(row) in numbers]
-    if sealed:
-        connection.execute(
-            insert(subjects), [{"id": number, "sealed": row.sealed} for number, row in sealed]
-        )
-        connection.execute(
-            insert(subject_secrets),
-            [{"subject": number, "secret": row.secret} for number, row in sealed],
-        )
-    connection.execute(
-        insert(table),
+def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
+    """Bring `rows` into force: their addresses, the entries or consents, and the index."""
+    run = connection.exec_driver_sql
+    entries = range(first := next_id(connection, target.table), first + len(rows))
+    free = count(next_id(connection, subjects))
+    numbers = [None if row.sealed is None else next(free) for row in rows]
+    known = [(number, row) for number, row in zip(numbers, rows, strict=True) if row.sealed]
+    if known:
+        sealed = [(number, row.sealed) for number, row in known]
+        run("INSERT INTO subjects (id, sealed) VALUES (?,?)", sealed)
+        secrets = [(number, row.secret) for number, row in known]
+        run("INSERT INTO subject_secrets (subject, secret) VALUES (?,?)", secrets)
+    values = target.values
+    if "source" in target.columns:
+        source = values(rows[0])[target.columns.index("source")]
+        opt_outs.note_rows(connection, rows, int(str(source)))
+    run(
+        target.insert,
         [
-            {
-                "id": entry + offset,
-                "key": row.key,
-                "scope": row.scope,
-                "subject": numbers.get(id(row)),
-                **columns(row),
-            }
-            for offset, row in enumerate(rows)
+            (entry, row.key, row.scope, number, *values(row))
+            for entry, number, row in zip(entries, numbers, rows, strict=True)
         ],
     )
-    connection.execute(
-        insert(standing_index),
+    run(
+        "INSERT INTO standing_index (key, scope, code, entry, ends) VALUES (?,?,?,?,?)",
         [
-            {
-                "key": row.key,
-                "scope": row.scope,
-                "code": row.code,
-                "entry": entry + offset,
-                "ends": row.ends,
-            }
-            for offset, row in enumerate(rows)
+            (row.key, row.scope, row.code, entry, row.ends)
+            for entry, row in zip(entries, rows, strict=True)
         ],
     )
+
+
+def _position(database: Database, name: str) -> tuple[int, int]:
+    """How many rows of a named import are merged, and how many of them were added."""
+    with database.reading() as connection:
+        found = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
+    merged, _, added = (found or "0 0").partition(" ")
+    return int(merged), int(added)
+
+
+def _note_position(connection: Connection, name: str, merged: int, added: int) -> None:
+    if name:
+        connection.exec_driver_sql(
+            "INSERT OR REPLACE INTO meta (name, value) VALUES (?,?)", (name, f"{merged} {added}")
+        )
+
+
+def _digested(batch: list[Staged]) -> bytes:
+    return b"".join([b"%b %d %d\n" % row[:3] for row in batch])
+
+
+def _marks(count: int) -> str:
+    return ",".join("?" * count)

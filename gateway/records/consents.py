@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, or_, select, update
 
 from gateway.records import audit, index
-from gateway.records.bulk import PROGRESS_ROWS, Progress, Staged, Staging, Tally, merge
+from gateway.records.bulk import Progress, Tally, Target, merge, read
 from gateway.records.codes import CONSENTS
 from gateway.records.database import Database
+from gateway.records.staging import Staging
 from gateway.records.streams import find_scope, scope_number, scope_texts
 from gateway.records.suppression_import import ListFile
+from gateway.records.suppressions import Refused
 from gateway.records.tables import attestations, consents, standing_index
 from gateway.words import Address
 from suppression.keys import Keyring
@@ -80,20 +82,13 @@ def import_attestation(
     else:
         with database.transaction() as connection:
             scope, number = _open(connection, attestation, file, now)
-    with Staging() as staging:
-        for row in rows:
-            tally.read += 1
-            if tally.read % PROGRESS_ROWS == 0:
-                progress(PROGRESS_ROWS)
-            if isinstance(row, Row) and row.scope not in ("", attestation.scope):
-                row = BadRow(row.line, f"is about {row.scope}, not about {attestation.scope}")
-            if isinstance(row, Row) and not isinstance(row.target, Address):
-                row = BadRow(row.line, "a whole domain cannot consent, only its people")
-            if isinstance(row, BadRow):
-                tally.bad += 1
-                on_bad(row)
-                continue
-            assert isinstance(row.target, Address)  # noqa: S101 - all else is above
+    with Staging(keyring, now) as staging:
+
+        def take(row: Row) -> None:
+            if row.scope not in ("", attestation.scope):
+                raise Refused(f"is about {row.scope}, not about {attestation.scope}")
+            if not isinstance(row.target, Address):
+                raise Refused("a whole domain cannot consent, only its people")
             staging.add(
                 keyring.exact_key(row.target),
                 scope,
@@ -103,10 +98,13 @@ def import_attestation(
                 keyring.seal(row.target.text),
             )
 
-        def columns(row: Staged) -> dict[str, object]:
-            return {"level": row.code, "attestation": number, "given_at": row.at}
-
-        merge(database, staging, consents, columns, tally, now, merging, dry_run)
+        read(staging, rows, take, tally, progress, on_bad)
+        target = Target(
+            consents,
+            ("level", "attestation", "given_at"),
+            lambda row: (row.code, number, row.at),
+        )
+        merge(database, staging, target, tally, now, merging, dry_run)
     if not dry_run:
         with database.transaction() as connection:
             _complete(connection, number, attestation, file, tally, now)

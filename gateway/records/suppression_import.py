@@ -9,11 +9,15 @@ closes it with counts and a digest over its rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 
 from gateway.records import audit
-from gateway.records.bulk import PROGRESS_ROWS, Progress, Staged, Staging, Tally, merge
-from gateway.records.database import Database
+from gateway.records.bulk import Progress, Tally, Target, forget, merge, read
+from gateway.records.database import Connection, Database
+from gateway.records.staging import SUFFIX, Staging
 from gateway.records.streams import find_scope, scope_number
 from gateway.records.subjects import source_number
 from gateway.records.suppressions import Draft, Refused, check, key_of
@@ -22,6 +26,9 @@ from suppression.keys import Keyring
 from suppression.listfile import BadRow, Row
 from suppression.precedence import RULES, ends_at
 from suppression.standing import Reason
+
+SCHEME = "1"
+"""To be raised when the same line comes to mean something else, so that nothing old is resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,25 @@ def no_such(scope: str) -> str:
     return f"{scope}: no such tenant or stream; a scope is *, tenant or tenant/stream"
 
 
+def staging_for(
+    folder: Path, keyring: Keyring, default: Draft, file: ListFile, meaning: str, now: float
+) -> Staging:
+    """The staged file, in `folder`, of this list under these options, begun or not.
+
+    `meaning` is whatever else decides what a line means: how the file is read, which scopes are.
+    """
+    options = (
+        SCHEME,
+        file.sha256,
+        meaning,
+        *(str(value) for value in (default.reason, default.scope, default.stops)),
+        *(str(value) for value in (default.ends_at, default.is_disclosable)),
+        keyring.fingerprints()[keyring.current.id],
+    )
+    name = sha256("\0".join(options).encode()).hexdigest()[:32]
+    return Staging(keyring, now, folder / f"{name}{SUFFIX}")
+
+
 def import_suppressions(
     database: Database,
     keyring: Keyring,
@@ -46,6 +72,7 @@ def import_suppressions(
     now: float,
     *,
     is_scope: Callable[[str], bool],
+    staging: Staging | None = None,
     progress: Progress = lambda _rows: None,
     merging: Progress = lambda _rows: None,
     on_bad: Callable[[BadRow], None] = lambda _row: None,
@@ -54,54 +81,66 @@ def import_suppressions(
     """Import `rows`; reason and scope come from the row, else from `default`.
 
     `is_scope` says whether a scope text names a tenant or stream there is. `progress` is told of
-    rows read, then `merging` of rows brought into force.
+    rows read, then `merging` of rows brought into force. With an open `staging`, `rows` are of the
+    blocks that it lacks: an import that was interrupted goes on, and counts as begun when it was.
     """
     tally = Tally()
     scopes = _Scopes(database, dry_run)
-    if not dry_run:
-        _audit(database, "suppression.import-started", default, file, now, {})
-        with database.transaction() as connection:
-            source = source_number(connection, default.setter, default.source)
-    else:
-        source = 0
-    with Staging() as staging:
-        for row in rows:
-            tally.read += 1
-            if tally.read % PROGRESS_ROWS == 0:
-                progress(PROGRESS_ROWS)
-            if isinstance(row, Row):
-                draft = _draft(row, default)
-                try:
-                    if not is_scope(draft.scope):
-                        raise Refused(no_such(draft.scope))
-                    code = check(draft, row.target)
-                    made = int(now if row.date is None else min(row.date, now))
-                    ends = _ends(row, draft, made, now)
-                except Refused as refused:
-                    row = BadRow(row.line, str(refused))
-            if isinstance(row, BadRow):
-                tally.bad += 1
-                on_bad(row)
-                continue
-            tally.domains += isinstance(row.target, str)
-            staging.add(
+    source = 0
+    with ExitStack() as stack:
+        if staging is None:
+            staging = stack.enter_context(Staging(keyring, now))
+        begun, add, seal = staging.began, staging.add, keyring.seal
+
+        def take(row: Row) -> None:
+            draft = _draft(row, default)
+            if not is_scope(draft.scope):
+                raise Refused(no_such(draft.scope))
+            code = check(draft, row.target)
+            made = int(begun if row.date is None else min(row.date, begun))
+            ends = _ends(row, draft, made, begun)
+            add(
                 key_of(keyring, draft.reason, row.target),
                 scopes.number(draft.scope),
                 code,
                 made,
                 None if ends is None else int(ends),
-                None if isinstance(row.target, bytes) else keyring.seal(str(row.target)),
+                None if isinstance(row.target, bytes) else seal(str(row.target)),
             )
 
-        def columns(row: Staged) -> dict[str, object]:
-            return {"code": row.code, "source": source, "created_at": row.at, "ends_at": row.ends}
-
-        merge(database, staging, suppressions, columns, tally, now, merging, dry_run)
-    if not dry_run:
-        counts = {"read": tally.read, "added": tally.added, "known": tally.known, "bad": tally.bad}
-        detail = {**counts, "digest": tally.digest}
-        _audit(database, "suppression.imported", default, file, now, detail)
+        if not dry_run:
+            source = _open(database, staging, default, file, now)
+        read(staging, rows, take, tally, progress, on_bad)
+        target = Target(
+            suppressions,
+            ("code", "source", "created_at", "ends_at"),
+            lambda row: (row.code, source, row.at, row.ends),
+        )
+        merge(database, staging, target, tally, now, merging, dry_run)
+        if not dry_run:
+            _close(database, staging, default, file, tally, now)
+            staging.remove()
     return tally
+
+
+def _open(database: Database, staging: Staging, default: Draft, file: ListFile, now: float) -> int:
+    """Say in the audit trail that an import begins, or goes on; the number of its source."""
+    action = "suppression.import-resumed" if staging.blocks else "suppression.import-started"
+    with database.transaction() as connection:
+        if not staging.blocks:
+            forget(connection, staging)
+        _audit(connection, action, default, file, now, {})
+        return source_number(connection, default.setter, default.source)
+
+
+def _close(
+    database: Database, staging: Staging, default: Draft, file: ListFile, tally: Tally, now: float
+) -> None:
+    counts = {"read": tally.read, "added": tally.added, "known": tally.known, "bad": tally.bad}
+    with database.transaction() as connection:
+        forget(connection, staging)
+        detail = {**counts, "digest": tally.digest}
+        _audit(connection, "suppression.imported", default, file, now, detail)
 
 
 def _draft(row: Row, default: Draft) -> Draft:
@@ -164,19 +203,18 @@ class _Scopes:
 
 
 def _audit(
-    database: Database,
+    connection: Connection,
     action: str,
     default: Draft,
     file: ListFile,
     now: float,
     detail: dict[str, object],
 ) -> None:
-    with database.transaction() as connection:
-        audit.append(
-            connection,
-            at=now,
-            actor=default.audited,
-            action=action,
-            scope=default.scope,
-            detail={"file": file.name, "sha256": file.sha256, **detail},
-        )
+    audit.append(
+        connection,
+        at=now,
+        actor=default.audited,
+        action=action,
+        scope=default.scope,
+        detail={"file": file.name, "sha256": file.sha256, **detail},
+    )
