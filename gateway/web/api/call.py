@@ -8,7 +8,7 @@ while the first is under way. The change and the key's row are one transaction. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request, Response
@@ -82,37 +82,63 @@ class Change(Call):
         except TimeoutError as error:
             raise StoreUnavailable(f"records: not written within {WRITE_SECONDS:g} s") from error
 
-    async def commit(self, work: Callable[[Connection], BaseModel], status: int = 200) -> Response:
-        """The answer with what `work` gives, once its changes are durable."""
+    async def commit(
+        self,
+        work: Callable[[Connection], BaseModel],
+        status: int = 200,
+        before: Sequence[Callable[[Connection], None]] = (),
+    ) -> Response:
+        """The answer with what `work` gives, once its changes are durable.
+
+        `before` are changes made in transactions of their own, so that others need not wait long;
+        they must do no harm when they are done twice.
+        """
 
         def made(connection: Connection) -> Answer:
             return Answer(status, work(connection).model_dump_json())
 
         if self._key is None:
+            for change in before:
+                await self.write(change)
             return _response(await self.write(made))
-        key, token = self._key, self.caller.token.id
-        target = f"{self.request.method} {self.request.url.path}\0".encode()
-        request = marks(self.parts.keyring, target + self._body)
-
-        def once(connection: Connection) -> tuple[Answer, bool]:
-            known = recall(connection, token, key, request, self.now)
-            if known is not None:
-                return known, True
-            answer = made(connection)
-            keep(connection, token, key, request, answer, self.now)
-            return answer, False
-
+        name = self.caller.token.id, self._key
         in_flight: set[tuple[int, str]] = self.request.app.state.in_flight
-        if (token, key) in in_flight:
+        if name in in_flight:
             raise Problem(IN_FLIGHT)
-        in_flight.add((token, key))
+        in_flight.add(name)
         try:
-            answer, is_replayed = await self.write(once)
+            answer, is_replayed = await self._once(*name, made, before)
         except KeyReused as error:
             raise Problem(KEY_REUSED, str(error)) from None
         finally:
-            in_flight.discard((token, key))
+            in_flight.discard(name)
         return _response(answer, is_replayed)
+
+    async def _once(
+        self,
+        token: int,
+        key: str,
+        made: Callable[[Connection], Answer],
+        before: Sequence[Callable[[Connection], None]],
+    ) -> tuple[Answer, bool]:
+        """The answer, and whether it was given before."""
+        target = f"{self.request.method} {self.request.url.path}\0".encode()
+        request, now = marks(self.parts.keyring, target + self._body), self.now
+
+        def once(connection: Connection) -> tuple[Answer, bool]:
+            if known := recall(connection, token, key, request, now):
+                return known, True
+            answer = made(connection)
+            keep(connection, token, key, request, answer, now)
+            return answer, False
+
+        if before:
+            known = await self.read(lambda connection: recall(connection, token, key, request, now))
+            if known is not None:
+                return known, True
+            for change in before:
+                await self.write(change)
+        return await self.write(once)
 
 
 def _response(answer: Answer, is_replayed: bool = False) -> Response:
