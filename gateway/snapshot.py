@@ -10,20 +10,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from gateway.config.keyfiles import first_line
 from gateway.config.load import Loaded
-from gateway.config.model import GatewayConfig, HopTls, ListenerSettings, ListenerTls
-from gateway.config.model import NextHopSettings as HopConfig
+from gateway.config.model import GatewayConfig, ListenerSettings, ListenerTls
+from gateway.config.signers import signers_of
 from gateway.config.tenant import TenantConfig
 from gateway.config.terms import tenant_terms
 from gateway.config.values import Endpoint
 from gateway.errors import ConfigurationError
-from gateway.message.dkim import Signer
-from gateway.message.dkim_keys import load_key
 from gateway.pipeline import Alarm, Pipeline
-from gateway.relay.settings import NextHopSettings, Timeouts, Tls
+from gateway.relay.configured import configured_hops
+from gateway.relay.settings import NextHopSettings
 from gateway.smtp.authentication import Identity, Login
 from gateway.smtp.engine import Offer
 from gateway.smtp.services import Listening, Snapshot, Trust
@@ -33,8 +30,6 @@ from policies.terms import Limits
 
 UNSUBSCRIBE_PATH = "/u"
 REPLIES_PATH = "/replies"
-IMPLICIT_TLS_PORT = 465
-"""A next hop on this port speaks TLS from the first octet (RFC 8314 section 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ def prepare(
         mailto_domain=config.web.mailto_domain or "",
         tenants=tenant_terms(config, loaded.tenants, number),
         logins=_logins(loaded.tenants),
-        signers=_signers(loaded.tenants),
+        signers=signers_of(loaded.tenants),
         pipeline=pipeline,
         errors=config.session.errors,
         refusals_per_transaction=config.session.refusals_per_transaction,
@@ -78,7 +73,7 @@ def prepare(
         idle_seconds=config.session.idle_seconds,
         records_addresses=config.journal.addresses,
     )
-    hops = tuple(_hop(config, hop) for hop in config.next_hops)
+    hops = configured_hops(config)
     context = _server_context(config)
     listeners = {
         settings.name: (settings.listen, _listening(config, settings, context))
@@ -93,41 +88,6 @@ def _logins(tenants: dict[str, TenantConfig]) -> dict[str, Login]:
         for tenant in tenants.values()
         for login in tenant.logins
     }
-
-
-def _signers(tenants: dict[str, TenantConfig]) -> dict[str, tuple[Signer, ...]]:
-    signers = {}
-    for tenant in tenants.values():
-        for domain, settings in tenant.domains.items():
-            signers[domain] = tuple(
-                Signer(domain.removeprefix("*."), key.selector, load_key(_read(key.key_file)))
-                for key in settings.keys
-            )
-    return signers
-
-
-def _hop(config: GatewayConfig, hop: HopConfig) -> NextHopSettings:
-    times = hop.timeouts
-    password = ""
-    if hop.auth is not None:
-        password = first_line(_read(hop.auth.password_file))
-    return NextHopSettings(
-        name=hop.name,
-        host=hop.host,
-        port=hop.port,
-        hostname=config.hostname,
-        tls=Tls(hop.tls.value),
-        implicit_tls=hop.port == IMPLICIT_TLS_PORT and hop.tls is not HopTls.NONE,
-        server_name=hop.server_name or "",
-        ca_file=hop.ca_file,
-        username=hop.auth.username if hop.auth else "",
-        password=password,
-        max_connections=hop.max_connections,
-        refusals_per_connection=hop.refusals_per_connection,
-        messages_per_connection=hop.messages_per_connection,
-        idle_seconds=hop.idle_seconds,
-        timeouts=Timeouts(times.connect, times.greeting, times.command, times.data, times.dot),
-    )
 
 
 def _server_context(config: GatewayConfig) -> ssl.SSLContext | None:
@@ -169,10 +129,3 @@ def _listening(
         trusted=trusted,
         proxies=settings.proxy_from,
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise ConfigurationError(f"{path}: {problem.strerror}") from problem

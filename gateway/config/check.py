@@ -19,6 +19,7 @@ from gateway.config.model import (
     ListenerTls,
 )
 from gateway.config.problem import GATEWAY, Problem, warning
+from gateway.config.signers import covering
 from gateway.config.tenant import DomainSettings, TenantConfig, Unsubscribe
 from gateway.config.values import is_loopback
 from gateway.errors import ConfigurationError
@@ -231,6 +232,8 @@ def _streams(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator
                 "in `unsubscribe_hosts`, or write stamp"
             )
             yield warning(name, (*at, "unsubscribe"), text)
+        if settings.opt_in is not None:
+            yield from _opt_in(name, (*at, "opt_in"), settings.opt_in.sender, tenant, config)
         for index, address in enumerate(settings.mail_from):
             here = (*at, "mail_from", index)
             if not tenant.owns(address.rpartition("@")[2]):
@@ -245,6 +248,20 @@ def _streams(name: str, tenant: TenantConfig, config: GatewayConfig) -> Iterator
                 ("logins", index, "stream"),
                 f"there is no stream {login.stream}; there is {', '.join(tenant.streams)}",
             )
+
+
+def _opt_in(
+    name: str, at: tuple[str, ...], sender: str, tenant: TenantConfig, config: GatewayConfig
+) -> Iterator[Problem]:
+    """A confirmation mail is signed as the tenant's own, and leads to our page."""
+    yield from _link(name, at, config)
+    keys = (*at, "sender")
+    domain = sender.rpartition("@")[2]
+    owned = covering(tenant.domains, domain)
+    if owned is None:
+        yield Problem(name, keys, f"{sender} is in none of the tenant's domains; add it")
+    elif not owned.keys:
+        yield Problem(name, keys, f"{domain} has no DKIM key; make one with `consentry dkim new`")
 
 
 def _link(name: str, keys: tuple[str, ...], config: GatewayConfig) -> Iterator[Problem]:

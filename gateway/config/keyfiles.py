@@ -60,6 +60,14 @@ def _readable(where: str, keys: Keys, path: Path) -> Iterator[Problem]:
         yield warning(where, keys, f"everyone on this machine can read it; run `chmod 600 {path}`")
 
 
+def octets(path: Path) -> bytes:
+    """What a file holds. Raises ConfigurationError."""
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise ConfigurationError(f"{path}: {problem.strerror}") from problem
+
+
 def first_line(content: bytes) -> str:
     """The password in a password file's content; empty when there is none."""
     lines = content.decode("utf-8", "replace").splitlines()

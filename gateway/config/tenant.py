@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from gateway.config.model import BytesPerDay, Count, LimitSettings
+from gateway.config.opt_in import OptInSettings
 from gateway.config.values import (
     Domain,
     Location,
@@ -135,12 +136,18 @@ class StreamSettings(Settings):
         default=None,
         description="What recipients know the list as, on pages and in mail; its name when absent.",
     )
+    opt_in: OptInSettings | None = Field(
+        default=None,
+        description="Lists only: how people are asked by mail whether they agree.",
+    )
     limits: LimitSettings = Field(default=LimitSettings(), description="Limits that differ for it.")
 
     @model_validator(mode="after")
     def _verified_is_transactional(self) -> Self:
         if self.verified and self.kind is not StreamKind.TRANSACTIONAL:
             raise ValueError("only a transactional stream can be verified; remove `verified`")
+        if self.opt_in is not None and self.kind is not StreamKind.LIST:
+            raise ValueError("only a list stream asks for consent; remove `opt_in`")
         return self
 
 

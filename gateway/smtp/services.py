@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from gateway.config.signers import Signers, signers_for
 from gateway.enforcement import Enforcement
 from gateway.events import Emit
 from gateway.message.dkim import Signer
@@ -65,7 +66,7 @@ class Snapshot:
     mailto_domain: str
     tenants: Mapping[str, TenantTerms]
     logins: Mapping[str, Login]
-    signers: Mapping[str, Sequence[Signer]]
+    signers: Signers
     pipeline: Pipeline
     errors: int
     refusals_per_transaction: int
@@ -75,12 +76,7 @@ class Snapshot:
 
     def signers_for(self, domain: str) -> Sequence[Signer]:
         """The keys that sign for `domain`: its own, else those of a `*.parent` it is under."""
-        found = self.signers.get(domain)
-        parent = domain
-        while found is None and "." in parent:
-            parent = parent.partition(".")[2]
-            found = self.signers.get(f"*.{parent}")
-        return found or ()
+        return signers_for(self.signers, domain)
 
 
 @dataclass(frozen=True, slots=True)
