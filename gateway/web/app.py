@@ -16,7 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.web import explanations, health, unsubscribe
+from gateway.web import confirm, explanations, health, unsubscribe
 from gateway.web.pages import STYLE_SHEET, Pages
 from gateway.web.parts import Current
 
@@ -40,6 +40,7 @@ def web_app(current: Current, mounted: Mapping[str, ASGIApp] | None = None) -> A
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_http_error)
     app.include_router(unsubscribe.router(current, pages))
+    app.include_router(confirm.router(current, pages))
     app.include_router(explanations.router(pages))
     app.include_router(health.router(current))
 

@@ -1,29 +1,42 @@
-"""A recipient's choices, made durable and told to the journal: what the unsubscribe pages work on.
+"""What recipients see and decide, made durable and told to the journal: behind their pages.
 
 `Recipients` is made anew with each configuration, whose names for lists and senders it shows.
-Raises StoreUnavailable when the records or the journal cannot be written: then nothing is
-confirmed, though the choice may be in force.
+Raises StoreUnavailable when the records or the journal cannot serve: then nothing is confirmed to
+the person, though what they decided may be in force.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from gateway.config.tenant import TenantConfig
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
 from gateway.journal import Journal
 from gateway.records.choices import Chosen, choose, look
-from gateway.records.database import Database
-from gateway.web.parts import Subscription
+from gateway.records.database import Connection, Database
+from gateway.records.proofs import Answer, Proof, Visit, by_tracking, confirm, revoke
+from gateway.web.parts import Question, State, Subscription
 from suppression.choices import Choice
+from suppression.consent import Status
 from suppression.keys import Keyring
 from suppression.tokens import Token
 
+T = TypeVar("T")
 WRITE_SECONDS = 10.0
-"""How long a choice may take to become durable before the caller is told to come back."""
+"""How long a decision may take to become durable before the caller is told to come back."""
+STATES = {
+    Status.REQUESTED: State.ASKED,
+    Status.MAILED: State.ASKED,
+    Status.CONFIRMED: State.CONFIRMED,
+    Status.REVOKED: State.WITHDRAWN,
+    Status.EXPIRED: State.EXPIRED,
+    Status.SUPERSEDED: State.SUPERSEDED,
+    Status.FAILED: State.CLOSED,
+}
 
 
 class Recipients:
@@ -58,27 +71,69 @@ class Recipients:
         """Put a choice in force; `source` says by which way it came."""
         now = time.time()
         try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                chosen = await self._database.write(
-                    lambda connection: choose(
-                        connection,
-                        self._keyring,
-                        token.stream_number,
-                        token.key,
-                        choice,
-                        source,
-                        now,
-                    )
+            chosen = await self._write(
+                lambda connection: choose(
+                    connection,
+                    self._keyring,
+                    token.stream_number,
+                    token.key,
+                    choice,
+                    source,
+                    now,
                 )
+            )
         except LookupError as error:
             raise _not_ours(error) from error
+        self._tell(chosen, token, choice, source, now)
+        self._be_told()
+        return self._shown(chosen)
+
+    async def question(self, token: Token) -> Question | None:
+        """What the proof with the token's tracking number asks; None when there is none."""
+        try:
+            with self._database.reading() as connection:
+                proof = by_tracking(connection, self._keyring, token.key)
+                return self._asked(connection, proof, time.time())
+        except LookupError:
+            return None
+
+    async def answer(self, token: Token, is_yes: bool, visit: Visit) -> Question | None:
+        """Confirm, or withdraw request or consent; None when there is no such proof."""
+        now = time.time()
+
+        def decide(connection: Connection) -> tuple[Answer, Question]:
+            if is_yes:
+                answer = confirm(connection, self._keyring, token.key, visit, now)
+            else:
+                answer = revoke(
+                    connection, self._keyring, token.key, "recipient", "on the page", now, visit
+                )
+            return answer, self._asked(connection, answer.proof, now)
+
+        try:
+            answer, found = await self._write(decide)
+        except LookupError:
+            return None
+        if answer.is_new:
+            proof = answer.proof
+            kind = "consent.confirmed" if is_yes else "consent.revoked"
+            detail: dict[str, object] = {"key": proof.key.hex(), "proof": proof.number}
+            self._emit(Event(kind, now, tenant=proof.tenant, stream=proof.stream, detail=detail))
+        self._be_told()
+        return found
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await self._database.write(work)
         except TimeoutError as error:
             raise StoreUnavailable(f"records: not written within {WRITE_SECONDS:g} s") from error
-        self._tell(chosen, token, choice, source, now)
-        self._journal.flush()  # the answer depends on whether this can be written now
+
+    def _be_told(self) -> None:
+        """Have the journal write what it was told: the answer depends on whether it can."""
+        self._journal.flush()
         if not self._journal.is_writable:
             raise StoreUnavailable("the journal cannot be written")
-        return self._shown(chosen)
 
     def _tell(self, chosen: Chosen, token: Token, choice: Choice, source: str, now: float) -> None:
         about: dict[str, object] = {"key": token.key.hex(), "source": source}
@@ -105,12 +160,37 @@ class Recipients:
             )
 
     def _shown(self, chosen: Chosen) -> Subscription:
-        tenant = self._tenants.get(chosen.tenant)
-        return Subscription(
-            list_name=tenant.shown_stream(chosen.stream) if tenant else chosen.stream,
-            sender_name=tenant.shown_name if tenant else chosen.tenant,
-            in_force=chosen.in_force,
+        list_name, sender_name = self._names(chosen.tenant, chosen.stream)
+        return Subscription(list_name, sender_name, chosen.in_force)
+
+    def _asked(self, connection: Connection, proof: Proof, now: float) -> Question:
+        list_name, sender_name = self._names(proof.tenant, proof.stream)
+        state = STATES[proof.status]
+        if state is State.ASKED and not proof.address:  # erased since
+            state = State.CLOSED
+        elif state is State.ASKED and proof.expires_at is not None and now >= proof.expires_at:
+            state = State.EXPIRED
+        elif state is State.CONFIRMED:
+            chosen = look(connection, self._keyring, proof.scope, proof.key, now)
+            state = State.LEFT if chosen.in_force.is_any else state
+        tenant = self._tenants.get(proof.tenant)
+        stream = tenant.streams.get(proof.stream) if tenant else None
+        opt_in = stream.opt_in if stream else None
+        return Question(
+            list_name=list_name,
+            sender_name=sender_name,
+            text=proof.text,
+            text_language=proof.language,
+            privacy=str(opt_in.privacy) if opt_in else "",
+            state=state,
         )
+
+    def _names(self, tenant_name: str, stream: str) -> tuple[str, str]:
+        """What recipients know list and sender as."""
+        tenant = self._tenants.get(tenant_name)
+        if tenant is None:
+            return stream, tenant_name
+        return tenant.shown_stream(stream), tenant.shown_name
 
 
 def _not_ours(error: LookupError) -> StoreUnavailable:

@@ -22,7 +22,7 @@ from gateway.config.values import Endpoint
 from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ControlServer, ask
 from gateway.errors import ConfigurationError, ConsentryError
 from gateway.events import Event
-from gateway.jobs import run_jobs, standard_jobs
+from gateway.jobs import Job, run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.metrics import WebMetrics, heartbeat, merge
 from gateway.records.database import open_database
@@ -34,6 +34,9 @@ from gateway.web.health import problems_of
 from gateway.web.http import HttpServer
 from gateway.web.parts import WebParts
 from gateway.web.recipients import Recipients
+from gateway.webhooks.call import endpoints
+from gateway.webhooks.sender import Sender
+from suppression.keys import Keyring
 from suppression.tokens import Tokens
 
 ASK_SECONDS = 3.0
@@ -55,7 +58,9 @@ class WebProcess:
             observers=(self.metrics.count,),
         )
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
-        self.database = open_database(loaded.config.database)
+        self.database = open_database(config.database, config.opt_out_log, is_thorough=True)
+        self._sender = Sender(self.database, self._emit, time.time)
+        self._sender.adopt(endpoints(loaded.tenants), self._keyring(loaded))
         self._parts = self._make_parts(loaded)
         self._api_parts = self._make_api_parts(loaded)
         mounted = {"/v1": api_app(lambda: self._api_parts)}
@@ -76,10 +81,11 @@ class WebProcess:
     async def start(self) -> None:
         """Listen; ConfigurationError when the address cannot be had."""
         self._socket = listen(self._loaded.config.web.listen)
+        await self._sender.mark()
         await self._control.start()
         self._tasks = [
             asyncio.create_task(heartbeat(self.metrics.loop_lag.observe)),
-            asyncio.create_task(run_jobs(standard_jobs(self.database.path), self._emit, time.time)),
+            asyncio.create_task(run_jobs(self._jobs(), self._emit, time.time)),
         ]
         self._emit(Event("process.started", time.time(), detail={"process": "web"}))
 
@@ -97,9 +103,13 @@ class WebProcess:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sender.close()
         self.database.close()
         self._emit(Event("process.stopped", time.time(), detail={"process": "web"}))
         self.journal.close()
+
+    def _jobs(self) -> list[Job]:
+        return [*standard_jobs(self.database.path), self._sender.job()]
 
     def _emit(self, event: Event) -> None:
         event.config = self._loaded.hash
@@ -112,6 +122,7 @@ class WebProcess:
         try:
             loaded = load(self._loaded.path)
             parts, api_parts = self._make_parts(loaded), self._make_api_parts(loaded)
+            receivers = endpoints(loaded.tenants)
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self._emit(Event("config.refused", time.time(), detail=detail))
@@ -120,14 +131,19 @@ class WebProcess:
         if loaded.config.web.listen != self._loaded.config.web.listen:
             warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
+        self._sender.adopt(receivers, self._keyring(loaded))
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
+
+    def _keyring(self, loaded: Loaded) -> Keyring:
+        return open_keyring(self.database, loaded.config.keyring)
 
     def _make_parts(self, loaded: Loaded) -> WebParts:
         keyring = open_keyring(self.database, loaded.config.keyring)
         return WebParts(
             tokens=Tokens(keyring),
             recipients=Recipients(self.database, keyring, self.journal, self._emit, loaded.tenants),
+            proxies=loaded.config.web.proxy_from,
             problems=self._problems,
             metrics=self._merged_metrics,
             is_https=loaded.config.web.link.startswith("https://"),

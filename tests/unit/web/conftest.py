@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from ipaddress import ip_network
 
 import httpx
 import pytest
 
 from gateway.errors import StoreUnavailable
+from gateway.records.proofs import Visit
 from gateway.web.app import web_app
-from gateway.web.parts import Subscription, WebParts
+from gateway.web.parts import Question, State, Subscription, WebParts
 from suppression.choices import Choice, InForce
 from suppression.tokens import Purpose, Token
 
 GOOD = "a" * 52
+PROXIES = (ip_network("127.0.0.0/8"),)
 TOKEN = Token(7, bytes(16))
 
 
@@ -23,14 +26,17 @@ class Gateway:
         self.chosen: list[tuple[Token, Choice, str]] = []
         self.in_force = InForce()
         self.looks = 0
+        self.state: State | None = State.ASKED
+        self.answered: list[tuple[bool, Visit]] = []
         self.is_broken = False
         self.wrong: list[str] = []
         self.asked: list[str] = []
-        self.parts = WebParts(self, self, self.problems, self.metrics, is_https=True)
+        self.parts = WebParts(self, self, PROXIES, self.problems, self.metrics, is_https=True)
 
     def read(self, purpose: Purpose, text: str) -> Token | None:
         self.asked.append(text)
-        return TOKEN if purpose is Purpose.UNSUBSCRIBE and text.lower() == GOOD else None
+        is_page = purpose in (Purpose.UNSUBSCRIBE, Purpose.CONFIRM)
+        return TOKEN if is_page and text.lower() == GOOD else None
 
     async def look(self, token: Token) -> Subscription:
         self.looks += 1
@@ -48,6 +54,25 @@ class Gateway:
             self.in_force.has_complained or choice.is_spam,
         )
         return await self.look(token)
+
+    async def question(self, token: Token) -> Question | None:
+        self.looks += 1
+        if self.is_broken:
+            raise StoreUnavailable("disk full")
+        if self.state is None:
+            return None
+        text = "I agree to <b>everything</b>\nand more."
+        notice = "https://acme.example/privacy?a=b&c"
+        return Question("Weekly <News>", "Acme & Co", text, "pl", notice, self.state)
+
+    async def answer(self, token: Token, is_yes: bool, visit: Visit) -> Question | None:
+        found = await self.question(token)
+        if found is None:
+            return None
+        self.answered.append((is_yes, visit))
+        if self.state is State.ASKED or (self.state is State.CONFIRMED and not is_yes):
+            self.state = State.CONFIRMED if is_yes else State.WITHDRAWN
+        return await self.question(token)
 
     async def problems(self) -> list[str]:
         return self.wrong

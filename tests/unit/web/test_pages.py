@@ -15,7 +15,7 @@ from gateway.web.texts import PROBLEMS, TEXTS
 if TYPE_CHECKING:
     from conftest import Gateway
 
-PATHS = ["/u/" + "a" * 52, "/replies/", "/replies/UNSUB", "/replies/nothing", "/"]
+PATHS = ["/u/" + "a" * 52, "/c/" + "b" * 52, "/replies/", "/replies/UNSUB", "/replies/nothing", "/"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -141,8 +142,12 @@ async def test_an_unwritable_journal_is_no_confirmation(
     """The entry is in force all the same, and the caller comes back."""
     token = Token(site.number, site.keyring.exact_key(BOB))
 
-    def full(_file: int, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if ".jsonl" in os.readlink(f"/proc/self/fd/{file}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
 
     with monkeypatch.context() as disk:
         disk.setattr("gateway.journal.os.write", full)
