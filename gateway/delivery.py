@@ -374,7 +374,7 @@ class Delivery:
                 "code": outcome.reply.code,
                 "text": without_addresses(outcome.reply.text),
             }
-            if job.snapshot.records_addresses:
+            if job.snapshot.records_addresses and not recipient.standing.is_erased:
                 entry["address"] = recipient.address.text
             listed.append(entry)
         return listed

@@ -24,6 +24,8 @@ class Lifter(StrEnum):
     HOSTED_CONSENT = "hosted-consent"
     """The recipient's newer consent given to the gateway itself (level 4)."""
     LIST_OWNER = "list-owner"
+    SUBJECT = "subject"
+    """The person, who ends a restriction of their data."""
     DELIVERY = "delivery"
     TIME = "time"
 

@@ -60,3 +60,8 @@ class Standing:
     consent: int = 0
     has_attested: bool = False
     is_cleared: bool = False
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the person had their data erased here: then no record may name them again."""
+        return any(match.reason is Reason.ERASURE for match in self.matches)

@@ -15,6 +15,8 @@ MARK = 0
 CONSENTS = range(1, 5)
 CLEARED = 8
 FIRST_SUPPRESSION = 16
+RESTRICTED = 88
+"""A manual entry that stops everything, like others; of its own, so that the few are found."""
 
 _REASONS = {
     Reason.PROTECTED: 0,
@@ -40,7 +42,7 @@ DECODED: dict[int, tuple[Reason, Stops, bool]] = {
     for reason in Reason
     for stops in Stops
     for shown in (True, False)
-}
+} | {RESTRICTED: (Reason.MANUAL, Stops.EVERYTHING, False)}
 """Code to reason, stops and disclosure."""
 
 RENEWED = frozenset(code for code, decoded in DECODED.items() if RULES[decoded[0]].is_renewed)

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, or_, select
 
 from gateway.records.blocks import case_id
-from gateway.records.codes import CLEARED, CONSENTS, DECODED, FIRST_SUPPRESSION
+from gateway.records.codes import CLEARED, CONSENTS, DECODED, FIRST_SUPPRESSION, RESTRICTED
 from gateway.records.streams import scope_texts, tenant_numbers
 from gateway.records.subjects import plain_texts
 from gateway.records.tables import (
@@ -139,10 +139,11 @@ class _View:
         found: list[Row] = []
         for row in rows:
             reason, stops, _ = DECODED[row["code"]]
+            is_restriction = row["code"] == RESTRICTED
             found.append(
                 {
                     "scope": self._texts[row["scope"]],
-                    "reason": reason.value,
+                    "reason": "restriction" if is_restriction else reason.value,
                     "stops": stops.value,
                     "by": "address" if row["key"] in self._keys.own else "domain",
                     "stored_as": plain(row["subject"]),

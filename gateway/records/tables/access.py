@@ -70,6 +70,7 @@ webhook_deliveries = Table(
     Column("subject", Integer),
     Column("payload", Text, nullable=False),
     Column("made_at", Integer, nullable=False),
+    Column("since", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", Integer),
     Column("delivered_at", Integer),
@@ -78,7 +79,8 @@ webhook_deliveries = Table(
 )
 """What tenants are to be told, with what came of it; no `next_at`: delivered or given up.
 
-The payload holds no address; it is put in from `subject` when it is sent.
+The payload holds no address; it is put in from `subject` when it is sent. `since` is when trying
+began, which decides when it is given up.
 """
 
 Index(

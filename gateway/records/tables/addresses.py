@@ -96,3 +96,12 @@ Index(
     sqlite_where=_cleared,
     postgresql_where=_cleared,
 )
+
+_restricted = text("code = 88")
+
+Index(
+    "ix_standing_index_restricted",
+    standing_index.c.scope,
+    sqlite_where=_restricted,
+    postgresql_where=_restricted,
+)

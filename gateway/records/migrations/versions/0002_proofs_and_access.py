@@ -109,6 +109,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("code = 8"),
         postgresql_where=sa.text("code = 8"),
     )
+    op.create_index(
+        "ix_standing_index_restricted",
+        "standing_index",
+        ["scope"],
+        unique=False,
+        sqlite_where=sa.text("code = 88"),
+        postgresql_where=sa.text("code = 88"),
+    )
     op.create_table(
         "subject_requests",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -135,6 +143,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Integer),
         sa.Column("payload", sa.Text, nullable=False),
         sa.Column("made_at", sa.Integer, nullable=False),
+        sa.Column("since", sa.Integer, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_at", sa.Integer),
         sa.Column("delivered_at", sa.Integer),
