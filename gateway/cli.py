@@ -21,6 +21,7 @@ from gateway.commands import (
     suppress,
     tenant,
     token,
+    webhook,
 )
 from gateway.errors import ConfigurationError, ConsentryError
 
@@ -53,6 +54,7 @@ config.register_reference(app)
 app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
 app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
 app.add_typer(token.app, name="token", rich_help_panel="Customers")
+app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
 app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")

@@ -1,9 +1,9 @@
 """Jobs that run now and then in the web process, apart from the SMTP loop.
 
 A `Job` is a name, a pause and an async function that says how much it did. `run_jobs` runs each
-after its pause, for ever; what was done is an event `job.done`, a store that could not serve is
-`job.failed`, and the job comes again after the next pause. The ledger and the journal clear up
-after themselves where they are written.
+after its pause, for ever; what was done is an event `job.done`, a store that could not serve (like
+any fault in a job) is `job.failed`, and the job comes again after the next pause. The ledger and
+the journal clear up after themselves where they are written.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ async def run_jobs(
             detail: dict[str, object] = {"job": job.name}
             try:
                 done = await job.run()
-            except StoreUnavailable as error:
-                emit(Event("job.failed", clock(), detail=detail | {"error": str(error)}))
+            except Exception as error:  # whatever it is, the other jobs go on
+                what = str(error) if isinstance(error, StoreUnavailable) else repr(error)
+                emit(Event("job.failed", clock(), detail=detail | {"error": what}))
                 continue
             if done:
                 emit(Event("job.done", clock(), detail=detail | {"amount": done}))

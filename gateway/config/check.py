@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 
-from gateway.config import keyfiles
+from gateway.config import keyfiles, webhook
 from gateway.config.document import Keys
 from gateway.config.model import (
     GatewayConfig,
@@ -52,6 +52,8 @@ def problems(
         yield from _tenant(name, tenant, has_clients=name in trusted)
         yield from _streams(name, tenant, config)
         yield from _sizes(name, tenant, config)
+        if tenant.webhook is not None:
+            yield from webhook.problems(name, tenant.webhook)
     yield from _claims(tenants)
     yield from _demo(config, tenants)
     yield from keyfiles.problems(config, tenants)

@@ -34,6 +34,7 @@ from gateway.config.values import (
     Settings,
     sender_domain,
 )
+from gateway.config.webhook import WebhookSettings
 from gateway.words import StreamKind
 from policies.terms import DAY, TenantState
 
@@ -219,6 +220,9 @@ class TenantConfig(Settings):
     )
     confirmations: tuple[Confirmation, ...] = Field(
         default=(), description="What the customer confirmed; `consentry tenant open` adds one."
+    )
+    webhook: WebhookSettings | None = Field(
+        default=None, description="Where the tenant is told what happened to its recipients."
     )
     demo: bool = Field(
         default=False,

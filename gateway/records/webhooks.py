@@ -117,6 +117,7 @@ def queue(
         "subject": subject,
         "payload": json.dumps(payload, sort_keys=True, separators=(",", ":")),
         "made_at": int(now),
+        "since": int(now),
         "attempts": 0,
         "next_at": int(now),
         "trouble": "",
@@ -162,21 +163,26 @@ def put_off(connection: Connection, number: int, next_at: float, trouble: str) -
     )
 
 
-def give_up(connection: Connection, delivery: Delivery, trouble: str, now: float) -> None:
-    """It is not tried again; in the audit trail, because the tenant was not told."""
-    connection.execute(
-        update(webhook_deliveries)
-        .where(_row.id == delivery.number)
-        .values(attempts=_row.attempts + 1, next_at=None, trouble=trouble)
-    )
-    audit.append(
-        connection,
-        at=now,
-        actor="webhooks",
-        action="webhook.given-up",
-        scope=delivery.tenant,
-        detail={"id": delivery.id, "kind": delivery.kind, "attempts": delivery.attempts + 1},
-    )
+def give_up(connection: Connection, tenant: str, since: float, now: float) -> int:
+    """Try no more what has been tried since before `since`; how many, and in the audit trail."""
+    stale = [
+        _row.tenant == find_number(connection, tenant),
+        _row.next_at.is_not(None),
+        _row.since <= since,
+    ]
+    query = select(webhook_deliveries.c.tracking).where(*stale).order_by(_row.id)
+    ids = [f"msg_{tracking.hex()}" for tracking in connection.execute(query).scalars()]
+    if ids:
+        connection.execute(update(webhook_deliveries).where(*stale).values(next_at=None))
+        audit.append(
+            connection,
+            at=now,
+            actor="webhooks",
+            action="webhook.given-up",
+            scope=tenant,
+            detail={"count": len(ids), "first": ids[0], "last": ids[-1]},
+        )
+    return len(ids)
 
 
 def retry(connection: Connection, tenant: str, id: str, actor: str, now: float) -> int:
@@ -184,11 +190,10 @@ def retry(connection: Connection, tenant: str, id: str, actor: str, now: float) 
     which = [_row.delivered_at.is_(None), _row.tenant == find_number(connection, tenant)]
     if id:
         which.append(_row.tracking == _tracking(id))
-    # What starts again has its three days again.
     changed = connection.execute(
         update(webhook_deliveries)
         .where(*which, or_(_row.next_at.is_(None), _row.next_at > now))
-        .values(next_at=int(now), attempts=0)
+        .values(next_at=int(now), since=int(now))
     ).rowcount
     if changed:
         detail = {"count": changed, **({"id": id} if id else {})}

@@ -150,13 +150,15 @@ def test_the_ways_of_a_delivery(connected: None, database: Database, keyring: Ke
         assert _waiting(connection) == []
         (again,) = webhooks.due(connection, "acme", NOW + 30, 1)
         assert (again.id, again.attempts, again.trouble) == (first.id, 1, "HTTP 503")
-        webhooks.give_up(connection, again, "HTTP 404", NOW + 31)
+        assert webhooks.give_up(connection, "acme", NOW - 1, NOW + 31) == 0
+        assert webhooks.give_up(connection, "acme", NOW, NOW + 31) == 1
         assert webhooks.recent(connection, "", 10, is_open=True)[0].state == "given up"
         assert webhooks.retry(connection, "beta", "", "ola", NOW) == 0
         assert webhooks.retry(connection, "acme", "msg_none", "ola", NOW) == 0
-        assert webhooks.retry(connection, "acme", first.id, "ola", NOW) == 1
-        (third,) = _waiting(connection)
-        assert (third.id, third.attempts) == (first.id, 0)
+        assert webhooks.retry(connection, "acme", first.id, "ola", NOW + 60) == 1
+        assert webhooks.give_up(connection, "acme", NOW, NOW + 61) == 0
+        (third,) = webhooks.due(connection, "acme", NOW + 60, 1)
+        assert (third.id, third.attempts) == (first.id, 1)
         webhooks.delivered(connection, third.number, NOW)
         assert _waiting(connection) == []
         assert webhooks.recent(connection, "acme", 10)[0].state == "delivered"
