@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, delete, insert, or_, select, update
 
 from gateway.records import audit
+from gateway.records.restriction import restricted_keys
 from gateway.records.streams import find_number, stream_number
 from gateway.records.tables import meta, streams, webhook_deliveries
 from gateway.words import WebhookKind
@@ -126,9 +127,14 @@ def queue(
 
 
 def due(connection: Connection, tenant: str, now: float, limit: int) -> list[Delivery]:
-    """What is to be sent to a tenant by now, the longest due first."""
+    """What is to be sent to a tenant by now, the longest due first.
+
+    What is about people whose data is restricted waits until that ends.
+    """
     number = find_number(connection, tenant)
     waiting = _row.next_at.is_not(None) & (_row.next_at <= now) & (_row.tenant == number)
+    if hidden := restricted_keys(connection).get(tenant):
+        waiting &= _row.key.not_in(hidden)
     query = _deliveries().where(waiting).order_by(_row.next_at, _row.id).limit(limit)
     return _decoded(connection, query)
 

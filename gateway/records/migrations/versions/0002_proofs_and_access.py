@@ -109,6 +109,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("code = 8"),
         postgresql_where=sa.text("code = 8"),
     )
+    op.create_index(
+        "ix_standing_index_restricted",
+        "standing_index",
+        ["scope"],
+        unique=False,
+        sqlite_where=sa.text("code = 88"),
+        postgresql_where=sa.text("code = 88"),
+    )
     op.create_table(
         "subject_requests",
         sa.Column("id", sa.Integer, primary_key=True),
