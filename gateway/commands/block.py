@@ -58,7 +58,8 @@ def list_(
 
     Example: consentry block list --tenant acme --lifted
     """
-    database = open_database(open_config(config).config.database)
+    settings = open_config(config).config
+    database = open_database(settings.database, settings.opt_out_log)
     with database.reading() as connection:
         stored = list_blocks(connection, tenant, with_lifted=lifted)
     database.close()
@@ -139,7 +140,7 @@ def _change(loaded: Loaded, tenant: str | None, domain: str) -> Iterator[tuple[C
     owner = tenant or _owner(loaded, domain)
     if owner != ALL_TENANTS and owner not in loaded.tenants:
         raise ConfigurationError(f"there is no tenant {owner}")
-    database = open_database(loaded.config.database)
+    database = open_database(loaded.config.database, loaded.config.opt_out_log)
     try:
         with database.transaction() as connection:
             yield connection, owner

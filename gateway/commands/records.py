@@ -62,7 +62,7 @@ class Records:
 def open_records(config: Path | None) -> Iterator[Records]:
     """The records that the configuration names, closed at the end."""
     loaded = open_config(config)
-    database = open_database(loaded.config.database)
+    database = open_database(loaded.config.database, loaded.config.opt_out_log)
     try:
         try:
             keyring = open_keyring(database, loaded.config.keyring)

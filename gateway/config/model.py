@@ -290,6 +290,11 @@ class GatewayConfig(Settings):
         description="Secrets behind address keys and tokens. Keep it out of the state folder and "
         "its backup, and never lose it.",
     )
+    opt_out_log: Location = Field(
+        default=Path("opt-outs/opt-outs.log"),
+        description="Append-only log of every opt-out, written before the database has it; a "
+        "restored backup replays it. Put it on another disk than the state folder.",
+    )
     tls: TlsSettings | None = Field(default=None, description="Certificate for listeners with TLS.")
     web: WebSettings = Field(default=WebSettings(), description="The web listener.")
     api: ApiSettings = Field(default=ApiSettings(), description="The HTTP API; [api.md](api.md).")

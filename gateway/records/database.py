@@ -1,10 +1,10 @@
 """The durable database: opening it, one writer at a time, and raw readers for the event loop.
 
-`open_database(path)` brings the schema up to date and gives a `Database`. Everything that is
-changed goes through `write` (from the event loop: one background thread, which commits what has
+`open_database(path, opt_outs)` brings the schema up to date and gives a `Database`. Everything that
+is changed goes through `write` (from the event loop: one background thread, which commits what has
 queued up together) or `transaction` (from a command). A change is on the disk when they return
-(WAL, synchronous=FULL), and the next look-up of any process sees it. Raises StoreUnavailable when
-SQLite cannot serve, whatever the reason.
+(WAL, synchronous=FULL), what it noted for the opt-out log before that, and the next look-up of any
+process sees it. Raises StoreUnavailable when SQLite or the log cannot serve, whatever the reason.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import StoreUnavailable
 from gateway.records import index, schema
+from gateway.records import opt_outs as noted
+from gateway.records.opt_out_log import OptOutLog
 
 T = TypeVar("T")
 LOCK_SECONDS = 4.0
@@ -41,10 +43,14 @@ MMAP_BYTES = 2_147_418_112
 """The most SQLite maps; look-ups then read pages in place."""
 
 
-def open_database(path: Path) -> Database:
-    """The database at `path`, created or migrated, and its index rebuilt, as needed.
+def open_database(
+    path: Path, opt_outs: Path | None = None, *, is_thorough: bool = False
+) -> Database:
+    """The database at `path`, created or migrated, its index rebuilt and its log replayed.
 
     It is created once only: were lost records begun anew, nobody would be suppressed any more.
+    `opt_outs` is the opt-out log (beside the database when not given): missing, shorter than it was
+    or, `is_thorough`, broken anywhere, it raises LogBroken.
     """
     made = path.with_name(f"{path.name}.made")
     with _as_unavailable(_ANY):
@@ -56,13 +62,20 @@ def open_database(path: Path) -> Database:
             )
         schema.bring_up_to_date(path)
         made.touch(mode=0o600)
-    database = Database(path)
-    with database.reading() as connection:
-        is_complete = index.is_complete(connection)
-    if not is_complete:
-        with database.transaction() as connection:
-            if not index.is_complete(connection):
-                index.rebuild(connection)
+    log = OptOutLog(opt_outs or path.with_name("opt-outs.log"))
+    if is_thorough:
+        log.verify()
+    database = Database(path, log)
+    try:
+        with database.reading() as connection:
+            is_ready = log.is_in_step(connection) and index.is_complete(connection)
+        if not is_ready:
+            with database.transaction() as connection:
+                if not index.is_complete(connection):
+                    index.rebuild(connection)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
@@ -112,8 +125,9 @@ class _Change:
 class Database:
     """One process's access to the records. `close()` ends the writer thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opt_outs: OptOutLog) -> None:
         self.path = path
+        self.opt_outs = opt_outs
         self._engine = create_engine(
             f"sqlite:///{path}",
             hide_parameters=True,
@@ -121,6 +135,9 @@ class Database:
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
+        event.listen(self._engine, "savepoint", noted.mark)
+        event.listen(self._engine, "release_savepoint", noted.keep)
+        event.listen(self._engine, "rollback_savepoint", noted.undo)
         self._queue: SimpleQueue[_Change | None] = SimpleQueue()
         self._thread: Thread | None = None
 
@@ -130,8 +147,12 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection that holds the write lock until the block ends, then commits."""
-        with _as_unavailable(), self._engine.begin() as connection:
-            yield connection
+        with _as_unavailable():
+            with self._engine.begin() as connection:
+                before = self.opt_outs.agree(connection)
+                yield connection
+                after = self.opt_outs.write(connection, before)
+            self.opt_outs.agreed = after
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -172,7 +193,10 @@ class Database:
                 with _as_unavailable(_ANY):
                     connection = connection or self._engine.connect()
                     with connection.begin():
+                        before = self.opt_outs.agree(connection)
                         is_last = self._fill(connection, batch)
+                        after = self.opt_outs.write(connection, before)
+                    self.opt_outs.agreed = after
             except BaseException as error:
                 # Nothing of the batch is on the disk: nobody may believe otherwise.
                 for change in batch:
@@ -228,6 +252,7 @@ def _begin(connection: Connection) -> None:
     if connection.get_execution_options().get("reads_only"):
         connection.exec_driver_sql("BEGIN")
         return
+    noted.begin(connection)
     raw = connection.connection.cursor()
     _when_free(lambda: raw.execute("BEGIN IMMEDIATE"))
     raw.close()

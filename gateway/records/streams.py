@@ -8,12 +8,16 @@ an empty stream name. Scope texts are `*`, `tenant` and `tenant/stream`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, insert, select
 
-from gateway.records.database import Database
+from gateway.records import opt_outs
 from gateway.records.tables import streams
 from suppression.tokens import MAX_STREAM
+
+if TYPE_CHECKING:  # the database replays the opt-out log by these numbers
+    from gateway.records.database import Database
 
 EVERYWHERE = 0
 """The scope `*`."""
@@ -27,8 +31,11 @@ def stream_number(connection: Connection, tenant: str, name: str = "") -> int:
     last = connection.execute(select(func.max(streams.c.number))).scalar() or 0
     if last >= MAX_STREAM:
         raise OverflowError("all 24-bit stream numbers are in use")
-    connection.execute(insert(streams), {"number": last + 1, "tenant": tenant, "name": name})
-    return int(last) + 1
+    made = int(last) + 1
+    connection.execute(insert(streams), {"number": made, "tenant": tenant, "name": name})
+    # Tokens carry it for ever: a restored backup must not give it to another stream.
+    opt_outs.note(connection, opt_outs.StreamNumbered(made, tenant, name))
+    return made
 
 
 def find_number(connection: Connection, tenant: str, name: str = "") -> int | None:
@@ -43,6 +50,15 @@ def tenant_numbers(connection: Connection, tenant: str) -> frozenset[int]:
     """The numbers of a tenant: its own and those of its streams."""
     query = select(streams.c.number).where(streams.c.tenant == tenant)
     return frozenset(connection.execute(query).scalars())
+
+
+def within(connection: Connection, scope: str) -> frozenset[int]:
+    """The numbers that a scope text holds: `tenant` itself with its streams, or the one stream."""
+    tenant, slash, name = scope.partition("/")
+    if not slash:
+        return tenant_numbers(connection, tenant)
+    number = find_number(connection, tenant, name)
+    return frozenset() if number is None else frozenset({number})
 
 
 def find_stream(connection: Connection, number: int) -> tuple[str, str] | None:

@@ -8,14 +8,30 @@ address any more.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Column, Connection, Select, Table, insert, or_, select, update
 
 from gateway.records import index
 from gateway.records.codes import CONSENTS, FIRST_SUPPRESSION
-from gateway.records.tables import consents, sources, subject_secrets, subjects, suppressions
+from gateway.records.streams import tenant_numbers, within
+from gateway.records.tables import (
+    consents,
+    proof_steps,
+    proofs,
+    sources,
+    standing_index,
+    subject_requests,
+    subject_secrets,
+    subjects,
+    suppressions,
+    webhook_deliveries,
+)
 from suppression.keys import Keyring, Sealed
 from suppression.masking import mask
+
+DESTROYED = bytes(17)
+"""What overwrites a secret; as long, so that SQLite changes it in place and leaves no copy."""
 
 
 def add_subject(connection: Connection, sealed: Sealed) -> int:
@@ -51,11 +67,71 @@ def plain_texts(connection: Connection, keyring: Keyring, numbers: Iterable[int]
     query = (
         select(subjects.c.id, subjects.c.sealed, subject_secrets.c.secret)
         .join(subject_secrets, subject_secrets.c.subject == subjects.c.id)
-        .where(subjects.c.id.in_(list(numbers)))
+        .where(subjects.c.id.in_(list(numbers)), subject_secrets.c.secret != DESTROYED)
     )
     return {
         row.id: keyring.open(Sealed(row.secret, row.sealed)) for row in connection.execute(query)
     }
+
+
+def subjects_under(
+    connection: Connection, keys: Collection[bytes], scope: str | None = None
+) -> set[int]:
+    """Every subject that any record under `keys` refers to, in a scope text or (None) everywhere.
+
+    `tenant` holds its streams too. Entries, consents, proofs with their steps, webhooks, requests.
+    """
+    found: set[int] = set()
+    numbers = None if scope in (None, "*") else within(connection, scope or "")
+
+    def collect(query: Select[Any], column: Column[int]) -> None:
+        if numbers is not None:
+            query = query.where(column.in_(numbers))
+        found.update(number for number in connection.execute(query).scalars() if number)
+
+    for table, codes, ended in (
+        (suppressions, None, suppressions.c.lifted_at),
+        (consents, CONSENTS, consents.c.ended_at),
+    ):
+        index_row = standing_index.c
+        is_own = index_row.code >= FIRST_SUPPRESSION if codes is None else index_row.code.in_(codes)
+        live = select(index_row.entry).where(index_row.key.in_(keys), is_own)
+        gone = select(table.c.id).where(table.c.key.in_(keys), ended.is_not(None))
+        rows = select(table.c.subject).where(or_(table.c.id.in_(live), table.c.id.in_(gone)))
+        collect(rows, table.c.scope)
+    collect(select(proofs.c.subject).where(proofs.c.key.in_(keys)), proofs.c.scope)
+    steps = select(proof_steps.c.subject).join(proofs, proofs.c.id == proof_steps.c.proof)
+    collect(steps.where(proofs.c.key.in_(keys)), proofs.c.scope)
+    if numbers is not None:
+        numbers = tenant_numbers(connection, (scope or "").partition("/")[0])
+    told = select(webhook_deliveries.c.subject).where(webhook_deliveries.c.key.in_(keys))
+    collect(told, webhook_deliveries.c.tenant)
+    asked = select(subject_requests.c.subject).where(subject_requests.c.key.in_(keys))
+    collect(asked, subject_requests.c.scope)
+    return found
+
+
+def destroy(connection: Connection, keys: Collection[bytes], scope: str | None = None) -> int:
+    """Make what is sealed about a person unreadable for ever; how many texts that were.
+
+    `keys` are all that the person may stand under, `scope` as for `subjects_under`. Keys, entries
+    and chains stay as they are: they cover the ciphertext. Notes nothing in audit or opt-out log.
+    """
+    return overwrite(connection, subjects_under(connection, keys, scope))
+
+
+def overwrite(connection: Connection, subjects: Collection[int]) -> int:
+    """Make these sealed texts unreadable for ever; how many were readable."""
+    numbers = sorted(subjects)
+    done = 0
+    for start in range(0, len(numbers), 500):
+        part = numbers[start : start + 500]
+        done += connection.execute(
+            update(subject_secrets)
+            .where(subject_secrets.c.subject.in_(part), subject_secrets.c.secret != DESTROYED)
+            .values(secret=DESTROYED)
+        ).rowcount
+    return done
 
 
 def source_number(connection: Connection, setter: str, name: str) -> int:

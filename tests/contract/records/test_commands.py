@@ -179,7 +179,7 @@ def test_lifting_can_be_tried_and_tells_machines(folder: Path) -> None:
 def test_an_export_restores_what_was_in_force(folder: Path) -> None:
     """Stops, ends, disclosure and entries known by key only come back as they were."""
     loaded = load(folder / "consentry.yaml")
-    database = open_database(loaded.config.database)
+    database = open_database(loaded.config.database, loaded.config.opt_out_log)
     keyring = open_keyring(database, loaded.config.keyring)
     with database.transaction() as connection:
         number = stream_number(connection, "example", "weekly")
