@@ -127,7 +127,7 @@ def merge(
     """
     digest = sha256()
     name = "" if dry_run or staging.path is None else _POSITION + staging.path.name
-    size = 500
+    size = min(500, MAX_BATCH)
     with closing(staging.rows()) as rows:
         merged, tally.added = _position(database, name)
         for start in range(0, merged, MAX_BATCH):
