@@ -11,13 +11,18 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from gateway.web.api import audit, me, suppressions
+from gateway.web.api import audit, consents, me, suppressions
 from gateway.web.api.document import document
 from gateway.web.api.gate import Gate
 from gateway.web.api.handlers import add_handlers
 from gateway.web.api.parts import Current
 
-ROUTERS: tuple[APIRouter, ...] = (me.routes, suppressions.routes, audit.routes)
+ROUTERS: tuple[APIRouter, ...] = (
+    me.routes,
+    suppressions.routes,
+    consents.routes,
+    audit.routes,
+)
 
 
 def _name(route: APIRoute) -> str:

@@ -18,10 +18,11 @@ from gateway.records.database import Connection
 from gateway.records.listing import Record, list_audit
 from gateway.records.suppressions import entries_of
 from gateway.web.api.call import Call, reading
-from gateway.web.api.entries import is_visible
+from gateway.web.api.entries import RECIPIENT, is_visible
 from gateway.web.api.moments import Moment, moment
 from gateway.web.api.pagination import DEFAULT_LIMIT, CursorText, Limit, Listing, Page
 from gateway.web.api.security import staff_only
+from suppression.precedence import Lifter
 
 routes = APIRouter(prefix="/audit", tags=["audit"])
 Reads = Annotated[Call, Security(reading, scopes=[Permission.AUDIT_READ])]
@@ -110,6 +111,6 @@ def _told(call: Call, connection: Connection, records: list[Record]) -> list[Rec
             told.append(record)
         elif record.action in TOLD and record.detail["entry"] in visible:
             detail = {name: record.detail[name] for name in TOLD_DETAIL & record.detail.keys()}
-            who = record.actor if record.actor == "recipient" else "operator"
+            who = RECIPIENT if record.actor == RECIPIENT else Lifter.OPERATOR
             told.append(replace(record, actor=who, detail=detail))
     return told

@@ -93,7 +93,7 @@ def _lifting(entry: Entry, caller: Caller) -> Lifting | None:
     if entry.lifted_at is None:
         return None
     by = entry.lifted_by or ""
-    is_own = caller.is_staff or by.startswith(f"{caller.tenant}:")
+    is_own = caller.is_staff or by == RECIPIENT or by.startswith(f"{caller.tenant}:")
     return Lifting(
         at=moment(entry.lifted_at),
         by=by if is_own else Lifter.OPERATOR,

@@ -74,7 +74,8 @@ class Gate:
         except Problem as problem:
             await problem.response(ref)(scope, receive, send_with_fields)
             return
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            parts.tell(error, ref)
             await unavailable().response(ref)(scope, receive, send_with_fields)
             return
         if body is None:

@@ -54,7 +54,8 @@ def add_handlers(app: FastAPI) -> None:
         return answer(request, Problem(REFUSED, str(error)))
 
     @app.exception_handler(StoreUnavailable)
-    async def on_unavailable(request: Request, _error: StoreUnavailable) -> Response:
+    async def on_unavailable(request: Request, error: StoreUnavailable) -> Response:
+        request.state.parts.tell(error, request.state.ref)
         return answer(request, unavailable())
 
     @app.exception_handler(HTTPException)
@@ -65,7 +66,8 @@ def add_handlers(app: FastAPI) -> None:
         return answer(request, Problem(_KINDS.get(error.status_code, FAULT)))
 
     @app.exception_handler(Exception)
-    async def on_fault(request: Request, _error: Exception) -> Response:
+    async def on_fault(request: Request, error: Exception) -> Response:
+        request.state.parts.tell(error, request.state.ref)
         return answer(request, Problem(FAULT))
 
 
@@ -79,7 +81,8 @@ def wrong_request(request: Request, errors: Iterable[Mapping[str, Any]]) -> Prob
         error = errors[0]
         return Problem(NOT_JSON, f"{error['ctx']['error']} at character {error['loc'][-1]}")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if errors[0]["loc"] == ("body",) and media_type != "application/json":
+    is_json = media_type == "application/json" or errors[0]["type"] == "missing"
+    if errors[0]["loc"] == ("body",) and not is_json:
         return Problem(UNREADABLE)
     return Problem(INVALID, errors=[_flaw(error["loc"], error["msg"]) for error in errors])
 

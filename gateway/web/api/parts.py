@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from gateway.config.api import ApiSettings
 from gateway.config.load import Loaded
 from gateway.config.tenant import TenantConfig
-from gateway.events import Emit
+from gateway.errors import StoreUnavailable
+from gateway.events import Emit, Event
 from gateway.records.api_tokens import ApiToken
 from gateway.records.database import Database
 from policies.ports import Clock
@@ -35,6 +36,11 @@ class ApiParts:
     def tenants(self) -> Mapping[str, TenantConfig]:
         """The configured tenants by name."""
         return self.loaded.tenants
+
+    def tell(self, error: Exception, ref: str) -> None:
+        """Note in the journal that a call failed for a reason of ours, never in whose words."""
+        what = str(error) if isinstance(error, StoreUnavailable) else type(error).__name__
+        self.emit(Event("api.failed", self.clock(), ref=ref, detail={"error": what}))
 
     def is_scope(self, scope: str) -> bool:
         """Whether `scope` is `*` or names a configured tenant or stream."""

@@ -29,6 +29,7 @@ OTHER = """\
 domains: {other.example: {dkim: none}}
 streams: {mail: {kind: transactional}}
 """
+OPT_IN = "    opt_in: {sender: a@customer.example, privacy: https://customer.example/privacy}\n"
 
 
 class House:
@@ -79,6 +80,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     write_example(folder, "mail.example.com")
     (folder / "tenants/other.yaml").write_text(OTHER)
+    example = folder / "tenants/example.yaml"
+    example.write_text(example.read_text().replace("    kind: list\n", f"    kind: list\n{OPT_IN}"))
     open_database(load(folder / "consentry.yaml").config.database).close()
     return folder
 

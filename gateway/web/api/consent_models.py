@@ -1,0 +1,173 @@
+"""Bodies of `/consents`: what is asked for, supplied and answered."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress
+
+from gateway.records.proofs import Proof
+from gateway.web.api.moments import Moment, moment
+from gateway.web.api.parts import Caller
+from gateway.web.api.suppressions import Outcome
+from gateway.web.api.texts import Line, Mailbox
+from suppression.consent import MAX_TEXT, MAX_WORDS, Level, Status
+from suppression.consent import Evidence as Believed
+from suppression.masking import mask
+
+_STREAM = r"^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$"
+
+StreamText = Annotated[
+    str, Field(pattern=_STREAM, description="The list: tenant/stream.", examples=["acme/weekly"])
+]
+ConsentText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_TEXT,
+        description="What the person agrees to, word for word.",
+        examples=["I agree to get the weekly letter of Acme by e-mail."],
+    ),
+]
+Words = Annotated[str, Field(max_length=MAX_WORDS)]
+
+
+class Language(StrEnum):
+    """In which the person is addressed."""
+
+    ENGLISH = "en"
+    POLISH = "pl"
+
+
+class Act(BaseModel):
+    """One act of the person: when, and from which IP address."""
+
+    model_config = ConfigDict(extra="forbid")
+    at: AwareDatetime
+    ip: IPvAnyAddress
+
+
+class Form(Act):
+    """The form that the person filled in to be asked."""
+
+    source: Words = Field(default="", description="The form's URL, or the place.")
+    user_agent: Words = ""
+
+
+class ConsentRequest(BaseModel):
+    """Whom to ask, and for what."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: Mailbox
+    scope: StreamText
+    text: ConsentText
+    language: Language
+    form: Form | None = Field(
+        default=None,
+        description="What the person did to be asked; needed when an opted-out person asks to come "
+        "back.",
+    )
+
+
+class SuppliedLevel(IntEnum):
+    """2: single opt-in with time and IP; 3: double opt-in."""
+
+    SINGLE = Level.SINGLE
+    DOUBLE = Level.DOUBLE
+
+
+class Evidence(BaseModel):
+    """What the tenant holds of a subscription."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: Mailbox
+    scope: StreamText
+    level: SuppliedLevel
+    text: ConsentText
+    language: Language
+    subscribed: Act
+    confirmed: Act | None = Field(default=None, description="Needed at level 3, and only there.")
+    source: Words = Field(default="", description="The form's URL, or the place; at level 3.")
+    user_agent: Words = ""
+    message_id: Words = Field(default="", description="Of the confirmation mail.")
+
+    def believed(self) -> Believed:
+        """As the rules judge it."""
+        confirmed = self.confirmed
+        return Believed(
+            level=Level(self.level),
+            text=self.text,
+            subscribed_at=self.subscribed.at.timestamp(),
+            subscribed_ip=str(self.subscribed.ip),
+            source=self.source,
+            confirmed_at=None if confirmed is None else confirmed.at.timestamp(),
+            confirmed_ip="" if confirmed is None else str(confirmed.ip),
+            user_agent=self.user_agent,
+            message_id=self.message_id,
+        )
+
+
+class Revoke(BaseModel):
+    """Why a consent ends."""
+
+    model_config = ConfigDict(extra="forbid")
+    why: Line = Field(description="The ground, for the record.")
+
+
+class Progress(BaseModel):
+    """Where a proof stands after the call."""
+
+    tracking: str
+    status: Status
+
+
+class Supplied(Progress):
+    """What became of evidence."""
+
+    outcome: Outcome
+
+
+class Consent(BaseModel):
+    """A request for consent, or a proof of it."""
+
+    tracking: str
+    scope: str
+    level: Level = Field(description="2, 3: supplied by the tenant; 4: hosted double opt-in.")
+    status: Status
+    address: str | None = Field(
+        description="Masked for staff (`j***@example.org`); null when it was erased."
+    )
+    language: str
+    text: str
+    text_sha256: str
+    requested: Moment
+    mailed: Moment | None
+    expires: Moment | None = Field(description="Until when it can be confirmed, while it can.")
+    given: Moment | None
+    ended: bool = Field(description="Whether the consent was given and is over.")
+
+
+class ConsentsFound(BaseModel):
+    """Every proof about an address."""
+
+    items: list[Consent]
+
+
+def consent_of(proof: Proof, caller: Caller) -> Consent:
+    """A proof as a caller may see it."""
+    return Consent(
+        tracking=proof.number,
+        scope=f"{proof.tenant}/{proof.stream}",
+        level=proof.level,
+        status=proof.status,
+        address=(mask(proof.address) if caller.is_staff else proof.address) or None,
+        language=proof.language,
+        text=proof.text,
+        text_sha256=proof.text_digest.hex(),
+        requested=moment(proof.requested_at),
+        mailed=moment(proof.mailed_at),
+        expires=moment(proof.expires_at),
+        given=moment(proof.given_at),
+        ended=proof.has_ended,
+    )
