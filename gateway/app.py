@@ -94,10 +94,10 @@ class Gateway:
             config.journal.keep_files,
             observers=(self.metrics.count,),
         )
-        self.database = open_database(config.database)
-        keyring = open_keyring(self.database, config.keyring)
+        self.database = open_database(config.database, config.opt_out_log, is_thorough=True)
+        self._keyring = open_keyring(self.database, config.keyring)
         self.standings = SqliteStandings(
-            self.database.path, keyring, steady, self.metrics.look_up_seconds.observe
+            self.database.path, self._keyring, steady, self.metrics.look_up_seconds.observe
         )
         self.blocks = BlockList(self.database.path)
         table = WindowTable(steady)
@@ -125,7 +125,7 @@ class Gateway:
         self.snapshot = prepared.snapshot
         self.hops = NextHops(prepared.hops, self.emit)
         self.delivery = Delivery(
-            self.ledger, self.hops, Tokens(keyring), self.emit, self.metrics, clock
+            self.ledger, self.hops, Tokens(self._keyring), self.emit, self.metrics, clock
         )
         self.services = Services(
             current=lambda: self.snapshot,
@@ -187,13 +187,8 @@ class Gateway:
         ):
             self._spawn(keep_running(name, work, self.emit, self._clock))
         self._watch_metrics()
-        self.emit(
-            Event(
-                "process.started",
-                self._clock(),
-                detail={"process": "smtp", "copies_unknown": unknown},
-            )
-        )
+        counts = {"copies_unknown": unknown, "opt_outs_replayed": self.database.opt_outs.replayed}
+        self.emit(Event("process.started", self._clock(), detail={"process": "smtp", **counts}))
 
     async def run(self) -> None:
         """Serve until drained or told to by a signal."""
@@ -247,6 +242,7 @@ class Gateway:
             # Files, YAML and new streams' numbers are read in a thread: sessions go on meanwhile.
             loaded = await asyncio.to_thread(load, self._loaded.path)
             check_reload(self._loaded, loaded)
+            keyring = await asyncio.to_thread(open_keyring, self.database, loaded.config.keyring)
             prepared = await asyncio.to_thread(self._prepare, loaded)
             added = self.listeners.bind(prepared.listeners)
             try:
@@ -260,6 +256,8 @@ class Gateway:
             raise
         # Nothing can fail from here on: it is all in force, or none of it.
         self._loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
+        self._keyring, self.delivery.tokens = keyring, Tokens(keyring)
+        self.standings.adopt(keyring)
         self.listeners.apply(prepared.listeners, added)
         self._apply_limits()
         self.authenticator.forget()
@@ -321,6 +319,7 @@ class Gateway:
         return {
             "started": self._started_at,
             "config": self._loaded.hash,
+            "keyring": self._keyring.describe(),
             "warnings": list(self._loaded.warnings),
             "sessions": len(self.watch),
             "in_progress": self.delivery.in_progress,

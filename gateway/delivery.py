@@ -87,7 +87,8 @@ class Delivery:
     ) -> None:
         self._ledger = ledger
         self._hops = hops
-        self._tokens = tokens
+        self.tokens = tokens
+        """Makes the tokens of the next copies; exchanged as a whole on reload."""
         self._emit = emit
         self._metrics = metrics
         self._clock = clock
@@ -206,7 +207,7 @@ class Delivery:
         return ()
 
     def _pair(self, job: _Job, recipient: Recipient) -> bytes:
-        token = self._tokens.make(
+        token = self.tokens.make(
             Purpose.UNSUBSCRIBE, job.transaction.stream.number, recipient.standing.key
         )
         domain = job.snapshot.mailto_domain

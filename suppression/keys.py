@@ -2,7 +2,7 @@
 
 `Keyring` holds generations of secrets that live in a file outside the database. A stored key is
 the first 16 octets of HMAC-SHA-256 (RFC 2104) over a purpose and a form of `suppression.address`,
-so the database alone tells nobody who is in it. New entries use the newest generation; look-ups
+so the database alone tells nobody who is in it. New entries use the current generation; look-ups
 try all, because old keys are never rewritten. `seal` encrypts a plain text so that it can be
 destroyed without losing the key. Raises ConfigurationError for a file that is missing, open to
 others, or damaged.
@@ -84,11 +84,19 @@ class Sealed:
 
 
 class Keyring:
-    """Generations of secrets, the newest first; its keys are used for everything new."""
+    """Generations of secrets; the `current` one, the first if not told, makes everything new.
 
-    def __init__(self, generations: Sequence[Generation]) -> None:
+    The others are for look-ups: those before it, and one that is to become current when every
+    process knows it.
+    """
+
+    def __init__(self, generations: Sequence[Generation], current: int | None = None) -> None:
         if not generations:
             raise ValueError("a keyring has at least one generation")
+        first = generations[0].id if current is None else current
+        generations = sorted(generations, key=lambda generation: generation.id != first)
+        if generations[0].id != first:
+            raise ValueError(f"there is no generation {first}")
         self.generations = {generation.id: generation for generation in generations}
         if len(self.generations) != len(generations):
             raise ValueError("two generations have the same id")
@@ -108,29 +116,57 @@ class Keyring:
         keyring = cls([Generation.fresh(0)])
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _write_new(path, keyring._to_json())
         except FileExistsError:
             raise ConfigurationError(
                 f"{path}: exists already, a keyring is never replaced"
             ) from None
-        with os.fdopen(descriptor, "w") as file:
-            file.write(keyring._to_json())
-            file.flush()
-            os.fsync(file.fileno())
         return keyring
 
     @classmethod
     def load(cls, path: Path) -> Keyring:
-        """The keyring in `path`, newest generation first."""
+        """The keyring in `path`."""
         try:
             if path.stat().st_mode & 0o077:
                 raise ConfigurationError(f"{path}: others can read it, run chmod 600")
-            entries = json.loads(path.read_text())["generations"]
-            return cls([_generation(entry) for entry in entries])
+            content = json.loads(path.read_text())
+            generations = [_generation(entry) for entry in content["generations"]]
+            return cls(generations, content.get("current"))
         except OSError as error:
             raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(f"{path}: is not a keyring: {error}") from error
+
+    def save(self, path: Path) -> None:
+        """Put this keyring in the place of the one in `path`, as a whole or not at all.
+
+        Refuses to lose a generation: whatever was written under it would never be found again.
+        """
+        lost = Keyring.load(path).generations.items() - self.generations.items()
+        if lost:
+            raise ConfigurationError(f"{path}: has generation {min(lost)[0]}, which would be lost")
+        draft = path.with_name(f"{path.name}.new")
+        try:
+            draft.unlink(missing_ok=True)
+            _write_new(draft, self._to_json())
+            draft.replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def with_generation(self) -> Keyring:
+        """This keyring and one fresh generation more, for look-ups until it is made current."""
+        number = max(self.generations) + 1
+        if number > MAX_GENERATION:
+            raise ConfigurationError(f"a keyring has at most {MAX_GENERATION + 1} generations")
+        return Keyring([*self.generations.values(), Generation.fresh(number)], self.current.id)
+
+    def using(self, number: int) -> Keyring:
+        """This keyring with generation `number` as the current one. Raises ConfigurationError."""
+        if number not in self.generations:
+            known = ", ".join(map(str, sorted(self.generations)))
+            raise ConfigurationError(f"there is no generation {number}; there are {known}")
+        return Keyring(list(self.generations.values()), number)
 
     def _to_json(self) -> str:
         generations = [
@@ -142,7 +178,8 @@ class Keyring:
             }
             for generation in self.generations.values()
         ]
-        return json.dumps({"generations": generations}, indent=2) + "\n"
+        content = {"current": self.current.id, "generations": generations}
+        return json.dumps(content, indent=2) + "\n"
 
     def fingerprints(self) -> dict[int, str]:
         """A public mark of each generation, to tell whether a database was written under it."""
@@ -151,22 +188,26 @@ class Keyring:
             for number, generation in self.generations.items()
         }
 
+    def describe(self) -> dict[str, object]:
+        """Which generations there are, for `status`: that is how a rotation knows who knows."""
+        return {"current": self.current.id, "generations": sorted(self.generations)}
+
     # ---- keys -------------------------------------------------------------------------------
 
     def exact_key(self, address: Address) -> bytes:
-        """16 octets for the exact form, newest generation."""
+        """16 octets for the exact form, current generation."""
         return self._macs[0](b"exact\0" + exact_form(address).encode())[:KEY_OCTETS]
 
     def loose_key(self, address: Address) -> bytes:
-        """16 octets for the loose form, newest generation."""
+        """16 octets for the loose form, current generation."""
         return self._macs[0](b"loose\0" + loosen(exact_form(address)).encode())[:KEY_OCTETS]
 
     def domain_key(self, domain: str) -> bytes:
-        """16 octets for a whole domain (U-label or A-label), newest generation."""
+        """16 octets for a whole domain (U-label or A-label), current generation."""
         return self._macs[0](b"domain\0" + a_label(domain).encode())[:KEY_OCTETS]
 
     def look_up_keys(self, address: Address) -> list[bytes]:
-        """Every key an entry about `address` may stand under; the newest exact key comes first.
+        """Every key an entry about `address` may stand under; the current exact key comes first.
 
         Exact and loose of each generation, then its domain and parent domains.
         """
@@ -215,3 +256,21 @@ class Keyring:
 def _generation(entry: dict[str, object]) -> Generation:
     secrets = (b64decode(str(entry[name]), validate=True) for name in ("address", "token", "wrap"))
     return Generation(int(str(entry["id"])), *secrets)
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Make a private file and have it on the disk. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Have a rename in `folder` on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

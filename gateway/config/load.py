@@ -58,7 +58,7 @@ def load(path: Path) -> Loaded:
 
 def check_reload(old: Loaded, new: Loaded) -> None:
     """Raises ConfigurationError when `new` may not take the place of `old` without a restart."""
-    for key in ("state_dir", "keyring", "ledger"):
+    for key in ("state_dir", "keyring", "opt_out_log", "ledger"):
         if getattr(old.config, key) != getattr(new.config, key):
             raise ConfigurationError(f"{new.path}: {key}: a change needs a restart")
     if old.tenants and not new.tenants:

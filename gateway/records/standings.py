@@ -48,6 +48,10 @@ class SqliteStandings:
         self._connection: sqlite3.Connection | None = None
         self._tenants: dict[str, int] = {}
 
+    def adopt(self, keyring: Keyring) -> None:
+        """Look up under this keyring from now on; it knows all generations of the last one."""
+        self._keyring = keyring
+
     async def look_up(self, stream: StreamTerms, group: Sequence[Address]) -> Sequence[Standing]:
         """One `Standing` for each address; never suspends. Tells `observe` the seconds taken."""
         started = time.perf_counter()

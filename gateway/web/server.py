@@ -60,9 +60,10 @@ class WebProcess:
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
         self.database = open_database(config.database, config.opt_out_log, is_thorough=True)
         self._sender = Sender(self.database, self._emit, time.time)
-        self._sender.adopt(endpoints(loaded.tenants), self._keyring(loaded))
-        self._parts = self._make_parts(loaded)
-        self._api_parts = self._make_api_parts(loaded)
+        self._keyring = open_keyring(self.database, config.keyring)
+        self._sender.adopt(endpoints(loaded.tenants), self._keyring)
+        self._parts = self._make_parts(loaded, self._keyring)
+        self._api_parts = self._make_api_parts(loaded, self._keyring)
         mounted = {"/v1": api_app(lambda: self._api_parts)}
         self._http = HttpServer(web_app(lambda: self._parts, mounted))
         self._control = ControlServer(
@@ -87,7 +88,13 @@ class WebProcess:
             asyncio.create_task(heartbeat(self.metrics.loop_lag.observe)),
             asyncio.create_task(run_jobs(self._jobs(), self._emit, time.time)),
         ]
-        self._emit(Event("process.started", time.time(), detail={"process": "web"}))
+        self._emit(
+            Event(
+                "process.started",
+                time.time(),
+                detail={"process": "web", "opt_outs_replayed": self.database.opt_outs.replayed},
+            )
+        )
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -121,7 +128,9 @@ class WebProcess:
         """Put the files' present content in force; its warnings. The old stays on any error."""
         try:
             loaded = load(self._loaded.path)
-            parts, api_parts = self._make_parts(loaded), self._make_api_parts(loaded)
+            keyring = open_keyring(self.database, loaded.config.keyring)
+            parts = self._make_parts(loaded, keyring)
+            api_parts = self._make_api_parts(loaded, keyring)
             receivers = endpoints(loaded.tenants)
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
@@ -131,15 +140,12 @@ class WebProcess:
         if loaded.config.web.listen != self._loaded.config.web.listen:
             warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
-        self._sender.adopt(receivers, self._keyring(loaded))
+        self._keyring = keyring
+        self._sender.adopt(receivers, keyring)
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
 
-    def _keyring(self, loaded: Loaded) -> Keyring:
-        return open_keyring(self.database, loaded.config.keyring)
-
-    def _make_parts(self, loaded: Loaded) -> WebParts:
-        keyring = open_keyring(self.database, loaded.config.keyring)
+    def _make_parts(self, loaded: Loaded, keyring: Keyring) -> WebParts:
         return WebParts(
             tokens=Tokens(keyring),
             recipients=Recipients(self.database, keyring, self.journal, self._emit, loaded.tenants),
@@ -149,8 +155,7 @@ class WebProcess:
             is_https=loaded.config.web.link.startswith("https://"),
         )
 
-    def _make_api_parts(self, loaded: Loaded) -> ApiParts:
-        keyring = open_keyring(self.database, loaded.config.keyring)
+    def _make_api_parts(self, loaded: Loaded, keyring: Keyring) -> ApiParts:
         return ApiParts(self.database, keyring, loaded, time.time, self._emit)
 
     def _on_hangup(self) -> None:
@@ -182,6 +187,7 @@ class WebProcess:
         return {
             "started": self._started_at,
             "config": self._loaded.hash,
+            "keyring": self._keyring.describe(),
             "listen": str(self._loaded.config.web.listen),
             "connections": self._http.connections,
             "tasks": len(asyncio.all_tasks()),
