@@ -55,11 +55,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The table that rows go to: id, key, scope and subject, then `columns` with their `values`."""
+    """The table that rows go to: id, key, scope and subject, then `columns` with their `values`.
+
+    `source` is the number of what suppressions came from, for the opt-out log.
+    """
 
     table: Table
     columns: tuple[str, ...]
     values: Callable[[Staged], tuple[object, ...]]
+    source: int | None = None
 
     @property
     def insert(self) -> str:
@@ -184,7 +188,8 @@ def _unknown(connection: Connection, batch: list[Staged], now: float) -> list[St
 def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
     """Bring `rows` into force: their addresses, the entries or consents, and the index."""
     run = connection.exec_driver_sql
-    entries = range(first := next_id(connection, target.table), first + len(rows))
+    first = next_id(connection, target.table)
+    entries = range(first, first + len(rows))
     free = count(next_id(connection, subjects))
     numbers = [None if row.sealed is None else next(free) for row in rows]
     known = [(number, row) for number, row in zip(numbers, rows, strict=True) if row.sealed]
@@ -194,9 +199,8 @@ def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
         secrets = [(number, row.secret) for number, row in known]
         run("INSERT INTO subject_secrets (subject, secret) VALUES (?,?)", secrets)
     values = target.values
-    if "source" in target.columns:
-        source = values(rows[0])[target.columns.index("source")]
-        opt_outs.note_rows(connection, rows, int(str(source)))
+    if target.source is not None:
+        opt_outs.note_rows(connection, rows, target.source)
     run(
         target.insert,
         [

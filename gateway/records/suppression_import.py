@@ -115,6 +115,7 @@ def import_suppressions(
             suppressions,
             ("code", "source", "created_at", "ends_at"),
             lambda row: (row.code, source, row.at, row.ends),
+            source,
         )
         merge(database, staging, target, tally, now, merging, dry_run)
         if not dry_run:
