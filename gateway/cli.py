@@ -18,6 +18,8 @@ from gateway.commands import (
     dkim,
     journal,
     service,
+    subject,
+    subject_acts,
     suppress,
     tenant,
     token,
@@ -58,6 +60,8 @@ app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
 app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
+app.add_typer(subject.app, name="subject", rich_help_panel="Abuse desk")
+subject_acts.register(subject.app)
 
 
 def main() -> None:
