@@ -42,6 +42,8 @@ class Proof:
     status: Status
     requested_at: int
     mailed_at: int | None
+    lasts: int
+    """Seconds in which it can be confirmed once it is mailed."""
     expires_at: int | None
     due_at: int | None
     given_at: int | None
@@ -140,6 +142,7 @@ def _read(
                 status=status,
                 requested_at=row["requested_at"],
                 mailed_at=mailed_at,
+                lasts=lasts,
                 expires_at=begun + lasts if status.is_pending else None,
                 due_at=row["due_at"],
                 given_at=row["given_at"],

@@ -1,0 +1,1 @@
+"""Hosted double opt-in: the confirmation mail, its reminder, and what becomes of them."""
