@@ -16,8 +16,9 @@ from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, sel
 
 from gateway.errors import ConsentryError
 from gateway.records import audit, index, opt_outs, webhooks
-from gateway.records.codes import DECODED, FIRST_SUPPRESSION, RENEWED, encode
+from gateway.records.codes import DECODED, FIRST_SUPPRESSION, RENEWED, RESTRICTED, encode
 from gateway.records.opt_outs import Lifted, OptOut
+from gateway.records.restriction import restricted_entries
 from gateway.records.streams import (
     find_scope,
     scope_number,
@@ -91,6 +92,8 @@ class Entry:
     lifted_at: int | None
     lifted_by: str | None
     lifted_reason: str | None
+    is_restriction: bool = False
+    """Set for a person whose data is stored and not used (`gateway.records.restriction`)."""
 
     def is_live(self, now: float) -> bool:
         """Neither lifted nor past its end."""
@@ -129,6 +132,16 @@ def add(
     code = check(draft, target)
     key = key_of(keyring, draft.reason, target)
     return _add(connection, key, code, draft, now, (keyring, str(target)))
+
+
+def add_by_key(
+    connection: Connection, key: bytes, draft: Draft, now: float, code: int | None = None
+) -> tuple[int, bool]:
+    """Suppress what only a key is to be known of; the entry's number and whether it is new.
+
+    `code` is one of `codes` that says more than the draft.
+    """
+    return _add(connection, key, code or check(draft, key), draft, now, None)
 
 
 def suppress(
@@ -219,7 +232,10 @@ def find(connection: Connection, keyring: Keyring, target: Address | str) -> lis
 
 
 def entries(connection: Connection, keyring: Keyring, scope: str = "") -> Iterator[Entry]:
-    """All entries not lifted, oldest first, of one scope or of all, read as they are taken."""
+    """All entries not lifted, oldest first, of one scope or of all, read as they are taken.
+
+    Those of people whose data is restricted are left out.
+    """
     query = _entries().where(_exported(connection, scope)).order_by(suppressions.c.id)
     result = connection.execution_options(yield_per=1000).execute(query)
     for part in result.mappings().partitions():
@@ -233,10 +249,12 @@ def count_entries(connection: Connection, scope: str = "") -> int:
 
 
 def _exported(connection: Connection, scope: str) -> ColumnElement[bool]:
-    is_standing = suppressions.c.lifted_at.is_(None)
+    exported: ColumnElement[bool] = suppressions.c.lifted_at.is_(None)
+    if hidden := restricted_entries(connection):
+        exported &= suppressions.c.id.not_in(hidden)
     if not scope:
-        return is_standing
-    return is_standing & (suppressions.c.scope == find_scope(connection, scope))
+        return exported
+    return exported & (suppressions.c.scope == find_scope(connection, scope))
 
 
 def _add(
@@ -254,7 +272,10 @@ def _add(
     if draft.reason is not Reason.MANUAL:
         ends = ends_at(draft.reason, now, _earlier(connection, key, scope, draft.reason))
     live = connection.execute(
-        select(standing_index.c.entry, standing_index.c.ends).where(
+        select(standing_index.c.entry, standing_index.c.ends, sources.c.setter)
+        .join(suppressions, suppressions.c.id == standing_index.c.entry)
+        .join(sources, sources.c.id == suppressions.c.source)
+        .where(
             standing_index.c.key == key,
             standing_index.c.scope == scope,
             standing_index.c.code == code,
@@ -262,6 +283,9 @@ def _add(
         )
     )
     for same in live:
+        # Whoever set a manual entry lifts it, so another's wish needs an entry of its own.
+        if draft.reason is Reason.MANUAL and same.setter != draft.setter:
+            continue
         if code not in RENEWED or not is_longer(ends, same.ends):
             return int(same.entry), False
     if plain is None:
@@ -366,4 +390,5 @@ def _decoded(
             lifted_at=row["lifted_at"],
             lifted_by=row["lifted_by"],
             lifted_reason=row["lifted_reason"],
+            is_restriction=row["code"] == RESTRICTED,
         )
