@@ -241,6 +241,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "cell_size_check=ON",
+        "secure_delete=ON",  # what is deleted or moved is overwritten: no secret stays behind
         "cache_size=-65536",
         f"mmap_size={MMAP_BYTES}",
     ):
