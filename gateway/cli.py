@@ -17,6 +17,7 @@ from gateway.commands import (
     consent,
     dkim,
     journal,
+    key,
     service,
     subject,
     subject_acts,
@@ -53,6 +54,7 @@ config.register(app)
 service.register(app)
 journal.register(app)
 config.register_reference(app)
+app.add_typer(key.app, name="key", rich_help_panel="Run")
 app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
 app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
 app.add_typer(token.app, name="token", rich_help_panel="Customers")
