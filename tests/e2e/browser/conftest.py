@@ -1,4 +1,5 @@
-"""Debian's Chromium, started once for each module: while Playwright runs, no other loop can."""
+"""Debian's Chromium, started once for each module (while Playwright runs no other event loop can),
+and a gateway for it to read."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.browser import house as houses
+from tests.e2e.certificates import Certificates
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -19,3 +23,12 @@ def browser() -> Iterator[Browser]:
         )
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def house(
+    certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[houses.House]:
+    """A gateway of the module's own."""
+    with houses.house(tmp_path_factory.mktemp("house"), certificates) as running:
+        yield running

@@ -1,0 +1,78 @@
+"""A gateway with one customer whose lists have names that need escaping, and a sink behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.e2e.certificates import HOST, Certificates
+from tests.e2e.gateway import Gateway, Settings, acme
+from tests.e2e.session import Session, letter
+from tests.e2e.sink import Sink
+
+SENDER = "news@acme.test"
+OK, UNSUB, COMPLAINT = "250 2.1.5", "550 5.7.1 [UNSUB]", "550 5.7.1 [COMPLAINT]"
+NO_OPTIN = "550 5.7.1 [NO-OPTIN]"
+PRIVACY = "https://acme.test/privacy?of=readers&in=en"
+ASKS = {"sender": SENDER, "privacy": PRIVACY}
+STREAMS: dict[str, dict[str, Any]] = {
+    "weekly": {"kind": "list", "display_name": "Wieści ogrodnicze <&>"},
+    "monthly": {"kind": "list"},
+    "seeds": {"kind": "list", "display_name": "Nasiona", "consent_level": 4, "opt_in": ASKS},
+    "orders": {"kind": "transactional", "verified": True, "default": True},
+    "notices": {"kind": "transactional"},
+}
+
+
+class House(NamedTuple):
+    """The gateway and the mail it has passed on."""
+
+    gateway: Gateway
+    sink: Sink
+
+    def link(self, reader: str) -> str:
+        """The unsubscribe link in a message of `acme/weekly` to `reader`."""
+        with Session(self.gateway.open, "acme/weekly") as session:
+            assert session.send(SENDER, [reader], letter(SENDER)).code == 250
+        raw = next(one.raw for one in self.sink.messages if one.recipients == (reader,))
+        found = re.search(rb"^List-Unsubscribe: <(http[^>]+)>", raw, re.MULTILINE)
+        assert found
+        return found[1].decode()
+
+    def asked(self, stream: str, reader: str) -> str:
+        """What the next RCPT of a stream for `reader` comes to."""
+        with Session(self.gateway.open, f"acme/{stream}") as session:
+            session.mail(SENDER)
+            return session.rcpt(reader)[0].short
+
+    def token(self) -> str:
+        """A new token of acme's for consents."""
+        command = ("token", "add", "shop", "--tenant", "acme", "--json")
+        allowed = ("--allow", "consents:read", "--allow", "consents:write")
+        (made,) = json.loads(self.gateway.run(*command, *allowed))
+        return str(made["secret"])
+
+    def call(self, token: str, path: str, body: object = None) -> Any:
+        """What the API answers to a GET, or to a POST of `body`."""
+        request = urllib.request.Request(
+            f"http://{HOST}:{self.gateway.web}/v1{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def house(folder: Path, certificates: Certificates) -> Iterator[House]:
+    """The gateway before a next hop that takes everything."""
+    tenant = acme(streams=STREAMS, display_name="Ogród Acme", limits={"batches": 4})
+    with Sink() as sink:
+        settings = Settings(sink.port, trusted=None, tenants={"acme": tenant})
+        with Gateway(folder, settings, certificates) as gateway:
+            yield House(gateway, sink)
