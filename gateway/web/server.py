@@ -25,6 +25,7 @@ from gateway.events import Event
 from gateway.jobs import Job, run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.metrics import WebMetrics, heartbeat, merge
+from gateway.opt_in.rounds import House, Rounds
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
 from gateway.web.api.app import api_app
@@ -62,6 +63,8 @@ class WebProcess:
         self._sender = Sender(self.database, self._emit, time.time)
         self._keyring = open_keyring(self.database, config.keyring)
         self._sender.adopt(endpoints(loaded.tenants), self._keyring)
+        house = House.of(loaded, self._keyring)
+        self._rounds = Rounds(self.database, house, self._emit, time.time)
         self._parts = self._make_parts(loaded, self._keyring)
         self._api_parts = self._make_api_parts(loaded, self._keyring)
         mounted = {"/v1": api_app(lambda: self._api_parts)}
@@ -111,12 +114,13 @@ class WebProcess:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sender.close()
+        await self._rounds.close()
         self.database.close()
         self._emit(Event("process.stopped", time.time(), detail={"process": "web"}))
         self.journal.close()
 
     def _jobs(self) -> list[Job]:
-        return [*standard_jobs(self.database.path), self._sender.job()]
+        return [*standard_jobs(self.database.path), self._sender.job(), self._rounds.job()]
 
     def _emit(self, event: Event) -> None:
         event.config = self._loaded.hash
@@ -132,6 +136,7 @@ class WebProcess:
             parts = self._make_parts(loaded, keyring)
             api_parts = self._make_api_parts(loaded, keyring)
             receivers = endpoints(loaded.tenants)
+            house = House.of(loaded, keyring)
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self._emit(Event("config.refused", time.time(), detail=detail))
@@ -142,6 +147,7 @@ class WebProcess:
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
         self._keyring = keyring
         self._sender.adopt(receivers, keyring)
+        self._rounds.adopt(house)
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
 
