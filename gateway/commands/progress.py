@@ -63,7 +63,7 @@ def import_bars(lines: int, as_json: bool, dry_run: bool) -> Iterator[Bars]:
             bar.update(tasks[number], advance=rows, rate=phase.rate)
             if not is_shown and time.monotonic() - told >= TOLD_EVERY:
                 told = time.monotonic()
-                console.print(phase, markup=False, highlight=False)
+                console.print(str(phase), markup=False, highlight=False)
 
         def on_bad(row: BadRow) -> None:
             console.print(
