@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from gateway import replies
 from policies.transaction import Recipient, Transaction
 from policies.verdict import ACCEPT, Verdict, accept, refuse
+from suppression.consent import Level
 
 
 class ConsentPolicy:
     """A stream with a `consent_level` mails only recipients whose proof of consent has at least
-    that level; others get [NO-OPTIN]. Until the tenant's first attestation is imported this is
-    only reported.
+    that level; others get [NO-OPTIN]. Where that level is 1 this is only reported until the
+    tenant's first attestation is imported.
     """
 
     name = "consent"
@@ -25,7 +26,8 @@ class ConsentPolicy:
 
 def _lacks(recipient: Recipient, level: int) -> Verdict:
     has = recipient.standing.consent
-    if not recipient.standing.has_attested:
+    # What an attestation cannot give need not wait for one: docs/decisions/consent-enforcement.md
+    if level <= Level.ATTESTED and not recipient.standing.has_attested:
         return accept(level=has, required=level, attested=False)
     reply = replies.NO_OPTIN.fill(level=level)
     return refuse(reply, "consent is missing", level=has, required=level)

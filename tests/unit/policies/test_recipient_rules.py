@@ -68,12 +68,16 @@ def test_every_reason_has_a_permanent_reply():
         (3, 2, True, "NO-OPTIN"),
         (1, 0, True, "NO-OPTIN"),
         (1, 0, False, ""),
+        (2, 1, False, "NO-OPTIN"),
+        (3, 2, False, "NO-OPTIN"),
+        (4, 3, False, "NO-OPTIN"),
+        (4, 4, False, ""),
     ],
 )
 def test_consent_of_the_streams_level_is_needed_once_the_tenant_attested(
     world, required, has, attested, expected
 ):
-    """Less than the level is [NO-OPTIN], but only reported before the first attestation."""
+    """Less than the level is [NO-OPTIN]; level 1 is only reported before the first attestation."""
     group = world.recipients(1, consent=has, has_attested=attested)
     (verdict,) = ConsentPolicy().at_rcpt(world.transaction(consent_level=required), group)
     assert tag(verdict) == expected
