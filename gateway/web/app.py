@@ -49,9 +49,7 @@ def web_app(current: Current, mounted: Mapping[str, ASGIApp] | None = None) -> A
         headers = {"Cache-Control": "public, max-age=3600"}
         return Response(STYLE_SHEET, media_type="text/css", headers=headers)
 
-    for path, application in (mounted or {}).items():
-        app.mount(path, application)
-    return SecureHeaders(app, current)
+    return SecureHeaders(Mounts(app, mounted or {}), current)
 
 
 SECURE_HEADERS = {
@@ -67,6 +65,26 @@ SECURE_HEADERS = {
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=31536000"
+
+
+class Mounts:
+    """Hands requests below certain paths to applications of their own, whatever follows.
+
+    Starlette's own mounts match no path with a line break in it.
+    """
+
+    def __init__(self, app: ASGIApp, mounted: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._mounted = mounted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        app = self._app
+        for path, mounted in self._mounted.items():
+            if f"{scope['path']}/".startswith(f"{path}/"):
+                app, scope = mounted, {**scope, "root_path": scope.get("root_path", "") + path}
+                break
+        await app(scope, receive, send)
 
 
 class SecureHeaders:

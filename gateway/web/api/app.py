@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from gateway.web.api import audit, consents, me, suppressions
-from gateway.web.api.document import document
+from gateway.web.api.document import document, queries
 from gateway.web.api.gate import Gate
 from gateway.web.api.handlers import add_handlers
 from gateway.web.api.parts import Current
@@ -38,6 +38,7 @@ def routed() -> FastAPI:
     made = document(app)
     app.openapi = lambda: made  # type: ignore[method-assign]
     app.state.in_flight = set()
+    app.state.queries = queries(made)
     add_handlers(app)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
-from typing import Annotated
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from gateway.records.proofs import Proof
-from gateway.web.api.moments import Moment, moment
+from gateway.web.api.moments import Instant, Moment, moment
 from gateway.web.api.parts import Caller
 from gateway.web.api.suppressions import Outcome
-from gateway.web.api.texts import Line, Mailbox
+from gateway.web.api.texts import Line, Mailbox, StreamText
 from suppression.consent import MAX_TEXT, MAX_WORDS, Level, Status
 from suppression.consent import Evidence as Believed
 from suppression.masking import mask
 
-_STREAM = r"^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$"
-
-StreamText = Annotated[
-    str, Field(pattern=_STREAM, description="The list: tenant/stream.", examples=["acme/weekly"])
-]
 ConsentText = Annotated[
     str,
     Field(
@@ -31,6 +27,19 @@ ConsentText = Annotated[
     ),
 ]
 Words = Annotated[str, Field(max_length=MAX_WORDS)]
+
+
+def _ip(value: object) -> IPv4Address | IPv6Address:
+    if not isinstance(value, str):  # a number would be one too
+        raise ValueError("write an IP address as text")
+    return ip_address(value)
+
+
+Ip = Annotated[
+    IPv4Address | IPv6Address,
+    BeforeValidator(_ip),
+    WithJsonSchema({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}),
+]
 
 
 class Language(StrEnum):
@@ -44,8 +53,8 @@ class Act(BaseModel):
     """One act of the person: when, and from which IP address."""
 
     model_config = ConfigDict(extra="forbid")
-    at: AwareDatetime
-    ip: IPvAnyAddress
+    at: Instant
+    ip: Ip
 
 
 class Form(Act):
@@ -70,20 +79,13 @@ class ConsentRequest(BaseModel):
     )
 
 
-class SuppliedLevel(IntEnum):
-    """2: single opt-in with time and IP; 3: double opt-in."""
-
-    SINGLE = Level.SINGLE
-    DOUBLE = Level.DOUBLE
-
-
 class Evidence(BaseModel):
     """What the tenant holds of a subscription."""
 
     model_config = ConfigDict(extra="forbid")
     address: Mailbox
     scope: StreamText
-    level: SuppliedLevel
+    level: Literal[2, 3] = Field(description="2: single opt-in with time and IP; 3: double opt-in.")
     text: ConsentText
     language: Language
     subscribed: Act

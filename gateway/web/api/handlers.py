@@ -47,6 +47,9 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        # `GET /suppressions/search` reads as an entry's number; it is the search, without POST.
+        if request.method not in (allowed := methods(app.openapi()["paths"], _path(request))):
+            return answer(request, wrong_method(allowed))
         return answer(request, wrong_request(request, error.errors()))
 
     @app.exception_handler(Refused)
@@ -61,8 +64,7 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = methods(app.openapi()["paths"], _path(request))
-            return answer(request, Problem(METHOD, headers={"Allow": ", ".join(allowed)}))
+            return answer(request, wrong_method(methods(app.openapi()["paths"], _path(request))))
         return answer(request, Problem(_KINDS.get(error.status_code, FAULT)))
 
     @app.exception_handler(Exception)
@@ -87,14 +89,23 @@ def wrong_request(request: Request, errors: Iterable[Mapping[str, Any]]) -> Prob
     return Problem(INVALID, errors=[_flaw(error["loc"], error["msg"]) for error in errors])
 
 
+def wrong_method(allowed: Iterable[str]) -> Problem:
+    """A method that the path does not have; `allowed` are those it has."""
+    return Problem(METHOD, headers={"Allow": ", ".join(allowed)})
+
+
 def methods(paths: Mapping[str, Mapping[str, object]], path: str) -> list[str]:
     """The methods that the OpenAPI document has for `path` (RFC 9110 section 15.5.6: all)."""
-    return sorted(
-        method.upper()
-        for template, operations in paths.items()
-        if compile_path(template)[0].match(path)
-        for method in operations
+    matching = (
+        [paths[path]]
+        if path in paths
+        else [
+            operations
+            for template, operations in paths.items()
+            if compile_path(template)[0].match(path)
+        ]
     )
+    return sorted(method.upper() for operations in matching for method in operations)
 
 
 def _flaw(place: tuple[str | int, ...], text: str) -> Flaw:

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, overload
 
-from pydantic import PlainSerializer
+from pydantic import AwareDatetime, BeforeValidator, PlainSerializer
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _read(value: object) -> object:
+    # pydantic would take numbers too, and a date for its midnight.
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        return value
+    raise ValueError("write date, time and timezone: 2030-01-31T12:00:00Z")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_read)]
+"""Of a request."""
 
 
 def _write(value: datetime) -> str:

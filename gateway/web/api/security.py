@@ -12,7 +12,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from gateway.web.api.errors import PERMISSION, Problem
+from gateway.web.api.errors import INVALID, PERMISSION, Flaw, Problem
 from gateway.web.api.gate import CHALLENGE
 from gateway.web.api.parts import Caller
 
@@ -28,6 +28,7 @@ class Bearer(SecurityBase):
 
     async def __call__(self, request: Request, scopes: SecurityScopes) -> Caller:
         """The caller; Problem PERMISSION without the route's permissions."""
+        check_query(request)
         caller: Caller = request.state.caller
         if missing := [name for name in scopes.scopes if name not in caller.token.permissions]:
             need = " ".join(missing)
@@ -37,6 +38,18 @@ class Bearer(SecurityBase):
 
 
 bearer = Bearer()
+
+
+def check_query(request: Request) -> None:
+    """Refuse parameters that the operation does not have: a misspelt filter would list all."""
+    known: frozenset[str] = request.app.state.queries[request.scope["route"].name]
+    flaws = [
+        Flaw("is no parameter of this call", parameter=name)
+        for name in request.query_params
+        if name not in known
+    ]
+    if flaws:
+        raise Problem(INVALID, errors=flaws)
 
 
 def staff_only(caller: Caller) -> None:

@@ -12,12 +12,13 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, Security
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from gateway.records import audit
 from gateway.records.api_tokens import Permission
 from gateway.records.database import Connection
 from gateway.records.listing import State, Wanted, list_entries
+from gateway.records.streams import find_scope
 from gateway.records.suppressions import (
     Draft,
     Entry,
@@ -29,7 +30,8 @@ from gateway.records.suppressions import (
 )
 from gateway.web.api.call import Call, Change, changing, reading, recording
 from gateway.web.api.entries import Suppression, is_visible, shown
-from gateway.web.api.errors import NOT_FOUND, REFUSED, Problem, documented
+from gateway.web.api.errors import INVALID, NOT_FOUND, REFUSED, Flaw, Problem, documented
+from gateway.web.api.moments import Instant
 from gateway.web.api.pagination import DEFAULT_LIMIT, CursorText, Limit, Listing, Page
 from gateway.web.api.security import staff_only
 from gateway.web.api.texts import Line, Number, ScopeText, Target, target
@@ -58,10 +60,10 @@ class NewSuppression(BaseModel):
     scope: ScopeText
     note: Line = Field(default="api", description="Where it comes from, for the record.")
     stops: Stops | None = Field(default=None, description="For `manual` only: what to stop.")
-    ends: AwareDatetime | None = Field(
+    ends: Instant | None = Field(
         default=None, description="For `manual` only: the end; without it, never."
     )
-    disclosed: bool = Field(
+    disclosed: StrictBool = Field(
         default=True, description="Staff only: false tells the tenant [POLICY], not the reason."
     )
 
@@ -164,6 +166,9 @@ async def list_suppressions(
     wanted = Wanted(caller.tenant, scope, reason, state, hidden=caller.is_staff)
 
     def work(connection: Connection) -> Page[Suppression]:
+        if scope is not None and not _is_known(call, connection, scope):
+            flaw = Flaw(f"{scope}: no such tenant or stream", parameter="scope")
+            raise Problem(INVALID, errors=[flaw])
         part = list_entries(connection, wanted, after, limit, now)
         items = entries_of(connection, keyring, part.numbers)
         return Page(
@@ -260,6 +265,12 @@ async def reveal_suppression(call: Reveals, number: Number, ground: Reveal) -> R
         return Revealed(id=entry.id, address=entry.address or None)
 
     return await call.write(work)
+
+
+def _is_known(call: Call, connection: Connection, scope: str) -> bool:
+    """Whether the caller may name a scope: one in force, or one that records still speak of."""
+    is_scope = call.parts.is_scope(scope) or find_scope(connection, scope) is not None
+    return is_scope and call.caller.owns(scope)
 
 
 def _visible(call: Call, connection: Connection, number: int) -> Entry:

@@ -18,6 +18,8 @@ from suppression.listfile import read_target
 
 _LINE = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
 _NAME = r"[a-z0-9][a-z0-9-]{0,62}"
+SCOPE = rf"^(\*|{_NAME}(/{_NAME})?)$"
+STREAM = rf"^{_NAME}/{_NAME}$"
 
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=_LINE)]
 """One line for the records; addresses in it are masked before it is stored."""
@@ -44,11 +46,14 @@ Target = Annotated[
 ScopeText = Annotated[
     str,
     Field(
-        pattern=rf"^(\*|{_NAME}(/{_NAME})?)$",
+        pattern=SCOPE,
         max_length=127,
         description="`*` for all tenants, a tenant, or tenant/stream.",
         examples=["acme/weekly"],
     ),
+]
+StreamText = Annotated[
+    str, Field(pattern=STREAM, description="The list: tenant/stream.", examples=["acme/weekly"])
 ]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Its number.")]
 

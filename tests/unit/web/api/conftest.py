@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -84,6 +84,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     example.write_text(example.read_text().replace("    kind: list\n", f"    kind: list\n{OPT_IN}"))
     open_database(load(folder / "consentry.yaml").config.database).close()
     return folder
+
+
+@pytest.fixture(scope="session")
+def open_house() -> Callable[[Path], House]:
+    """Opens the gateway in a folder; the caller closes its database."""
+    return House
 
 
 @pytest.fixture

@@ -241,6 +241,10 @@ async def test_a_list_is_filtered(house: House, tenant: httpx.AsyncClient) -> No
     assert await listed(state="in-force") == [left]
     assert await listed(scope="example/weekly") == [left]
     assert await listed(scope="example/offers") == []
+    assert await listed(scope="example/orders") == []
+    for unknown in ("other", "nobody", "*", "example/none"):
+        response = await tenant.get("/suppressions", params={"scope": unknown})
+        assert response.status_code == 422
     assert await listed(reason="soft_bounce") == [bounced]
 
 

@@ -1,0 +1,91 @@
+"""The OpenAPI document and the API agree, whatever is sent: made-up requests by schemathesis.
+
+Every check of it runs: no fault, only documented statuses, media types, headers and bodies, wrong
+requests refused, right ones taken, no operation without its token. `make api-fuzz` tries more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import copytree
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import settings
+from hypothesis import strategies as st
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.web.api.app import routed
+from gateway.web.api.texts import SCOPE, STREAM
+
+if TYPE_CHECKING:
+    from conftest import House
+
+ATOM = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
+schemathesis.openapi.format("email", st.builds("{}@{}.example".format, ATOM, ATOM))
+EXAMPLES = 10
+
+
+class Opened:
+    """Stands for the application while tests are collected; the fixture puts it in."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+def with_names(part: Any) -> Any:
+    """The document with the tenants and lists that this gateway has."""
+    if isinstance(part, list):
+        return [with_names(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("pattern") == SCOPE:
+        return {"type": "string", "enum": ["*", "example", "example/weekly"]}
+    if part.get("pattern") == STREAM:
+        return {"type": "string", "enum": ["example/weekly"]}
+    return {name: with_names(value) for name, value in part.items()}
+
+
+opened = Opened()
+schema = schemathesis.openapi.from_dict(with_names(routed().openapi()))
+schema.app = opened
+
+
+@pytest.fixture(scope="session")
+def document(
+    made: Path, open_house: Callable[[Path], House], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The document of an API with nothing in its records, called by staff."""
+    folder = tmp_path_factory.mktemp("document")
+    copytree(made, folder, dirs_exist_ok=True)
+    house = open_house(folder)
+    house.limit(requests_per_minute=1_000_000, refused_tokens_per_minute=1_000_000)
+    opened.app = house.app
+    # What no schema can say: evidence must be believable.
+    accepted = schema.config.checks.positive_data_acceptance
+    accepted.expected_statuses = [*accepted.expected_statuses, "422"]
+    yield {"Authorization": f"Bearer {house.token()}"}
+    house.database.close()
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES)
+def test_every_answer_is_as_documented(case: schemathesis.Case, document: dict[str, str]) -> None:
+    """Whatever is sent to an operation, right or wrong, its answer is one of those described."""
+    case.call_and_validate(headers=document)
+
+
+def test_every_operation_says_what_its_token_must_allow() -> None:
+    """All but the explanations of problems and the description of the token itself."""
+    needs = {
+        f"{method.upper()} {path}": operation.get("security")
+        for path, operations in routed().openapi()["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert needs.pop("GET /problems/{name}") is None
+    assert needs.pop("GET /me") == [{"token": []}]
+    assert all(need and need[0]["token"] for need in needs.values()), needs
