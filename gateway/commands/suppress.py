@@ -31,7 +31,7 @@ from gateway.commands.records import (
     when,
 )
 from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, clean, fail, show
-from gateway.records.staging import Staging
+from gateway.records.staging import FOLDER, Staging
 from gateway.records.streams import find_scope
 from gateway.records.suppression_import import import_suppressions, staging_for
 from gateway.records.suppressions import (
@@ -172,7 +172,7 @@ def import_command(
         if dry_run:
             staged = Staging(records.keyring, now)
         else:
-            folder = records.loaded.config.state_dir / "imports"
+            folder = records.loaded.config.state_dir / FOLDER
             meaning = " ".join(records.scopes())
             staged = staging_for(folder, records.keyring, draft, read.file, meaning, now)
         with import_bars(read.lines, as_json, dry_run) as bars, staged as staging:

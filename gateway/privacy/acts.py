@@ -17,6 +17,8 @@ from gateway.records import rights
 from gateway.records.database import Connection
 from gateway.records.erasure import Erasure, clear_log, erase
 from gateway.records.holdings import person_keys
+from gateway.records.staging import FOLDER as IMPORTS
+from gateway.records.staging import remove_staged
 from gateway.records.subject_requests import (
     RequestKind,
     RequestRefused,
@@ -119,8 +121,10 @@ def restrict_person(act: Act) -> bool:
 
 
 def finish_erasure(database: Path, state_dir: Path, keyring: Keyring, address: Address) -> int:
-    """Clear old pages of the write-ahead log, and mask the person in the journal; lines masked."""
+    """Clear old pages of the write-ahead log and what imports have staged, and mask the person in
+    the journal; lines masked."""
     clear_log(database)
+    remove_staged(state_dir / IMPORTS)
     return mask_addresses(state_dir, is_person(keyring, address))
 
 

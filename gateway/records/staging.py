@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from heapq import merge
 from itertools import accumulate, pairwise
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -37,7 +38,8 @@ from suppression.listfile import BadRow
 
 KEPT_SECONDS = 7 * 86_400
 """How long what an interrupted import has read waits for the next try."""
-SUFFIX = ".staged"
+FOLDER, SUFFIX = "imports", ".staged"
+"""Where they are, in the state folder, and how their names end."""
 _HEAD = struct.Struct(">12sq")  # mark, when the import began
 _MARK = b"consentry-1\n"
 _FRAME = struct.Struct(">II")  # CRC-32 and octets of what follows
@@ -217,18 +219,22 @@ class Staging:
                 yield data[begin:stop]
 
 
-def remove_stale(folder: Path, now: float) -> None:
-    """Remove the staged files nobody has come back to."""
+def remove_staged(folder: Path, before: float = inf) -> None:
+    """Remove the staged files not written to since `before` (Unix seconds), or all of them.
+
+    All when somebody's data are erased: their address lies there, too, as long as an import may be
+    resumed. One that is running goes on, but could not be resumed.
+    """
     for path in folder.glob(f"*{SUFFIX}"):
         with suppress(OSError):
-            if path.stat().st_mtime < now - KEPT_SECONDS:
+            if path.stat().st_mtime < before:
                 path.unlink()
 
 
 def _open(path: Path) -> BinaryIO:
     """The file of that name, made if need be, this process's alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    remove_stale(path.parent, time.time())
+    remove_staged(path.parent, time.time() - KEPT_SECONDS)
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from gateway.message.address import parse_mailbox
+from gateway.privacy.acts import finish_erasure
 from gateway.records import audit, staging
-from gateway.records.database import open_database
+from gateway.records.database import Database, open_database
 from gateway.records.keyring import open_keyring
 from gateway.records.staging import Block, ImportRunning, Staged, Staging
 from gateway.records.suppression_import import staging_for
@@ -35,7 +37,7 @@ TEXT = "".join(
     )
     for number in range(LINES)
 )
-"""Addresses that stand twice, one three times, domains, a blank line, and lines that are not taken."""
+"""Addresses that stand twice, one three times, a domain, a blank line, and lines not taken."""
 
 
 def _run(folder: Path, where: str = "nowhere", calls: int = 1) -> dict[str, Any] | None:
@@ -175,6 +177,15 @@ def test_what_nobody_comes_back_to_is_removed(tmp_path: Path) -> None:
         os.utime(path, (at, at))
     with Staging(KEYRING, NOW, tmp_path / "other.staged"):
         assert sorted(os.listdir(tmp_path)) == ["new.staged", "other.staged"]
+
+
+def test_an_erasure_leaves_nothing_staged(database: Database, tmp_path: Path) -> None:
+    """What an interrupted import has read of a person is gone once their data are erased."""
+    with Staging(KEYRING, NOW, tmp_path / staging.FOLDER / "some.staged") as begun:
+        begun.add(b"k" * 16, 1, 80, int(NOW), None, KEYRING.seal("jan@x.example"))
+        begun.end_block(Block(0, 1, 0))
+    finish_erasure(database.path, tmp_path, KEYRING, parse_mailbox("jan@x.example"))
+    assert os.listdir(tmp_path / staging.FOLDER) == []
 
 
 def test_other_options_are_another_import(tmp_path: Path) -> None:
