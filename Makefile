@@ -12,7 +12,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench faults kill hostile soak load oracle opt-outs packages clean
+.PHONY: help run test check fmt bench bench-lists faults kill hostile soak load oracle opt-outs packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ fmt: $(INSTALLED) ## format the code and mend what the linter can mend
 bench: $(INSTALLED) packages ## how fast on one core, beside other relays (BENCH="--quick": a minute; --help)
 	@test -d $(HARAKA) || npm ci --prefix benchmarks/haraka --omit=optional --no-audit --no-fund || true
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
+
+bench-lists: $(INSTALLED) packages ## ten million suppressions beside Redis and Postfix (BENCH="--entries 100000": half a minute)
+	@$(BIN)/python -m benchmarks.lists $(BENCH)
 
 faults: $(INSTALLED) ## 100,000 messages while customers, next hops and the machine fail: none lost
 	@$(BIN)/python -m tests.campaigns.faults
