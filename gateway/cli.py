@@ -12,6 +12,7 @@ import sys
 import typer
 
 from gateway.commands import (
+    backup,
     block,
     config,
     consent,
@@ -54,6 +55,7 @@ config.register(app)
 service.register(app)
 journal.register(app)
 config.register_reference(app)
+backup.register(app)
 app.add_typer(key.app, name="key", rich_help_panel="Run")
 app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
 app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")

@@ -1,0 +1,49 @@
+"""Back up a running gateway, opt out, lose the state folder, restore: nobody is mailed again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.e2e.certificates import Certificates
+from tests.e2e.gateway import Gateway, Settings
+from tests.e2e.sink import Sink
+from tests.e2e.test_key_rotation import mail, unsubscribe, verdict
+
+
+def test_who_opted_out_after_the_backup_stays_out(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """By one click and by the desk, before and after the backup; also over a rotated keyring."""
+    with Sink() as sink:
+        house = Gateway(tmp_path, Settings(sink.port, trusted=None), certificates)
+        with house:
+            unsubscribe(house, mail(house, sink, "anna@inbox.test"))
+            (made,) = json.loads(house.run("backup", str(tmp_path / "backups"), "--json"))
+            assert "stop it first" in house.run("restore", made["backup"], check=False)
+            house.run("key", "rotate")
+            unsubscribe(house, mail(house, sink, "bert@inbox.test"))
+            protect = ("suppress", "add", "cleo@inbox.test", "--reason", "protected")
+            house.run(*protect, "--scope", "*")
+        shutil.rmtree(house.folder / "state")
+        house.run("restore", made["backup"])
+        with house:
+            for reader in ("anna", "bert"):
+                assert verdict(house, f"{reader}@inbox.test") == "550 5.7.1 [UNSUB]"
+            assert verdict(house, "cleo@inbox.test") == "550 5.7.1 [PROTECTED]"
+            assert verdict(house, "dora@inbox.test").startswith("250")
+
+
+def test_a_gateway_without_its_log_does_not_start(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """The text says which file is missing and what can be done."""
+    with Sink() as sink:
+        house = Gateway(tmp_path, Settings(sink.port), certificates)
+        house.write()
+        house.run("suppress", "add", "cleo@inbox.test", "--reason", "protected", "--scope", "*")
+        (house.folder / "opt-outs/opt-outs.log").unlink()
+        said = house.run("serve", "--only", "web", check=False)
+    assert "opt-outs.log: the opt-out log is missing" in said
+    assert "consentry opt-outs accept" in said
