@@ -15,7 +15,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
 .PHONY: help run test check fmt bench bench-lists faults kill hostile soak load oracle opt-outs packages clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## start the demo: three outcomes, then a gateway to try by hand (Ctrl-C ends it)
 	@$(BIN)/python -m gateway.demo
