@@ -35,6 +35,7 @@ from gateway.privacy.acts import (
     rectify_person,
     restrict_person,
 )
+from gateway.records.holdings import other_spellings
 from gateway.records.rights import unrestrict
 
 OneTenantOption = Annotated[str, typer.Option("--tenant", help="The tenant it is about.")]
@@ -179,5 +180,8 @@ def _act(
     """One act in one transaction."""
     basis = Basis(request, identity)
     person = person_of(address)
+    with records.database.reading() as connection:
+        spellings = tuple(other_spellings(connection, records.keyring, person))
+    now = time.time()
     with records.database.transaction() as connection:
-        yield Act(connection, records.keyring, person, tenant, basis, actor(by), time.time())
+        yield Act(connection, records.keyring, person, tenant, basis, actor(by), now, spellings)

@@ -49,6 +49,8 @@ class Act:
     basis: Basis
     actor: str
     now: float
+    spellings: tuple[Address, ...] = ()
+    """Further ones of the person, found before the transaction (`other_spellings`)."""
 
     @property
     def scope(self) -> str:
@@ -87,7 +89,15 @@ def erase_person(act: Act) -> Erasure:
     request = act.begin(RequestKind.ERASURE)
     # Closed first: afterwards the address of the request itself is gone.
     act.end(request, "erased")
-    return erase(act.connection, act.keyring, act.address, act.tenant, act.actor, act.now)
+    return erase(
+        act.connection,
+        act.keyring,
+        act.address,
+        act.tenant,
+        act.actor,
+        act.now,
+        act.spellings,
+    )
 
 
 def rectify_person(act: Act, new: Address) -> rights.Rectified:

@@ -170,9 +170,8 @@ NOTES: dict[str, dict[Note, str]] = {
         "operator or other customers hold is not part of it.",
         Note.ERASED: "Data about this address were erased on request. What is left are keyed "
         "hashes, which keep mail away from it.",
-        Note.LOOSE: "Entries of this address with another tag (name+tag@example.org) count as the "
-        "same where they stop mail; entries known by the hash of such another spelling alone "
-        "cannot be found.",
+        Note.LOOSE: "The same address with a tag (name+tag@example.org) counts as yours. What is "
+        "known by the hash of such another spelling alone cannot be found.",
     },
     "pl": {
         Note.LEDGER: "Przez pięć dni bramka pamięta, które kopie wiadomości dostarczono, aby "
@@ -187,8 +186,7 @@ NOTES: dict[str, dict[Note, str]] = {
         "tego, co przechowuje operator lub inni klienci.",
         Note.ERASED: "Dane o tym adresie usunięto na żądanie. Pozostały skróty z kluczem, które "
         "chronią go przed pocztą.",
-        Note.LOOSE: "Wpisy tego adresu z innym znacznikiem (imie+znacznik@example.org) liczą się "
-        "tak samo, gdy wstrzymują pocztę; wpisów znanych wyłącznie ze skrótu takiej innej pisowni "
-        "nie da się odnaleźć.",
+        Note.LOOSE: "Ten sam adres ze znacznikiem (imie+znacznik@example.org) uznaje się za Twój. "
+        "Tego, co znane jest wyłącznie ze skrótu takiej innej pisowni, nie da się odnaleźć.",
     },
 }

@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from gateway.privacy.journal import FOLDER, count_lines
 from gateway.records.database import Connection
-from gateway.records.holdings import about, person_keys
+from gateway.records.holdings import about, other_spellings, person_keys
 from gateway.words import Address
 from suppression.keys import Keyring
 
@@ -217,8 +217,11 @@ def make_report(
     now: float,
 ) -> SubjectReport:
     """Everything about `address`, or ("" for all) what `tenant` holds."""
-    held = about(connection, keyring, address, tenant)
-    keys = person_keys(keyring, address).own
+    spellings = other_spellings(connection, keyring, address)
+    held = about(connection, keyring, address, tenant, spellings)
+    # Only those of the spelling that was asked about: the others may be another tenant's knowledge.
+    own = person_keys(keyring, address).own
+    keys = person_keys(keyring, address, spellings).own
     lines = count_lines(state_dir / FOLDER, keys, tenant)
     notes = [Note.LEDGER, Note.INTENTS, Note.OPT_OUT_LOG, Note.BACKUPS, Note.BODIES, Note.LOOSE]
     if tenant:
@@ -241,7 +244,7 @@ def make_report(
                 }
                 for line in lines
             ],
-            "keys": [key.hex() for key in keys],
+            "keys": [key.hex() for key in own],
             "notes": notes,
         }
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,16 +49,26 @@ class Erasure:
 
 
 def erase(
-    connection: Connection, keyring: Keyring, address: Address, tenant: str, actor: str, now: float
+    connection: Connection,
+    keyring: Keyring,
+    address: Address,
+    tenant: str,
+    actor: str,
+    now: float,
+    spellings: Sequence[Address] = (),
 ) -> Erasure:
-    """Erase what `tenant` holds of the person, or ("") everybody; in the caller's transaction."""
-    keys = person_keys(keyring, address).own
+    """Erase what `tenant` holds of the person, or ("") everybody; in the caller's transaction.
+
+    `spellings` are those that `other_spellings` found before.
+    """
+    keys = person_keys(keyring, address, spellings).own
     tenants = (tenant,) if tenant else tuple(holders(connection, keys))
     ended = 0
     for name in tenants:
         draft = Draft(Reason.ERASURE, name, Lifter.SUBJECT, ACTION, actor=actor)
         add_by_key(connection, keyring.loose_key(address), draft, now)
-        ended += end_consents(connection, keyring, address, name, "erasure", actor, now)
+        for one in (address, *spellings):
+            ended += end_consents(connection, keyring, one, name, "erasure", actor, now)
     numbers = None
     if tenant:
         numbers = tenant_numbers(connection, tenant)

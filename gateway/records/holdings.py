@@ -15,10 +15,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, or_, select
 
+from gateway.errors import AddressSyntaxError
+from gateway.message.address import parse_mailbox
 from gateway.records.blocks import case_id
 from gateway.records.codes import CLEARED, CONSENTS, DECODED, FIRST_SUPPRESSION, RESTRICTED
 from gateway.records.streams import scope_texts, tenant_numbers
-from gateway.records.subjects import plain_texts
+from gateway.records.subjects import DESTROYED, plain_texts
 from gateway.records.tables import (
     attestations,
     audit,
@@ -30,11 +32,14 @@ from gateway.records.tables import (
     sources,
     standing_index,
     subject_requests,
+    subject_secrets,
+    subjects,
     suppressions,
     webhook_deliveries,
 )
 from gateway.words import Address
-from suppression.keys import Keyring
+from suppression.address import exact_form, loose_form, loosen
+from suppression.keys import Keyring, Sealed
 
 Row = Mapping[str, object]
 Holdings = dict[str, list[Row]]
@@ -54,16 +59,61 @@ class PersonKeys:
         return self.own + self.domain
 
 
-def person_keys(keyring: Keyring, address: Address) -> PersonKeys:
-    """Exact and loose keys of each generation, and those of the domain and its parents."""
-    keys = tuple(keyring.look_up_keys(address))
-    own = 2 * len(keyring.generations)
-    return PersonKeys(keys[:own], keys[own:])
+def person_keys(
+    keyring: Keyring, address: Address, spellings: Iterable[Address] = ()
+) -> PersonKeys:
+    """Exact and loose keys of each generation, and those of the domain and its parents.
+
+    `spellings` are further ones of the same person, as `other_spellings` finds them.
+    """
+    number = 2 * len(keyring.generations)
+    own: dict[bytes, None] = {}
+    domain: dict[bytes, None] = {}
+    for one in (address, *spellings):
+        keys = keyring.look_up_keys(one)
+        own |= dict.fromkeys(keys[:number])
+        domain |= dict.fromkeys(keys[number:])
+    return PersonKeys(tuple(own), tuple(domain))
 
 
-def about(connection: Connection, keyring: Keyring, address: Address, tenant: str = "") -> Holdings:
+def other_spellings(connection: Connection, keyring: Keyring, address: Address) -> list[Address]:
+    """Every stored address that only the loose form shows to be this person's (`name+tag@...`).
+
+    An entry under such an address's exact key is found no other way than by opening every sealed
+    text, which takes some ten microseconds each: a rare thing, done outside the write lock.
+    """
+    wanted, known = loose_form(address), {exact_form(address)}
+    found: dict[str, Address] = {}
+    query = select(subjects.c.sealed, subject_secrets.c.secret).join(
+        subject_secrets, subject_secrets.c.subject == subjects.c.id
+    )
+    rows = connection.execution_options(yield_per=1000).execute(query)
+    for sealed, secret in rows:
+        if secret == DESTROYED:
+            continue
+        text = keyring.open(Sealed(secret, sealed))
+        if "@" not in text:
+            continue
+        try:
+            spelling = parse_mailbox(text)
+        except AddressSyntaxError:  # the JSON of a proof, which is found by the proof's key
+            continue
+        exact = exact_form(spelling)
+        if exact not in known and loosen(exact) == wanted:
+            known.add(exact)
+            found[exact] = spelling
+    return list(found.values())
+
+
+def about(
+    connection: Connection,
+    keyring: Keyring,
+    address: Address,
+    tenant: str = "",
+    spellings: Iterable[Address] = (),
+) -> Holdings:
     """All rows about `address`, those of `tenant` alone when one is named."""
-    keys = person_keys(keyring, address)
+    keys = person_keys(keyring, address, spellings)
     view = _View(connection, keyring, keys, tenant)
     return {
         "suppressions": view.suppressions(),
