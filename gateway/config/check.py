@@ -54,6 +54,7 @@ def problems(
         yield from _sizes(name, tenant, config)
         if tenant.webhook is not None:
             yield from webhook.problems(name, tenant.webhook)
+    yield from _proxies(config, tenants)
     yield from _claims(tenants)
     yield from _demo(config, tenants)
     yield from keyfiles.problems(config, tenants)
@@ -264,6 +265,18 @@ def _opt_in(
         yield Problem(name, keys, f"{sender} is in none of the tenant's domains; add it")
     elif not owned.keys:
         yield Problem(name, keys, f"{domain} has no DKIM key; make one with `consentry dkim new`")
+
+
+def _proxies(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:
+    """We speak no TLS on the web, so an https address is a proxy's, and it must be told of."""
+    url = config.web.base_url
+    asks = any(stream.opt_in for tenant in tenants.values() for stream in tenant.streams.values())
+    if asks and url is not None and url.scheme == "https" and not config.web.proxy_from:
+        yield warning(
+            GATEWAY,
+            ("web", "proxy_from"),
+            "proofs of consent would name the TLS proxy instead of the visitor; list its address",
+        )
 
 
 def _link(name: str, keys: tuple[str, ...], config: GatewayConfig) -> Iterator[Problem]:

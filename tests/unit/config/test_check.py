@@ -175,6 +175,19 @@ def test_warnings(folder, warnings: Findings, file: str, old: str, new: str, exp
     assert folder.inspect().loaded is not None
 
 
+def test_a_proxy_must_be_told_of_where_consent_is_asked_for(folder, warnings: Findings) -> None:
+    """Behind https a proof would else name the proxy; without hosted opt-in nobody's is kept."""
+    folder.replace(folder.gateway, "http://127.0.0.1:8080", "https://mail.acme.net")
+    assert not any("web.proxy_from" in line for line in warnings())
+    opt_in = "opt_in: {sender: news@example.com, privacy: https://acme.net/privacy}"
+    folder.replace(folder.tenant, "  weekly:\n", f"  weekly:\n    {opt_in}\n")
+    assert any(
+        "web.proxy_from: proofs of consent would name the TLS proxy" in line for line in warnings()
+    )
+    folder.replace(folder.gateway, "  base_url:", "  proxy_from: [127.0.0.1]\n  base_url:")
+    assert not any("web.proxy_from" in line for line in warnings())
+
+
 def test_demo_secrets_stay_on_loopback(folder, errors: Findings) -> None:
     """A folder or tenant marked demo is refused as soon as one listener is reachable."""
     folder.replace(folder.tenant, "state: starter", "demo: true\nstate: starter")
