@@ -12,6 +12,7 @@ import sys
 import typer
 
 from gateway.commands import (
+    audit,
     backup,
     block,
     config,
@@ -19,6 +20,7 @@ from gateway.commands import (
     dkim,
     journal,
     key,
+    purge,
     service,
     subject,
     subject_acts,
@@ -64,8 +66,10 @@ app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
 app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
+app.add_typer(audit.app, name="audit", rich_help_panel="Abuse desk")
 app.add_typer(subject.app, name="subject", rich_help_panel="Abuse desk")
 subject_acts.register(subject.app)
+purge.register(app)
 
 
 def main() -> None:

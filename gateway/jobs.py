@@ -15,6 +15,8 @@ from pathlib import Path
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
+from gateway.records.chains import HEAD_EVENT, heads
+from gateway.records.database import Database
 from gateway.records.upkeep import shrink_log
 from policies.ports import Clock
 
@@ -38,6 +40,20 @@ def standard_jobs(database: Path) -> list[Job]:
         return await asyncio.to_thread(shrink_log, database, LOG_OCTETS)
 
     return [Job("database log shortened", 600.0, shrink)]
+
+
+def head_job(database: Database, emit: Emit, clock: Clock) -> Job:
+    """Notes in the journal where every hash chain ends: a chain cut off later lacks its head."""
+
+    def read() -> dict[str, object]:
+        with database.reading() as connection:
+            return dict(heads(connection))
+
+    async def note() -> int:
+        emit(Event(HEAD_EVENT, clock(), detail=await asyncio.to_thread(read)))
+        return 0
+
+    return Job("heads of the hash chains noted", 3600.0, note)
 
 
 async def run_jobs(

@@ -22,7 +22,7 @@ from gateway.config.values import Endpoint
 from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ControlServer, ask
 from gateway.errors import ConfigurationError, ConsentryError
 from gateway.events import Event
-from gateway.jobs import Job, run_jobs, standard_jobs
+from gateway.jobs import Job, head_job, run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.metrics import WebMetrics, heartbeat, merge
 from gateway.opt_in.rounds import House, Rounds
@@ -120,7 +120,8 @@ class WebProcess:
         self.journal.close()
 
     def _jobs(self) -> list[Job]:
-        return [*standard_jobs(self.database.path), self._sender.job(), self._rounds.job()]
+        head = head_job(self.database, self._emit, time.time)
+        return [*standard_jobs(self.database.path), head, self._sender.job(), self._rounds.job()]
 
     def _emit(self, event: Event) -> None:
         event.config = self._loaded.hash

@@ -25,10 +25,10 @@ ADD = ("--reason", "protected", "--scope", "*")
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GatewayConfig:
+def house(initialised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GatewayConfig:
     """A configuration as `consentry init` makes it, with one protected address."""
     folder = tmp_path / "etc"
-    _run("init", str(folder), "--hostname", "mail.example.com")
+    shutil.copytree(initialised, folder)
     monkeypatch.setenv("CONSENTRY_CONFIG", str(folder / "consentry.yaml"))
     _run("suppress", "add", "before@x.example", *ADD)
     return load(folder / "consentry.yaml").config
