@@ -12,7 +12,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-lists faults kill hostile soak load oracle opt-outs packages clean
+.PHONY: help run test check fmt bench bench-lists faults kill hostile api-fuzz token-flips soak load oracle opt-outs packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ hostile: $(INSTALLED) packages ## the hostile-input table row by row, then two m
 	@for target in dialogue message token; do \
 	  $(BIN)/python -m tests.campaigns.fuzz --target $$target && \
 	  $(BIN)/python -m tests.campaigns.atheris_run --target $$target || exit 1; done
+
+api-fuzz: $(INSTALLED) ## made-up requests against the API's document, 1,000 for each operation (ten minutes)
+	@API_EXAMPLES=1000 $(BIN)/python -m pytest -q -o timeout=3600 tests/unit/web/api/test_document.py
+
+token-flips: $(INSTALLED) ## every bit of 1,000 API tokens and 2,000 link tokens flipped: one refusal (ten minutes)
+	@$(BIN)/python -m tests.campaigns.token_flips
 
 soak: $(INSTALLED) packages ## an hour at half speed: memory, descriptors and tasks stay flat
 	@$(BIN)/python -m tests.campaigns.soak

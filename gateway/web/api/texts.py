@@ -40,7 +40,7 @@ Target = Annotated[
         max_length=254,
         description="An address, or a whole domain with its subdomains.",
         examples=["jan@example.org"],
-        json_schema_extra={"format": "email"},
+        json_schema_extra={"format": "email-or-domain"},
     ),
 ]
 ScopeText = Annotated[

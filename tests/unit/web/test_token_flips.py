@@ -1,4 +1,4 @@
-"""No token with a flipped bit is taken, and none can be told from another; the campaign does all."""
+"""No token with a flipped bit is taken, nor told from another; the campaign does a thousand."""
 
 from __future__ import annotations
 

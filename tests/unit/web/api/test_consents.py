@@ -1,0 +1,130 @@
+"""Consent by API: asked for, supplied, shown and revoked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from gateway.message.address import parse_mailbox
+from gateway.records.consents import find_consents
+
+if TYPE_CHECKING:
+    from conftest import House
+
+JAN = "jan.kowalski@example.org"
+WISH = {
+    "address": JAN,
+    "scope": "example/weekly",
+    "text": "I agree to get the weekly letter.",
+    "language": "pl",
+}
+
+
+def at(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def evidence(house: House, **changes: Any) -> dict[str, Any]:
+    acts = {
+        "subscribed": {"at": at(house.now - 7200), "ip": "192.0.2.7"},
+        "confirmed": {"at": at(house.now - 3600), "ip": "2001:db8::7"},
+    }
+    return {**WISH, "level": 3, "source": "https://shop.example/join", **acts, **changes}
+
+
+async def test_a_request_is_followed_by_its_tracking_number(
+    tenant: httpx.AsyncClient, other: httpx.AsyncClient, staff: httpx.AsyncClient
+) -> None:
+    """202 with a number that shows the state to its tenant, masked to staff, to nobody else."""
+    answer = await tenant.post("/consents/requests", json=WISH)
+    assert answer.status_code == 202
+    tracking = answer.json()["tracking"]
+    assert answer.json() == {"tracking": tracking, "status": "requested"}
+    shown = (await tenant.get(f"/consents/{tracking}")).json()
+    assert (shown["address"], shown["text"], shown["level"]) == (JAN, WISH["text"], 4)
+    assert (await staff.get(f"/consents/{tracking}")).json()["address"] == "j***@example.org"
+    assert (await other.get(f"/consents/{tracking}")).status_code == 404
+    missing = await tenant.get(f"/consents/{'0' * 32}")
+    assert missing.status_code == 404
+
+
+async def test_an_address_is_asked_once_in_a_while(tenant: httpx.AsyncClient) -> None:
+    """A second request is 409 and says since when; the same Idempotency-Key gets the first."""
+    key = {"Idempotency-Key": "k1"}
+    first = await tenant.post("/consents/requests", json=WISH, headers=key)
+    again = await tenant.post("/consents/requests", json=WISH, headers=key)
+    assert again.json() == first.json()
+    second = await tenant.post("/consents/requests", json=WISH)
+    assert second.status_code == 409
+    assert second.json()["type"] == "/v1/problems/refused"
+
+
+async def test_whoever_is_suppressed_is_not_asked(tenant: httpx.AsyncClient) -> None:
+    """Nor does the answer say more than a reply to mail would."""
+    entry = {"address": JAN, "reason": "objection", "scope": "example"}
+    await tenant.post("/suppressions", json=entry)
+    answer = await tenant.post("/consents/requests", json=WISH)
+    assert answer.status_code == 409
+    assert "[UNSUB]" in answer.json()["detail"]
+
+
+async def test_a_list_that_does_not_ask_is_refused(tenant: httpx.AsyncClient) -> None:
+    """409 names the setting that is missing."""
+    answer = await tenant.post("/consents/requests", json=WISH | {"scope": "example/orders"})
+    assert answer.status_code == 409
+    assert "opt_in" in answer.json()["detail"]
+
+
+async def test_evidence_counts_at_once_and_once(house: House, tenant: httpx.AsyncClient) -> None:
+    """The consent is in force for the next RCPT; sent again it is known."""
+    first = await tenant.post("/consents/evidence", json=evidence(house))
+    assert (first.status_code, first.json()["outcome"]) == (201, "added")
+    again = await tenant.post("/consents/evidence", json=evidence(house))
+    assert again.json() == first.json() | {"outcome": "known"}
+    with house.database.reading() as connection:
+        (consent,) = find_consents(connection, house.keyring, parse_mailbox(JAN))
+    assert (consent.level, consent.scope) == (3, "example/weekly")
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"confirmed": None}, "#/confirmed/at"),
+        ({"confirmed": {"at": "2001-01-01T00:00:00Z", "ip": "192.0.2.7"}}, "#/confirmed/at"),
+        ({"subscribed": {"at": "2099-01-01T00:00:00Z", "ip": "192.0.2.7"}}, "#/subscribed/at"),
+        ({"subscribed": {"at": "2026-01-01", "ip": "192.0.2.7"}}, "#/subscribed/at"),
+        ({"subscribed": {"at": "2026-01-01T00:00:00Z", "ip": "127.0.0.1"}}, "#/subscribed/ip"),
+        ({"subscribed": {"at": "2026-01-01T00:00:00Z", "ip": 7}}, "#/subscribed/ip"),
+        ({"level": 4}, "#/level"),
+        ({"level": 2}, "#/confirmed/at"),
+        ({"text": " "}, "#/text"),
+        ({"message_id": "none"}, "#/message_id"),
+        ({"address": "example.org"}, "#/address"),
+    ],
+)
+async def test_evidence_that_is_not_believed_is_pointed_at(
+    house: House, tenant: httpx.AsyncClient, changes: dict[str, Any], pointer: str
+) -> None:
+    """422 with the place; nothing is recorded."""
+    answer = await tenant.post("/consents/evidence", json=evidence(house, **changes))
+    assert answer.status_code == 422
+    assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
+    assert (await tenant.post("/consents/search", json={"address": JAN})).json() == {"items": []}
+
+
+async def test_a_consent_is_found_and_ended(
+    house: House, tenant: httpx.AsyncClient, other: httpx.AsyncClient
+) -> None:
+    """By its tenant only; ending it twice is one effect."""
+    made = (await tenant.post("/consents/evidence", json=evidence(house))).json()
+    path = f"/consents/{made['tracking']}/revoke"
+    assert (await other.post("/consents/search", json={"address": JAN})).json() == {"items": []}
+    assert (await other.post(path, json={"why": "w"})).status_code == 404
+    for _ in range(2):
+        ended = await tenant.post(path, json={"why": "the person rang up"})
+        assert ended.json() == {"tracking": made["tracking"], "status": "revoked"}
+    (item,) = (await tenant.post("/consents/search", json={"address": JAN})).json()["items"]
+    assert (item["tracking"], item["status"], item["ended"]) == (made["tracking"], "revoked", True)
