@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from gateway.errors import StoreUnavailable
-from gateway.records import index
+from gateway.records import index, opt_outs
 from gateway.records.codes import CONSENTS, DECODED, FIRST_SUPPRESSION
 from gateway.records.streams import EVERYWHERE, scope_texts
 from gateway.records.suppressions import Entry, find, lift, suppress
@@ -91,6 +91,8 @@ def _end_consent(connection: Connection, number: int, by: str, now: float) -> No
         update(consents).where(consents.c.id == number).values(ended_at=int(now), ended_by=by)
     )
     index.take(connection, row.key, row.scope, row.level, number)
+    scope = scope_texts(connection)[row.scope]
+    opt_outs.note(connection, opt_outs.ConsentEnded(row.key, scope, row.level, by, int(now)))
 
 
 def _end_older(
