@@ -53,9 +53,6 @@ class RetentionSettings(Settings):
     receipts: Period = Field(
         default=30 * _DAY, description="Receipts of pre-checks, from their end."
     )
-    idempotency: Period = Field(
-        default=_DAY, description="Answers kept for a call that comes again."
-    )
     webhook_deliveries: Period = Field(
         default=30 * _DAY, description="Webhook calls, from when they were queued."
     )

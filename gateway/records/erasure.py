@@ -21,17 +21,23 @@ from sqlalchemy import Connection, delete, select, update
 
 from gateway.errors import StoreUnavailable
 from gateway.records import audit, index, opt_outs, proofs
-from gateway.records.codes import CLEARED, CONSENTS
+from gateway.records.codes import CLEARED, CONSENTS, encode
 from gateway.records.holdings import holders, person_keys
 from gateway.records.streams import scope_texts, tenant_numbers
 from gateway.records.subjects import destroy
 from gateway.records.suppressions import Draft, add_by_key
-from gateway.records.tables import consents, standing_index, streams, webhook_deliveries
+from gateway.records.tables import (
+    consents,
+    standing_index,
+    streams,
+    suppressions,
+    webhook_deliveries,
+)
 from gateway.words import Address
 from suppression.consent import Status
 from suppression.keys import Keyring
 from suppression.precedence import Lifter
-from suppression.standing import Reason
+from suppression.standing import Reason, Stops
 
 ACTION = "subject.erased"
 _CHECKPOINT_SECONDS = 15.0
@@ -168,3 +174,12 @@ def clear_log(database: Path) -> None:
     raise StoreUnavailable(
         f"{database}-wal: a reader keeps it from being emptied; erase again when it has ended"
     )
+
+
+def erased_keys(connection: Connection, since: float) -> set[bytes]:
+    """The keys of tombstones that were made after `since`."""
+    code = encode(Reason.ERASURE, Stops.BULK)
+    query = select(suppressions.c.key).where(
+        suppressions.c.code == code, suppressions.c.created_at >= since
+    )
+    return set(connection.execute(query).scalars())

@@ -18,6 +18,7 @@ from pathlib import Path
 import uvloop
 
 from gateway.config.load import Loaded, load
+from gateway.config.model import GatewayConfig
 from gateway.config.values import Endpoint
 from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ControlServer, ask
 from gateway.errors import ConfigurationError, ConsentryError
@@ -26,6 +27,7 @@ from gateway.jobs import Job, head_job, run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.metrics import WebMetrics, heartbeat, merge
 from gateway.opt_in.rounds import House, Rounds
+from gateway.privacy.purge import purge_job
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
 from gateway.web.api.app import api_app
@@ -121,7 +123,13 @@ class WebProcess:
 
     def _jobs(self) -> list[Job]:
         head = head_job(self.database, self._emit, time.time)
-        return [*standard_jobs(self.database.path), head, self._sender.job(), self._rounds.job()]
+        purge = purge_job(self.database, self._kept, self._emit, time.time)
+        standard = standard_jobs(self.database.path)
+        return [*standard, head, purge, self._sender.job(), self._rounds.job()]
+
+    def _kept(self) -> tuple[GatewayConfig, Keyring]:
+        config = self._loaded.config
+        return config, open_keyring(self.database, config.keyring)
 
     def _emit(self, event: Event) -> None:
         event.config = self._loaded.hash

@@ -1,0 +1,118 @@
+"""The daily purge: records and journal past their time, and erasures made complete.
+
+`purge_all` does it at once and blocks; `purge_job` is the web process's job, which looks every hour
+whether a day has passed, so that restarts neither skip nor repeat one. Both tell what went in an
+event `records.purged`, and the audit trail has the same. Journal files are taken whole, and begun
+anew early enough for that. Mail that was under way during an erasure may have written the address
+into the journal afterwards: it is masked here. Raises StoreUnavailable, OSError, ControlError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.config.model import GatewayConfig
+from gateway.events import Emit, Event
+from gateway.jobs import Job
+from gateway.journal_reader import parse
+from gateway.privacy.journal import FOLDER, PROCESSES, begin_files, mask_addresses
+from gateway.records.database import Database
+from gateway.records.erasure import erased_keys
+from gateway.records.retention import purge, purged_at
+from policies.ports import Clock
+from suppression.keys import Keyring
+
+EVERY = 86_400.0
+LOOK_EVERY = 3600.0
+UNDER_WAY = 2 * EVERY
+"""How far back erasures are made complete: longer than any message is under way."""
+PARTS = 10
+"""A journal file is begun anew when it holds this part of the time it is kept."""
+
+
+def purge_all(
+    database: Database,
+    keyring: Keyring,
+    config: GatewayConfig,
+    now: float,
+    actor: str,
+    dry_run: bool = False,
+) -> dict[str, int]:
+    """Remove what is past its time; how many rows, files and lines of what."""
+    removed = purge(database, config.retention, now, actor, dry_run)
+    removed["journal_files"] = _prune_journal(config, now, dry_run)
+    if not dry_run and config.journal.addresses:
+        removed["journal_lines_masked"] = _complete_erasures(database, keyring, config, now)
+    return removed
+
+
+def purge_job(
+    database: Database,
+    current: Callable[[], tuple[GatewayConfig, Keyring]],
+    emit: Emit,
+    clock: Clock,
+) -> Job:
+    """The job; `current` gives the configuration in force at each run."""
+
+    async def run() -> int:
+        now = clock()
+        with database.reading() as connection:
+            if now - purged_at(connection) < EVERY:
+                return 0
+        config, keyring = current()
+        removed = await asyncio.to_thread(purge_all, database, keyring, config, now, "consentry")
+        told: dict[str, object] = {name: count for name, count in removed.items() if count}
+        emit(Event("records.purged", clock(), detail=told))
+        return sum(removed.values())
+
+    return Job("records purged", LOOK_EVERY, run)
+
+
+def _prune_journal(config: GatewayConfig, now: float, dry_run: bool) -> int:
+    """Delete files whose last line is past its time; how many."""
+    folder = config.state_dir / FOLDER
+    cutoff = config.retention.cutoff("journal", now)
+    if cutoff is None or not folder.is_dir():
+        return 0
+    if not dry_run and any(
+        _began(folder / f"{process}.jsonl") < now - config.retention.journal / PARTS
+        for process in PROCESSES
+    ):
+        begin_files(config.state_dir)
+    old = [path for path in folder.glob("*-*.jsonl") if _ended(path) < cutoff]
+    if not dry_run:
+        for path in old:
+            path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _complete_erasures(
+    database: Database, keyring: Keyring, config: GatewayConfig, now: float
+) -> int:
+    with database.reading() as connection:
+        keys = erased_keys(connection, now - UNDER_WAY)
+    if not keys:
+        return 0
+    return mask_addresses(
+        config.state_dir, lambda address: keyring.loose_key(address) in keys, now - UNDER_WAY
+    )
+
+
+def _began(path: Path) -> float:
+    """When the first line of a file was written, Unix seconds; never, without one."""
+    try:
+        with path.open("rb") as file:
+            event = parse(file.readline())
+    except FileNotFoundError:
+        return float("inf")
+    return float("inf") if event is None else event.at
+
+
+def _ended(path: Path) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return float("inf")
