@@ -74,9 +74,3 @@ def keep(
             "response": answer.body,
         },
     )
-
-
-def forget(connection: Connection, now: float) -> int:
-    """Remove answers that are not given again; how many."""
-    old = idempotency.c.at <= int(now) - KEPT_SECONDS
-    return int(connection.execute(delete(idempotency).where(old)).rowcount)

@@ -10,7 +10,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from gateway.records.proofs import Proof
 from gateway.web.api.moments import Instant, Moment, moment
-from gateway.web.api.parts import Caller
 from gateway.web.api.suppressions import Outcome
 from gateway.web.api.texts import Line, Mailbox, StreamText
 from suppression.consent import MAX_TEXT, MAX_WORDS, Level, Status
@@ -156,14 +155,14 @@ class ConsentsFound(BaseModel):
     items: list[Consent]
 
 
-def consent_of(proof: Proof, caller: Caller) -> Consent:
-    """A proof as a caller may see it."""
+def consent_of(proof: Proof, is_masked: bool) -> Consent:
+    """A proof, its address masked for staff."""
     return Consent(
         tracking=proof.number,
         scope=f"{proof.tenant}/{proof.stream}",
         level=proof.level,
         status=proof.status,
-        address=(mask(proof.address) if caller.is_staff else proof.address) or None,
+        address=(mask(proof.address) if is_masked else proof.address) or None,
         language=proof.language,
         text=proof.text,
         text_sha256=proof.text_digest.hex(),

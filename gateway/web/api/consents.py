@@ -115,7 +115,7 @@ async def search_consents(call: Reads, what: Search) -> ConsentsFound:
 
     def work(connection: Connection) -> ConsentsFound:
         found = proofs.find(connection, call.parts.keyring, address, call.caller.tenant)
-        return ConsentsFound(items=[consent_of(proof, call.caller) for proof in found])
+        return ConsentsFound(items=[consent_of(proof, call.caller.is_staff) for proof in found])
 
     return await call.read(work)
 
@@ -124,7 +124,7 @@ async def search_consents(call: Reads, what: Search) -> ConsentsFound:
 async def get_consent(call: Reads, tracking: Tracking) -> Consent:
     """Show where a request or a proof stands."""
     proof = await call.read(lambda connection: visible(call, connection, tracking))
-    return consent_of(proof, call.caller)
+    return consent_of(proof, call.caller.is_staff)
 
 
 @routes.post("/{tracking}/revoke", response_model=Progress, responses=documented(NOT_FOUND))

@@ -94,6 +94,7 @@ def _complete(operation: dict[str, Any], is_open: bool) -> None:
             answer["description"] = f"{own['description']}; or: {answer['description']}"
         answers[str(status)] = answer
     for status, answer in answers.items():
+        answer.setdefault("description", "Done.")
         if status.startswith("2") and not is_open:
             fields = {name: {"$ref": f"#/components/headers/{name}"} for name in _FIELDS}
             answer["headers"] = answer.get("headers", {}) | fields

@@ -128,3 +128,53 @@ async def test_a_consent_is_found_and_ended(
         assert ended.json() == {"tracking": made["tracking"], "status": "revoked"}
     (item,) = (await tenant.post("/consents/search", json={"address": JAN})).json()["items"]
     assert (item["tracking"], item["status"], item["ended"]) == (made["tracking"], "revoked", True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind", "start"),
+    [
+        ("*/*", "application/json", b'{"consent":'),
+        ("application/pdf", "application/pdf", b"%PDF-"),
+        ("image/png, text/html;q=0.9", "text/html; charset=utf-8", b"<!doctype html>"),
+    ],
+)
+async def test_evidence_is_shown_whole(
+    house: House,
+    tenant: httpx.AsyncClient,
+    other: httpx.AsyncClient,
+    staff: httpx.AsyncClient,
+    accept: str,
+    kind: str,
+    start: bytes,
+) -> None:
+    """JSON, HTML or PDF to its tenant; to staff for a reason that the trail keeps; else nobody."""
+    tracking = (await tenant.post("/consents/evidence", json=evidence(house))).json()["tracking"]
+    path, reveal = f"/consents/{tracking}/evidence", f"/consents/{tracking}/reveal"
+    headers = {"Accept": accept}
+    shown = await tenant.get(path, headers=headers)
+    assert shown.headers["content-type"] == kind
+    assert shown.content.startswith(start)
+    assert (await staff.get(path)).status_code == 403
+    assert (await other.get(path)).status_code == 404
+    assert (await tenant.post(reveal, json={"why": "w"})).status_code == 403
+    revealed = await staff.post(reveal, json={"why": "the authority asks"}, headers=headers)
+    assert revealed.content.startswith(start)
+    record = (await staff.get("/audit")).json()["items"][-1]
+    assert (record["actor"], record["action"]) == ("basia", "address.revealed")
+    assert record["detail"] == {"proof": tracking, "why": "the authority asks"}
+
+
+async def test_the_sheet_has_what_was_supplied(house: House, tenant: httpx.AsyncClient) -> None:
+    """Address, acts, text and a chain that holds; times also in a zone of the reader's."""
+    tracking = (await tenant.post("/consents/evidence", json=evidence(house))).json()["tracking"]
+    sheet = (await tenant.get(f"/consents/{tracking}/evidence")).json()
+    assert (sheet["consent"]["address"], sheet["chain"]["flaw"]) == (JAN, None)
+    assert sheet["steps"][0]["personal"]["confirmed_ip"] == "2001:db8::7"
+    params = {"zone": "Europe/Warsaw", "language": "pl"}
+    html = await tenant.get(
+        f"/consents/{tracking}/evidence", params=params, headers={"Accept": "text/html"}
+    )
+    assert "CET" in html.text
+    assert JAN in html.text
+    params["zone"] = "Mars/Olympus"
+    assert (await tenant.get(f"/consents/{tracking}/evidence", params=params)).status_code == 422
