@@ -20,6 +20,8 @@ AXE = Path(__file__).parents[1] / "clients/node_modules/axe-core/axe.min.js"
 DESKTOP, PHONE = 1200, 360
 PICTURES = os.environ.get("PICTURES", "")
 """A folder for pictures of every page and state, when somebody wants to look at them."""
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+"""The rules that axe-core judges by."""
 TAPPED = "a, button, select, input:not([type=hidden])"
 MIN_TAP = 44
 
@@ -65,24 +67,27 @@ def hold(page: Page, picture: str = "") -> None:
         page.emulate_media(color_scheme="light")
 
 
-def judged(browser: Browser, link: str, scheme: str = "light") -> list[str]:
-    """What axe-core finds at `link` that is serious or worse, each with where it is."""
-    options = {"color_scheme": scheme, "java_script_enabled": True, "bypass_csp": True}
-    context = browser.new_context(**options)
+def judged(browser: Browser, link: str) -> list[str]:
+    """What axe-core finds at `link` that is serious or worse, light or dark, with where it is."""
+    context = browser.new_context(java_script_enabled=True, bypass_csp=True)
+    serious = []
     try:
         page = context.new_page()
         page.goto(link)
         page.add_script_tag(path=AXE)
-        found = page.evaluate("axe.run()")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = page.evaluate("levels => axe.run({runOnly: levels})", LEVELS)
+            assert len(found["passes"]) > 10
+            serious += [
+                f"{scheme}: {one['id']}: {node['html']}"
+                for one in found["violations"]
+                if one["impact"] in ("serious", "critical")
+                for node in one["nodes"]
+            ]
     finally:
         context.close()
-    assert len(found["passes"]) > 10
-    return [
-        f"{one['id']}: {node['html']}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
+    return serious
 
 
 def tab(page: Page, *names: str) -> None:
