@@ -222,3 +222,39 @@ def test_nothing_of_a_message_is_stored(house: House) -> None:
     house.gateway.stop()
     holding = [name for name, octets in house.octets().items() if BODY_MARK.encode() in octets]
     assert holding == []
+
+
+def test_an_erasure_outlives_rotations_of_the_keyring(house: House) -> None:
+    """What older secrets keyed and sealed is found and destroyed, and mail stays refused."""
+    house.gateway.run("key", "rotate")
+    house.gateway.run("subject", "erase", PERSON, *CHECKED)
+    house.gateway.run("key", "rotate")
+    assert house.traces() == []
+    assert house.rcpt(PERSON).startswith("550 5.7.1")
+    assert house.rcpt(PERSON.replace("@", "+news@")).startswith("550 5.7.1")
+    assert house.rcpt(OTHERS[1]).startswith("250")
+    house.gateway.stop()
+    house.check_records()
+
+
+def test_a_backup_of_before_is_erased_again_when_it_is_restored(
+    house: House, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The opt-out log knows of it: the restored records hold neither address nor secrets."""
+    backups = tmp_path_factory.mktemp("backups")
+    house.gateway.run("backup", str(backups))
+    (folder,) = backups.iterdir()
+    saved = (folder / "consentry.db").read_bytes()
+    assert all(secret in saved for secret in house.secrets)
+    house.gateway.run("subject", "erase", PERSON, *CHECKED)
+    house.gateway.stop()
+    for path in (house.gateway.folder / "state").glob("consentry.db*"):
+        path.unlink()
+    house.gateway.run("restore", str(folder))
+    assert house.traces() == []
+    house.gateway.start()
+    assert house.rcpt(PERSON).startswith("550 5.7.1")
+    assert house.rcpt(OTHERS[1]).startswith("250")
+    house.gateway.stop()
+    house.check_records()
+    assert house.traces() == []
