@@ -59,13 +59,28 @@ class House(NamedTuple):
 
     def call(self, token: str, path: str, body: object = None) -> Any:
         """What the API answers to a GET, or to a POST of `body`."""
+        return json.loads(self.fetch(token, path, "application/json", body))
+
+    def fetch(self, token: str, path: str, kind: str, body: object = None) -> bytes:
+        """The same in another media type."""
+        headers = {"Content-Type": "application/json", "Accept": kind}
         request = urllib.request.Request(
             f"http://{HOST}:{self.gateway.web}/v1{path}",
             None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            {**headers, "Authorization": f"Bearer {token}"},
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
+            octets = answer.read()
+            assert answer.headers.get_content_type() == kind
+        assert isinstance(octets, bytes)
+        return octets
+
+    def believe_proxies(self) -> None:
+        """Have the gateway take what stands in X-Forwarded-For, as behind a TLS proxy."""
+        config = json.loads(self.gateway.config.read_text())
+        config["web"]["proxy_from"] = ["127.0.0.1/32", "::1/128"]
+        self.gateway.config.write_text(json.dumps(config))
+        self.gateway.run("reload")
 
 
 @contextmanager
@@ -75,4 +90,6 @@ def house(folder: Path, certificates: Certificates) -> Iterator[House]:
     with Sink() as sink:
         settings = Settings(sink.port, trusted=None, tenants={"acme": tenant})
         with Gateway(folder, settings, certificates) as gateway:
-            yield House(gateway, sink)
+            running = House(gateway, sink)
+            running.believe_proxies()
+            yield running

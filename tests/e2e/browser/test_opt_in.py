@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser.house import NO_OPTIN, OK, PRIVACY, SENDER, UNSUB, House
-from tests.e2e.browser.reader import DESKTOP, PHONE, hold, judged, reading, tab
+from tests.e2e.browser.reader import DESKTOP, PHONE, VISITOR, hold, judged, reading, tab
 from tests.e2e.session import Session, wait_until
 
 WORDS = {
@@ -69,7 +69,8 @@ def test_a_subscription_from_the_call_to_the_proof(
     browser: Browser, house: House, customer: Customer, language: str, width: int
 ) -> None:
     """The page shows who asks and the whole text; reading it changes nothing; one press of the
-    button is a proof of level 4, and the list's very next RCPT passes."""
+    button is a proof of level 4 with who pressed it, and the list's very next RCPT passes. The
+    evidence can be had as a PDF."""
     reader = f"seeds{width}{language}@inbox.test"
     tracking, link = customer.asks(reader, language)
     title, yes, done = SAYS[language]
@@ -92,6 +93,17 @@ def test_a_subscription_from_the_call_to_the_proof(
         assert session.rcpt(reader)[0].short == OK
     shown = customer.proof(tracking)
     assert (shown["level"], shown["status"], shown["text"]) == (4, "confirmed", WORDS[language])
+    sheet = house.call(customer.token, f"/consents/{tracking}/evidence")
+    taken = {step["step"]: step["personal"] for step in sheet["steps"]}
+    assert list(taken) == ["requested", "sending", "mailed", "confirmed"]
+    clicked = taken["confirmed"]
+    assert (clicked["ip"], clicked["port"]) == (VISITOR, 4711)
+    assert "Chrom" in clicked["user_agent"]
+    assert "250" in taken["mailed"]["reply"]
+    assert sheet["chain"]["flaw"] is None
+    pdf = house.fetch(customer.token, f"/consents/{tracking}/evidence", "application/pdf")
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.rstrip().endswith(b"%%EOF")
 
 
 def test_a_keyboard_is_enough_to_say_yes_and_no(
