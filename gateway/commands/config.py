@@ -33,6 +33,7 @@ class FileKind(StrEnum):
 class Page(StrEnum):
     """The generated pages of documentation."""
 
+    API = "api"
     CONFIGURATION = "configuration"
     REPLIES = "replies"
 
@@ -122,6 +123,11 @@ def docs(page: Annotated[Page, typer.Argument(help="Which page.")]) -> None:
     Example: consentry docs replies > docs/replies.md
     """
     match page:
+        case Page.API:
+            # Not above: every command would load the web framework for it.
+            from gateway.web.api.reference import markdown
+
+            typer.echo(markdown(), nl=False)
         case Page.CONFIGURATION:
             typer.echo(configuration.markdown(), nl=False)
         case Page.REPLIES:

@@ -121,14 +121,14 @@ FAULT = Kind(
     "fault",
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "Something went wrong on our side",
-    "Give the operator the `ref`. Nothing was changed.",
+    "Give the operator the `ref`.",
 )
 UNAVAILABLE = Kind(
     "unavailable",
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Please try again shortly",
-    "The records could not be read or written. What was asked is not in force; send the same call "
-    "again after `Retry-After` seconds, with the same Idempotency-Key.",
+    "The records could not be read or written in time. Do not count on what was asked; send the "
+    "same call again after `Retry-After` seconds, with the same Idempotency-Key.",
 )
 CATALOGUE = {
     kind.name: kind
@@ -188,10 +188,9 @@ def unavailable() -> Problem:
     return Problem(UNAVAILABLE, headers={"Retry-After": RETRY_AFTER})
 
 
-class FlawModel(BaseModel):
+class WrongPlace(BaseModel):
     """One wrong place of a request."""
 
-    model_config = ConfigDict(title="Flaw")
     detail: str = Field(description="What is wrong with it.")
     pointer: str | None = Field(
         default=None, description="JSON pointer into the body, as a fragment.", examples=["#/scope"]
@@ -211,7 +210,7 @@ class ProblemModel(BaseModel):
     status: int = Field(description="The HTTP status code.")
     detail: str = Field(description="This occurrence in words.")
     ref: str | None = Field(default=None, description="Names this call to the operator.")
-    errors: list[FlawModel] | None = Field(
+    errors: list[WrongPlace] | None = Field(
         default=None, description="Each wrong place of the request."
     )
 

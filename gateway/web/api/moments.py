@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, overload
 
-from pydantic import AwareDatetime, BeforeValidator, PlainSerializer
+from pydantic import AwareDatetime, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -28,7 +28,11 @@ def _write(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(_write, return_type=str, when_used="json")]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(_write, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 """Of an answer; made by `moment`."""
 
 

@@ -45,7 +45,7 @@ ZoneQuery = Annotated[
 ]
 
 
-class StepModel(BaseModel):
+class EvidenceStep(BaseModel):
     """One step of a proof, as its chain holds it."""
 
     number: int = Field(description="In the tenant's chain.")
@@ -57,7 +57,7 @@ class StepModel(BaseModel):
     digest: str
 
 
-class ChainModel(BaseModel):
+class Chain(BaseModel):
     """The tenant's chain: where it ends, and the first thing wrong with it."""
 
     number: int
@@ -69,8 +69,8 @@ class EvidenceSheet(BaseModel):
     """Everything on record about one proof."""
 
     consent: Consent
-    steps: list[StepModel]
-    chain: ChainModel
+    steps: list[EvidenceStep]
+    chain: Chain
 
 
 _SHEET: dict[str, Any] = {
@@ -169,7 +169,7 @@ def _model(gathered: Gathered, proof: Proof) -> EvidenceSheet:
     return EvidenceSheet(
         consent=consent_of(proof, is_masked=False),
         steps=[
-            StepModel(
+            EvidenceStep(
                 number=step.number,
                 step=step.step.value,
                 at=moment(step.at),
@@ -180,7 +180,7 @@ def _model(gathered: Gathered, proof: Proof) -> EvidenceSheet:
             )
             for step in story.steps
         ],
-        chain=ChainModel(
+        chain=Chain(
             number=chain.head.number,
             digest=chain.head.digest.hex(),
             flaw=None if flaw is None else f"step {flaw.number}: {flaw.why}",
