@@ -1,7 +1,8 @@
 """`consentry consent`: record a tenant's attestation for a list, and find what is on record.
 
 An attestation is consent of level 1: the tenant's word, with its source, its date and the hash of
-the file. From a tenant's first attestation on, its streams' consent levels are enforced.
+the file. From a tenant's first attestation on, level 1 is enforced on its streams. What proves
+more is in `proofs`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands import proofs
 from gateway.commands.progress import import_bars
 from gateway.commands.records import (
     open_list,
@@ -30,6 +32,7 @@ from gateway.records.consents import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="Who agreed to be mailed, and how we know.")
+proofs.register(app)
 
 
 @app.command("import")

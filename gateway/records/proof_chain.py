@@ -32,13 +32,14 @@ _ADDRESS_SEALED = subjects.alias("address_sealed")
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One step of a proof. `personal` is None when there is nothing, or when it was destroyed."""
+    """One step of a proof. `personal` is None when there is nothing, or `is_destroyed`."""
 
     number: int
     step: Step
     at: int
     facts: dict[str, Any]
     personal: dict[str, Any] | None
+    is_destroyed: bool
     digest: bytes
 
 
@@ -131,6 +132,7 @@ def steps(connection: Connection, keyring: Keyring, proof: int) -> list[StepReco
             row.at,
             json.loads(row.facts),
             json.loads(plain[row.subject]) if row.subject in plain else None,
+            row.subject is not None and row.subject not in plain,
             row.digest,
         )
         for row in rows
