@@ -42,7 +42,11 @@ def house(folder: Path, next_hop: int) -> Iterator[House]:
     """Run the gateway in `folder`, its SMTP process alone on its core."""
     gateway = Gateway(folder, _settings(next_hop), make_certificates(folder / "certificates"))
     prepared = records.prepared()
-    for name, place in ((records.DATABASE, "state"), (records.KEYRING, "keys")):
+    for name, place in (
+        (records.DATABASE, "state"),
+        (records.KEYRING, "keys"),
+        (records.OPT_OUTS, "opt-outs"),
+    ):
         (folder / place).mkdir(mode=0o700)
         shutil.copy(prepared / name, folder / place / name)
     gateway.write()

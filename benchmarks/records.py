@@ -1,8 +1,9 @@
 """A million suppressions to look up in: made once by a real import, then kept in `build/`.
 
-`prepared()` gives the folder with `consentry.db` and its `keyring.json`, to be copied, never used
-in place. It is made anew for another schema or number of entries; `make clean` removes it. What a
-change of the address keys would spoil is noticed by `look_up.py`, which must find the entries.
+`prepared()` gives the folder with `consentry.db`, its `keyring.json` and `opt-outs.log`, to be
+copied, never used in place. It is made anew for another schema or number of entries; `make clean`
+removes it. What a change of the address keys would spoil is noticed by `look_up.py`, which must
+find the entries.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from suppression.listfile import Row
 from suppression.standing import Reason
 
 ENTRIES = 1_000_000
-DATABASE, KEYRING = "consentry.db", "keyring.json"
+DATABASE, KEYRING, OPT_OUTS = "consentry.db", "keyring.json", "opt-outs.log"
 _BUILD = Path(__file__).parent.parent / "build/benchmark"
 _DOMAINS = 5_000
 
@@ -46,7 +47,7 @@ def _address(local: str, number: int) -> Address:
 
 def prepared() -> Path:
     """The folder, made now (about a minute) if it is not there."""
-    folder = _BUILD / f"records-{HEAD}-{ENTRIES}"
+    folder = _BUILD / f"records-{HEAD}-{ENTRIES}-logged"
     if not folder.exists():
         print(f"importing {ENTRIES:,} suppressions, once ...", file=sys.stderr, flush=True)
         _BUILD.mkdir(parents=True, exist_ok=True)

@@ -173,6 +173,10 @@ def _house(config: GatewayConfig) -> Iterator[Problem]:
         yield warning(
             GATEWAY, ("keyring",), "lies in the state folder and its backup; keep it elsewhere"
         )
+    if config.opt_out_log.is_relative_to(config.state_dir):
+        yield warning(
+            GATEWAY, ("opt_out_log",), "lies in the state folder and is lost with it; move it away"
+        )
     if config.journal.addresses:
         yield warning(
             GATEWAY, ("journal", "addresses"), "personal data in the journal; turn off when done"

@@ -65,6 +65,7 @@ state_dir: state              # database, journal, ledger, control socket
 tenants_dir: tenants          # one file per customer
 keyring: keys/keyring.json    # secrets behind address keys and unsubscribe links: back it up
                               # apart from the state folder, and never lose it
+opt_out_log: opt-outs/opt-outs.log  # every opt-out once more: put it on another disk
 
 tls:                          # self-signed, for a first try; replace it by a real certificate
   certificate: keys/gateway.crt

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
 
 from tests.e2e.certificates import Certificates
 from tests.e2e.gateway import Gateway, Settings
@@ -33,6 +36,27 @@ def test_who_opted_out_after_the_backup_stays_out(
                 assert verdict(house, f"{reader}@inbox.test") == "550 5.7.1 [UNSUB]"
             assert verdict(house, "cleo@inbox.test") == "550 5.7.1 [PROTECTED]"
             assert verdict(house, "dora@inbox.test").startswith("250")
+
+
+def test_a_log_that_is_away_is_503_until_it_is_back(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """No opt-out is answered 200 that the log lacks, and no restart is needed afterwards."""
+    with (
+        Sink() as sink,
+        Gateway(tmp_path, Settings(sink.port, trusted=None), certificates) as house,
+    ):
+        link = mail(house, sink, "anna@inbox.test")
+        folder = house.folder / "opt-outs"
+        folder.rename(house.folder / "away")
+        with pytest.raises(HTTPError) as refused:
+            unsubscribe(house, link)
+        with refused.value as answer:
+            assert (answer.code, answer.headers["Retry-After"]) == (503, "60")
+        assert verdict(house, "anna@inbox.test").startswith("250")
+        (house.folder / "away").rename(folder)
+        unsubscribe(house, link)
+        assert verdict(house, "anna@inbox.test") == "550 5.7.1 [UNSUB]"
 
 
 def test_a_gateway_without_its_log_does_not_start(

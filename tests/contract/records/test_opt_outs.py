@@ -123,7 +123,9 @@ def test_each_kind_of_change_comes_back(
     assert [bool(standing.matches) for standing in found] == [True, True, False]
     standings.close()
     again.close()
-    assert open_database(database.path).opt_outs.replayed == 0
+    again = open_database(database.path)
+    assert again.opt_outs.replayed == 0
+    again.close()
 
 
 def test_what_is_replayed_twice_counts_once(database: Database, keyring: Keyring) -> None:

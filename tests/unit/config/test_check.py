@@ -139,6 +139,12 @@ def test_errors(folder, errors: Findings, file: str, old: str, new: str, expecte
         ("gateway", "  - suppression: enforce\n", "", "policies: without suppression mail passes"),
         ("gateway", "- suppression: enforce", "- suppression: observe", "only reports"),
         ("gateway", "state_dir: state ", "state_dir: keys ", "keyring: lies in the state folder"),
+        (
+            "gateway",
+            "opt-outs/opt-outs.log",
+            "state/o.log",
+            "opt_out_log: lies in the state folder",
+        ),
         ("gateway", "recipients_per_message: 100", "recipients_per_message: 50", "at least 100"),
         (
             "gateway",
