@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from gateway.errors import StoreUnavailable
 from gateway.records import audit, index, opt_outs
 from gateway.records.opt_out_file import START, LogBroken, LogFile, Position
 from gateway.records.opt_out_replay import apply
@@ -46,6 +47,15 @@ class OptOutLog:
             return False
         self.agreed = noted
         return True
+
+    def problem(self) -> str:
+        """Why the next opt-out would fail, as far as a look at the file tells, or ""."""
+        try:
+            size = self.file.size()
+        except StoreUnavailable as error:
+            return str(error)
+        is_short = size < (1 if self.agreed is None else self.agreed.octets)
+        return f"the opt-out log {self.file.path} is missing or shorter than it was" * is_short
 
     def agree(self, connection: Connection) -> Position:
         """Have the database contain the whole log; where that ends."""

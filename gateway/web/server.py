@@ -186,6 +186,8 @@ class WebProcess:
             return [f"the SMTP process does not answer: {error}"]
         if not self.journal.is_writable:
             problems.append("the web process's journal cannot be written")
+        if trouble := self.database.opt_outs.problem():
+            problems.append(trouble)
         return problems
 
     async def _merged_metrics(self) -> str:

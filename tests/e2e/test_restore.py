@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -53,6 +54,10 @@ def test_a_log_that_is_away_is_503_until_it_is_back(
             unsubscribe(house, link)
         with refused.value as answer:
             assert (answer.code, answer.headers["Retry-After"]) == (503, "60")
+        with pytest.raises(HTTPError) as unready, urlopen(f"http://127.0.0.1:{house.web}/readyz"):
+            pass
+        with unready.value as answer:
+            assert b"the opt-out log" in answer.read()
         assert verdict(house, "anna@inbox.test").startswith("250")
         (house.folder / "away").rename(folder)
         unsubscribe(house, link)
