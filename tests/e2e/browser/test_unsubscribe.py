@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser.house import COMPLAINT, OK, SENDER, UNSUB, House
 from tests.e2e.browser.reader import DESKTOP, PHONE, hold, judged, reading, tab
+from tests.e2e.certificates import HOST
 from tests.e2e.session import Session
 
 
@@ -104,10 +105,18 @@ def test_a_link_that_is_not_ours_says_so(browser: Browser, house: House) -> None
             hold(page, "problem-404")
 
 
+@pytest.mark.parametrize("path", ["/replies/", "/replies/UNSUB"])
+def test_what_a_refusal_means_is_read_on_a_phone(browser: Browser, house: House, path: str) -> None:
+    """The pages that replies link to keep what the others promise."""
+    address = f"http://{HOST}:{house.gateway.web}{path}"
+    with reading(browser, address, width=PHONE, language="pl") as page:
+        hold(page, path.strip("/").replace("/", "-").lower())
+
+
 def test_nothing_seriously_hinders_anybody(browser: Browser, house: House) -> None:
     """axe-core finds nothing serious, neither before nor after the choice, light or dark."""
     link = house.link("axe@inbox.test")
-    replies = link[: link.index("/u/")] + "/replies/"
+    replies = f"http://{HOST}:{house.gateway.web}/replies/"
     for address in (f"{link}?lang=pl", replies, f"{replies}UNSUB"):
         assert judged(browser, address) == []
     with reading(browser, link) as page:

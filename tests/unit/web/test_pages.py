@@ -51,7 +51,7 @@ async def test_the_language_can_be_switched_without_a_cookie(client: httpx.Async
         assert '<a href="?lang=en"' in polish.text
     other = await client.get(f"{PATHS[0]}?lang=%22%3E", headers={"Accept-Language": "pl"})
     assert other.headers["content-language"] == "pl"
-    assert '<a href="./?lang=pl">' in (await client.get("/replies/UNSUB?lang=pl")).text
+    assert 'href="./?lang=pl">' in (await client.get("/replies/UNSUB?lang=pl")).text
 
 
 def test_both_languages_say_everything() -> None:
