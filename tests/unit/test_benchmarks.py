@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import lists
+from benchmarks.beside import Beside
+from benchmarks.lists import Import
 from benchmarks.load import new_sender
 from benchmarks.peers import signature_of
 from benchmarks.processes import Load, Result, taken
@@ -85,3 +88,16 @@ def test_targets_are_judged() -> None:
     assert not judged["times Haraka"].is_met
     assert "times Postfix" not in judged
     assert "missed" in as_text(report, with_functions=False)
+
+
+def test_lists_are_judged() -> None:
+    """Each figure of an import is set against its aim; a tenth of the list is shown beside it."""
+    tenth = Import(100_000, 3.0, 2.5, 100 * lists.MIB, 33.0, 150.0, 21.0)
+    whole = Import(1_000_000, 481.0, 30.0, 110 * lists.MIB, 60.0, 180.0, 21.0)
+    report = lists.Report([tenth, whole], 2.0, 3.0, [Beside("Redis SET", 2.0, 84.0, 0.1, 0.2)])
+    shown = lists.as_text(report)
+    assert [line.split("  ")[0] for line in shown.splitlines() if line.endswith("missed")] == [
+        "seconds to import"
+    ]
+    assert "Redis SET" in shown
+    assert "500,000" in shown
