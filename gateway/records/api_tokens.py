@@ -96,7 +96,7 @@ def issue(
     )
     known = connection.execute(same).scalar()
     if known is not None:
-        raise NameTaken(f"token {known} has the name {name}; revoke it first or choose another")
+        raise NameTaken(f"token {known} has the name {name} already; revoke it or choose another")
     text = PREFIX + b32encode(secrets.token_bytes(32)).decode().rstrip("=").lower()
     row = {
         "digest": _digest(text),
