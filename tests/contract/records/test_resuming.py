@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from gateway.message.address import parse_mailbox
@@ -22,7 +24,7 @@ from gateway.records.suppression_import import staging_for
 from gateway.records.suppressions import entries
 from gateway.records.tables import audit as audit_table
 from gateway.records.tables import meta, standing_index
-from suppression.keys import Generation, Keyring
+from suppression.keys import Generation, Keyring, Sealed
 from suppression.listfile import BadRow
 from suppression.standing import Reason, Stops
 
@@ -156,6 +158,40 @@ def _check_whole(path: Path, expected: dict[int, Block], count: int) -> None:
         again.end_block(Block(9, 0, 0))
     with Staging(KEYRING, NOW, path) as once_more:
         assert set(once_more.blocks) == {*range(count), 9}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([bytes(16), b"k" * 16, b"\xff" * 16]),
+            st.integers(-2, 2),
+            st.sampled_from([1, 16, 87, 255]),
+            st.integers(0, 2**33),
+            st.none() | st.integers(1, 2**33),
+            st.none() | st.text("ab@", max_size=3),
+        )
+    ),
+    st.integers(1, 7),
+)
+def test_rows_come_in_order_and_once(
+    rows: list[tuple[bytes, int, int, int, int | None, str | None]], size: int
+) -> None:
+    """Whatever the blocks, each key, scope and code comes once, with the latest end there is."""
+    with Staging(KEYRING, NOW) as staged:
+        for start in range(0, len(rows), size):
+            for *row, text in rows[start : start + size]:
+                staged.add(*row, None if text is None else KEYRING.seal(text))
+            staged.end_block(Block(start, size, 0))
+        found = list(staged.rows())
+    alike = {row[:3] for row in rows}
+    assert len(found) == len(alike)
+    assert {row[:3] for row in found} == alike
+    assert [row.key for row in found] == sorted(row.key for row in found)
+    for row in found:
+        ends = [other[4] for other in rows if other[:3] == row[:3]]
+        assert row.ends == (None if None in ends else max(end for end in ends if end))
+        text = row.sealed and KEYRING.open(Sealed(row.secret or b"", row.sealed))
+        assert (*row[:5], text) in rows
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
