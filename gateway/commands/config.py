@@ -35,6 +35,7 @@ class Page(StrEnum):
 
     API = "api"
     CONFIGURATION = "configuration"
+    PRIVACY = "privacy"
     REPLIES = "replies"
 
 
@@ -130,6 +131,11 @@ def docs(page: Annotated[Page, typer.Argument(help="Which page.")]) -> None:
             typer.echo(markdown(), nl=False)
         case Page.CONFIGURATION:
             typer.echo(configuration.markdown(), nl=False)
+        case Page.PRIVACY:
+            # Not above: every command would load the records for it.
+            from gateway.privacy.reference import markdown as privacy
+
+            typer.echo(privacy(), nl=False)
         case Page.REPLIES:
             typer.echo(replies.markdown(), nl=False)
 

@@ -70,7 +70,8 @@ class RetentionSettings(Settings):
     )
     audit: Kept = Field(
         default=6 * _YEAR,
-        description="Audit records; the oldest are cut off and the cut is itself on record.",
+        description="Audit records, from when they were written; the oldest are cut off, and "
+        "the cut is itself on record.",
     )
     journal: Period = Field(
         default=90 * _DAY,

@@ -165,12 +165,14 @@ def house(tmp_path: Path, certificates: Certificates) -> Iterator[House]:
 
 def _fill(gateway: Gateway, sink: Sink) -> None:
     person, tagged = parse_mailbox(PERSON), parse_mailbox(PERSON.replace("@", "+x@"))
-    readers = [parse_mailbox(text) for text in (*OTHERS[:20], PERSON, *OTHERS[20:])]
-    rows = [Row(line, address) for line, address in enumerate(readers, 1)]
     said = Attestation("acme", f"shop of {PERSON}", 1_600_000_000, "ann")
     with _records(gateway) as (database, keyring):
         now = time.time()
-        import_attestation(database, keyring, rows, said, ListFile("list.csv", "ab" * 32), now)
+        # The person is among the first, in a page that later ones make SQLite rearrange.
+        for texts in ((PERSON, *OTHERS[:40]), OTHERS[40:]):
+            rows = [Row(line, parse_mailbox(text)) for line, text in enumerate(texts, 1)]
+            file = ListFile("list.csv", "ab" * 32)
+            import_attestation(database, keyring, rows, said, file, now)
     for recipient in (PERSON, OTHERS[0]):
         body = f"{BODY_MARK}\r\n".encode()
         with Session(gateway.open, "acme/weekly") as session:
@@ -212,7 +214,7 @@ def test_no_octet_of_the_person_stays_and_no_mail_reaches_them(house: House) -> 
         assert house.rcpt(spelling).startswith("550 5.7.1"), spelling
     assert house.rcpt(OTHERS[1]).startswith("250")
     house.gateway.run("subject", "erase", OTHERS[1], *CHECKED)
-    assert house.rcpt(OTHERS[1]).startswith("550 5.7.1")
+    assert house.rcpt(OTHERS[1]) == "550 5.7.1 [UNSUB]"  # by the tombstone: nothing else stops it
     house.gateway.stop()
     assert [trace for trace in house.traces() if "journal" not in trace] == []
     house.check_records()

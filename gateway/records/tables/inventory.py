@@ -1,0 +1,345 @@
+"""What every stored field is, why it is there and for how long: what docs/privacy.md is made of.
+
+Stands next to the tables, because whoever adds a column must say here what it is for; a test
+compares the two. `kept` names a setting of `gateway.config.retention`, or says in words what else
+ends a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One table: why it is there, what ends its rows, and what each field is.
+
+    `settings` are keys of `retention`; `kept` the words for what they do not say.
+    """
+
+    why: str
+    fields: dict[str, str]
+    settings: tuple[str, ...] = ()
+    kept: str = ""
+
+
+_KEY = "keyed hash of an address or domain; by itself it tells nobody whose"
+_SEALED = "number of the encrypted text that holds the address"
+_ROW = "row number"
+_SCOPE = "number of the tenant or list it holds for"
+_ACTOR = "who did it: a member of staff, an API token, or `recipient`"
+
+HOLDINGS: dict[str, Holding] = {
+    "suppressions": Holding(
+        "So that who must not be mailed is not mailed: wishes, protections, bounces. Legal ground: "
+        "the person's rights (GDPR articles 17, 18, 21) and the duty to honour them.",
+        {
+            "id": _ROW,
+            "key": _KEY,
+            "scope": _SCOPE,
+            "code": "reason, what it stops, and whether the tenant may be told",
+            "subject": _SEALED,
+            "source": "number of where it came from",
+            "created_at": "since when",
+            "ends_at": "until when, for those that end by themselves",
+            "lifted_at": "when it was lifted",
+            "lifted_by": _ACTOR,
+            "lifted_reason": "why, in words of staff; addresses in it are masked",
+        },
+        ("suppressions_lifted", "suppressions_expired"),
+        "in force: as long as it is, without an end",
+    ),
+    "standing_index": Holding(
+        "What is looked up at each recipient: the above and consents in force, by key.",
+        {
+            "key": _KEY,
+            "scope": _SCOPE,
+            "code": "effect of an entry, level of a consent, or that a pre-check cleared it",
+            "entry": "number of the row it comes from",
+            "ends": "until when",
+        },
+        kept="as long as the entry or consent; what a pre-check cleared, a day",
+    ),
+    "sources": Holding(
+        "Where entries came from, written once for many.",
+        {
+            "id": _ROW,
+            "setter": "in what capacity they were set",
+            "name": "a note of staff or a file's name; addresses in it are masked",
+        },
+        kept="for ever: it is about no person",
+    ),
+    "subjects": Holding(
+        "The plain address behind an entry, encrypted, so that staff can answer its owner.",
+        {"id": _ROW, "sealed": "AES-GCM ciphertext of an address, a domain, or of a proof's facts"},
+        kept="as long as a row refers to it; unreadable once its secret is destroyed",
+    ),
+    "subject_secrets": Holding(
+        "Half of each text's key, apart from the data; the other half is in the keyring. "
+        "Overwriting it is erasure.",
+        {
+            "subject": "number of the text",
+            "secret": "16 random octets and the keyring's generation",
+        },
+        kept="as long as a row refers to its text; overwritten by an erasure",
+    ),
+    "streams": Holding(
+        "Numbers of tenants and their lists, as links carry them.",
+        {"number": "the number", "tenant": "tenant", "name": "list; empty for the tenant itself"},
+        kept="for ever: links in old mail must not come to mean another list",
+    ),
+    "consents": Holding(
+        "So that mail goes to people who agreed only (GDPR articles 6 and 7).",
+        {
+            "id": _ROW,
+            "key": _KEY,
+            "scope": _SCOPE,
+            "level": "how well it is proven, 1 to 4",
+            "subject": _SEALED,
+            "attestation": "number of the attested list it came with",
+            "given_at": "when it was given",
+            "ended_at": "when it ended",
+            "ended_by": "what ended it",
+        },
+        ("consents_ended",),
+        "in force: as long as it is; one that a proof led to stays with it, by its key",
+    ),
+    "attestations": Holding(
+        "A tenant's word that the people of one list agreed (GDPR article 7(1)).",
+        {
+            "id": _ROW,
+            "tenant": "number of the tenant",
+            "scope": _SCOPE,
+            "source": "how the people agreed, in the tenant's words; addresses are masked",
+            "attested_at": "when the tenant said so",
+            "file_hash": "SHA-256 of the list",
+            "actor": _ACTOR,
+            "recorded_at": "when it was recorded",
+            "rows": "how many people",
+            "digest": "SHA-256 over the keys taken",
+        },
+        ("attestations",),
+    ),
+    "consent_texts": Holding(
+        "What people agreed to, word for word.",
+        {"id": _ROW, "digest": "SHA-256 of the text", "text": "the wording; about no person"},
+        kept="for ever, as part of the proofs' chain",
+    ),
+    "proofs": Holding(
+        "Evidence that a person agreed (GDPR article 7(1)).",
+        {
+            "id": _ROW,
+            "tracking": "random tracking number",
+            "tenant": "number of the tenant",
+            "scope": _SCOPE,
+            "level": "2 to 4",
+            "key": _KEY,
+            "subject": _SEALED,
+            "text": "number of the consent text",
+            "language": "language of mail and page",
+            "status": "where it stands",
+            "requested_at": "when it was asked for",
+            "due_at": "when something is to be done about it",
+            "consent": "number of the consent it led to",
+        },
+        ("proofs_ended", "proofs_unconfirmed"),
+        "the first when it was ever confirmed, the second when not; then what is personal is "
+        "destroyed, and the row stays in its chain, by its key",
+    ),
+    "proof_steps": Holding(
+        "What happened to each proof, append-only and hash-chained, so that it can be believed.",
+        {
+            "id": _ROW,
+            "tenant": "number of the tenant",
+            "number": "place in the tenant's chain",
+            "proof": "number of the proof",
+            "status": "what happened",
+            "at": "when",
+            "facts": "what is not personal: hashes, codes, durations",
+            "subject": "number of the encrypted part: IP address, port, user agent, form, log "
+            "line, words of servers",
+            "digest": "SHA-256 over this step's ciphertext and the digest before",
+        },
+        ("proofs_ended", "proofs_unconfirmed"),
+        "as its proof",
+    ),
+    "receipts": Holding(
+        "That a tenant had a list checked before a mailing.",
+        {
+            "id": _ROW,
+            "tracking": "random number the tenant knows it by",
+            "tenant": "number of the tenant",
+            "scope": _SCOPE,
+            "asked": "how many addresses",
+            "cleared": "how many were free",
+            "digest": "SHA-256 over keys and verdicts",
+            "actor": _ACTOR,
+            "made_at": "when",
+            "ends_at": "until when it counts",
+        },
+        ("receipts",),
+    ),
+    "webhook_deliveries": Holding(
+        "So that a tenant hears at once whom it may not mail any more.",
+        {
+            "id": _ROW,
+            "tracking": "random number the receiver knows it by",
+            "tenant": "number of the tenant",
+            "kind": "what is told",
+            "key": _KEY,
+            "subject": _SEALED,
+            "payload": "what is told, without the address, which is put in when it is sent",
+            "made_at": "when it was queued",
+            "since": "since when it has been tried",
+            "attempts": "how often it was tried",
+            "next_at": "when it is tried again",
+            "delivered_at": "when it was taken",
+            "trouble": "why not, in our words",
+        },
+        ("webhook_deliveries",),
+    ),
+    "subject_requests": Holding(
+        "What people asked for their own data, and that it was answered (GDPR articles 5(2), 12).",
+        {
+            "id": _ROW,
+            "kind": "what was asked for",
+            "scope": "of which tenant, or of all",
+            "key": _KEY,
+            "subject": _SEALED,
+            "identity": "who checked the person's identity and how; addresses are masked",
+            "received_at": "when it came",
+            "due_at": "until when it is to be answered",
+            "extension": "why it has three months instead of one",
+            "done_at": "when it was done",
+            "actor": _ACTOR,
+            "outcome": "what came of it; addresses are masked",
+        },
+        ("subject_requests",),
+        "open: until it is done",
+    ),
+    "facts": Holding(
+        "What a tenant did against the rules, for sanctions and appeals.",
+        {
+            "id": _ROW,
+            "case_id": "number of the case",
+            "kind": "what happened",
+            "tenant": "tenant",
+            "stream": "list",
+            "mailing": "mailing",
+            "domain": "sender domain",
+            "key": _KEY,
+            "ref": "reference of the transaction",
+            "at": "when",
+        },
+        ("facts",),
+    ),
+    "cases": Holding(
+        "Facts of one kind and mailing, folded.",
+        {
+            "id": _ROW,
+            "kind": "of what",
+            "tenant": "tenant",
+            "mailing": "mailing",
+            "opened_at": "when",
+            "notified_at": "when the tenant was told",
+            "closed_at": "when it was closed",
+        },
+        ("cases",),
+    ),
+    "blocks": Holding(
+        "Sender domains that may not send.",
+        {
+            "id": _ROW,
+            "case_id": "number of the case",
+            "tenant": "tenant, or all",
+            "domain": "sender domain",
+            "reason": "why; addresses are masked",
+            "actor": _ACTOR,
+            "since": "since when",
+            "lifted_at": "when it was lifted",
+            "lifted_by": _ACTOR,
+            "lifted_reason": "why; addresses are masked",
+        },
+        ("blocks",),
+        "in force: as long as it is",
+    ),
+    "ledger": Holding(
+        "So that a customer's retry sends nothing twice.",
+        {
+            "key": "hash over message, sender and recipient; cannot be searched by address",
+            "state": "what became of the copy",
+            "ref": "reference of the transaction",
+            "at": "when",
+            "code": "the next hop's code",
+            "enhanced": "the next hop's enhanced code",
+            "text": "the next hop's words; addresses are masked",
+            "trouble": "why there is no answer",
+        },
+        kept="5 d",
+    ),
+    "windows": Holding(
+        "Counts of octets, messages and refusals; about no person.",
+        {
+            "key": "what is counted",
+            "seconds": "length",
+            "start": "begin",
+            "amount": "count",
+        },
+        kept="twice its length",
+    ),
+    "mailings": Holding(
+        "Which mailing a list is in; about no person.",
+        {"stream": "list", "id": "mailing", "started_at": "begin", "last_at": "last mail"},
+        kept="7 d",
+    ),
+    "api_tokens": Holding(
+        "Who may call the API.",
+        {
+            "id": _ROW,
+            "digest": "SHA-256 of the token",
+            "name": "name that staff gave it",
+            "tenant": "whose it is",
+            "permissions": "what it allows",
+            "made_at": "when it was made",
+            "made_by": _ACTOR,
+            "ends_at": "until when it counts",
+            "revoked_at": "when it was revoked",
+            "revoked_by": _ACTOR,
+        },
+        ("api_tokens",),
+        "in force: as long as it is",
+    ),
+    "idempotency": Holding(
+        "So that a call that comes twice counts once; holds no address.",
+        {
+            "token": "number of the token",
+            "key": "the caller's own text",
+            "request": "keyed hash of the call",
+            "at": "when",
+            "status": "status of the answer",
+            "response": "the answer",
+        },
+        kept="1 d",
+    ),
+    "audit": Holding(
+        "Who changed what, when and why (GDPR article 5(2)); hash-chained.",
+        {
+            "id": "place in the chain",
+            "at": "when",
+            "actor": _ACTOR,
+            "action": "what",
+            "scope": "for whom",
+            "key": _KEY,
+            "detail": "the rest as JSON; addresses are masked",
+            "digest": "SHA-256 over this record and the digest before",
+        },
+        ("audit",),
+        "then cut off at its beginning, with a witness in the chain",
+    ),
+    "meta": Holding(
+        "Marks of the database as a whole; about no person.",
+        {"name": "which mark", "value": "its value"},
+        kept="for ever",
+    ),
+}
+"""By table, in the order of the page."""
