@@ -54,7 +54,7 @@ that a crash loses and doubles nothing | until the customer has seen the answer,
 import goes on | until it is complete; an erasure removes what is left |
 | opt-out log (`opt_out_log`) | keys, scopes, reasons and instants of stops, lifts and erasures | \
 so that a restore forgets nobody's wish | for ever |
-| keyring (`keyring`) | no data; the secrets behind keys and ciphertexts | everything else rests on \
+| keyring (`keyring`) | no data; the secrets behind keys and ciphertexts | everything rests on \
 it | for ever |
 | a backup, or records that a restore set aside | what the database held when it was made | to \
 come back from a loss | the operator's choice: delete them when they are no longer needed. An \
