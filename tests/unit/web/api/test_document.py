@@ -28,7 +28,7 @@ ATOM = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
 ADDRESS = st.builds("{}@{}.example".format, ATOM, ATOM)
 schemathesis.openapi.format("email", ADDRESS)
 schemathesis.openapi.format("email-or-domain", ADDRESS)
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "5"))
 
 
 class Opened:
