@@ -127,6 +127,7 @@ def test_another_keyring_is_refused(house: GatewayConfig) -> None:
     house.keyring.unlink()
     Keyring.create(house.keyring)
     assert "is not the keyring" in _run("restore", str(made), status=1)
+    assert not list(house.state_dir.glob("before-restore-*"))
 
 
 def test_a_running_gateway_is_not_restored_over(house: GatewayConfig) -> None:
@@ -137,10 +138,13 @@ def test_a_running_gateway_is_not_restored_over(house: GatewayConfig) -> None:
         assert "stop it first" in _run("opt-outs", "accept", "--why", "x", status=1)
 
 
-def test_a_backup_is_one_state_while_others_write(house: GatewayConfig) -> None:
+def test_a_backup_is_one_state_while_others_write(
+    house: GatewayConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Commits during a backup neither get into it in part nor make it start again."""
+    monkeypatch.setattr("gateway.records.backup.SLICE_PAGES", 4)
     database = open_database(house.database, house.opt_out_log)
-    pages = []
+    pages: list[int] = []
     stop = threading.Event()
 
     def write() -> None:
@@ -152,6 +156,11 @@ def test_a_backup_is_one_state_while_others_write(house: GatewayConfig) -> None:
                     "INSERT INTO meta VALUES (?, hex(randomblob(2000)))", (f"test:{number}",)
                 )
 
+    def copied(done: int, _of: int) -> None:
+        pages.append(done)
+        if len(pages) > 500:  # it would never end
+            stop.set()
+
     writer = threading.Thread(target=write)
     writer.start()
     try:
@@ -159,12 +168,13 @@ def test_a_backup_is_one_state_while_others_write(house: GatewayConfig) -> None:
             house.database,
             house.state_dir.parent / "b",
             time.time(),
-            progress=lambda done, _of: pages.append(done),
+            progress=copied,
         )
     finally:
         stop.set()
         writer.join()
         database.close()
+    assert len(pages) > 1
     assert pages == sorted(pages)
     assert check(made).audit_number > 0
 
