@@ -285,7 +285,7 @@ def _row(entry: Entry) -> dict[str, object]:
     return {
         "entry": entry.id,
         "address": entry.address or f"key {entry.key.hex()}",
-        "reason": entry.reason.value,
+        "reason": "restriction" if entry.is_restriction else entry.reason.value,
         "stops": entry.stops.value,
         "scope": entry.scope,
         "since": when(entry.created_at),
