@@ -51,8 +51,15 @@ def reading(
         assert context.cookies() == []
 
 
+def press(page: Page, name: str, heading: str) -> None:
+    """Press a button and wait for the page that follows, by its heading."""
+    page.get_by_role("button", name=name).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+
+
 def hold(page: Page, picture: str = "") -> None:
     """Hold the page as it stands now to its promises, and take its picture if one is wanted."""
+    page.wait_for_load_state("load")
     width = page.evaluate("document.documentElement.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for one in page.locator(TAPPED).all():
