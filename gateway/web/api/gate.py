@@ -97,7 +97,7 @@ class Gate:
             if token is not None and (token.is_staff or token.tenant in parts.tenants):
                 quota = parts.settings.requests_per_minute
                 return Caller(token), self._calls.take(token.id, quota, now)
-        origin = _network(visitor(request, parts.loaded.config.web.proxy_from).ip)
+        origin = network_of(visitor(request, parts.loaded.config.web.proxy_from).ip)
         tries = self._failures.take(origin, parts.settings.refused_tokens_per_minute, now)
         if tries.is_over:
             raise Problem(RATE, headers={"Retry-After": str(tries.seconds)})
@@ -106,7 +106,7 @@ class Gate:
         raise Problem(TOKEN, headers={"WWW-Authenticate": CHALLENGE + error})
 
 
-def _network(ip: str) -> str:
+def network_of(ip: str) -> str:
     """Whom an attempt is counted for: an IPv4 address, or the /64 that one site has."""
     address = ip_address(ip) if ip else None
     if isinstance(address, IPv6Address):
