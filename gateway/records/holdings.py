@@ -80,7 +80,7 @@ def other_spellings(connection: Connection, keyring: Keyring, address: Address) 
     """Every stored address that only the loose form shows to be this person's (`name+tag@...`).
 
     An entry under such an address's exact key is found no other way than by opening every sealed
-    text, which takes some ten microseconds each: a rare thing, done outside the write lock.
+    text, which takes some sixteen microseconds each: a rare thing, done outside the write lock.
     """
     wanted, known = loose_form(address), {exact_form(address)}
     found: dict[str, Address] = {}
