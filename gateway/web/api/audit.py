@@ -27,9 +27,11 @@ from suppression.precedence import Lifter
 routes = APIRouter(prefix="/audit", tags=["audit"])
 Reads = Annotated[Call, Security(reading, scopes=[Permission.AUDIT_READ])]
 
-TOLD = frozenset({"suppression.added", "suppression.lifted"})
-"""Acts of others that a tenant is told of, when it may see the entry."""
-TOLD_DETAIL = frozenset({"entry", "reason"})
+ENTRY_ACTS = frozenset({"suppression.added", "suppression.lifted"})
+"""Acts of others that a tenant is told of when it may see the entry, beside steps of proofs."""
+TOLD_DETAIL = frozenset({"entry", "reason", "proof"})
+NO_PERSONS = frozenset({RECIPIENT, "consentry"})
+"""Actors that a tenant may know; any other is one of the operator's people."""
 
 
 class AuditRecord(BaseModel):
@@ -102,15 +104,17 @@ def _shown(record: Record, is_staff: bool) -> AuditRecord:
 def _told(call: Call, connection: Connection, records: list[Record]) -> list[Record]:
     """What a tenant may know of `records`, which are of its scopes."""
     caller = call.caller
-    numbers = [record.detail["entry"] for record in records if record.action in TOLD]
+    numbers = [record.detail["entry"] for record in records if record.action in ENTRY_ACTS]
     entries = entries_of(connection, call.parts.keyring, numbers)
     visible = {entry.id for entry in entries if is_visible(entry, caller)}
     told = []
     for record in records:
+        is_entry = record.action in ENTRY_ACTS and record.detail["entry"] in visible
+        is_proof = record.action.startswith("consent.") and "proof" in record.detail
         if record.actor.startswith(f"{caller.tenant}:"):
             told.append(record)
-        elif record.action in TOLD and record.detail["entry"] in visible:
+        elif is_entry or is_proof:
             detail = {name: record.detail[name] for name in TOLD_DETAIL & record.detail.keys()}
-            who = RECIPIENT if record.actor == RECIPIENT else Lifter.OPERATOR
+            who = record.actor if record.actor in NO_PERSONS else Lifter.OPERATOR
             told.append(replace(record, actor=who, detail=detail))
     return told

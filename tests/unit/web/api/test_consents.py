@@ -126,6 +126,9 @@ async def test_a_consent_is_found_and_ended(
     for _ in range(2):
         ended = await tenant.post(path, json={"why": "the person rang up"})
         assert ended.json() == {"tracking": made["tracking"], "status": "revoked"}
+    trail = (await tenant.get("/audit")).json()["items"]
+    assert [record["action"] for record in trail[:2]] == ["consent.supplied", "consent.revoked"]
+    assert {record["actor"] for record in trail[:2]} == {"example:shop"}
     (item,) = (await tenant.post("/consents/search", json={"address": JAN})).json()["items"]
     assert (item["tracking"], item["status"], item["ended"]) == (made["tracking"], "revoked", True)
 
@@ -178,3 +181,17 @@ async def test_the_sheet_has_what_was_supplied(house: House, tenant: httpx.Async
     assert JAN in html.text
     params["zone"] = "Mars/Olympus"
     assert (await tenant.get(f"/consents/{tracking}/evidence", params=params)).status_code == 422
+
+
+async def test_the_trail_tells_a_tenant_of_what_others_did_to_its_proofs(
+    house: House, tenant: httpx.AsyncClient, other: httpx.AsyncClient, staff: httpx.AsyncClient
+) -> None:
+    """That it happened and to which proof; not who of the operator's people did it, or why."""
+    tracking = (await tenant.post("/consents/requests", json=WISH)).json()["tracking"]
+    await staff.post(f"/consents/{tracking}/revoke", json={"why": "Ewa heard from him"})
+    last = (await tenant.get("/audit", params={"action": "consent.revoked"})).json()["items"]
+    assert [(record["actor"], record["detail"]) for record in last] == [
+        ("operator", {"proof": tracking})
+    ]
+    assert "Ewa" not in (await tenant.get("/audit")).text
+    assert (await other.get("/audit")).json()["items"] == []
