@@ -92,22 +92,21 @@ async def _open(hop: NextHopSettings) -> aiosmtplib.SMTP:
     """A connection on which we are greeted, encrypted and signed in as configured."""
     context = tls_context(hop)
     times = hop.timeouts
+    client = aiosmtplib.SMTP(
+        hostname=hop.server_name or hop.host,
+        local_hostname=hop.hostname,
+        timeout=times.greeting,
+        use_tls=hop.implicit_tls,
+        start_tls=False,
+        tls_context=context,
+    )
     # Connected here, so that the name a certificate is checked for may differ from the host's.
     connected = await asyncio.to_thread(
         socket.create_connection, (hop.host, hop.port), times.connect
     )
     connected.setblocking(False)
-    client = aiosmtplib.SMTP(
-        hostname=hop.server_name or hop.host,
-        local_hostname=hop.hostname,
-        timeout=times.greeting,
-        sock=connected,
-        use_tls=hop.implicit_tls,
-        start_tls=False,
-        tls_context=context,
-    )
     try:
-        await client.connect()
+        await client.connect(sock=connected)
         await client.ehlo(timeout=times.command)
         is_offered = client.supports_extension("starttls")
         if not hop.implicit_tls and (hop.tls is Tls.VERIFY or (context and is_offered)):
@@ -115,9 +114,8 @@ async def _open(hop: NextHopSettings) -> aiosmtplib.SMTP:
             await client.ehlo(timeout=times.command)
         if hop.username:
             await client.login(hop.username, hop.password, timeout=times.command)
-    except BaseException:
-        client.close()
-        connected.close()
+    except Exception:
+        await _leave(client)
         raise
     return client
 
