@@ -33,6 +33,7 @@ from gateway.records.backup import BackupUnusable, Manifest, check, lacks, make_
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
 from gateway.records.opt_out_anew import begin_anew
+from gateway.records.opt_out_file import LogBroken
 from suppression.keys import Keyring
 
 PANEL = "Run"
@@ -63,7 +64,10 @@ def backup(
     Example: consentry backup /var/backups/consentry
     """
     settings = open_config(config).config
-    open_database(settings.database, settings.opt_out_log).close()
+    try:
+        open_database(settings.database, settings.opt_out_log).close()
+    except LogBroken as trouble:  # then a backup is wanted all the more
+        typer.secho(f"warning: {trouble}", fg="yellow", err=True)
     files = sorted((settings.state_dir / "journal").glob("*.jsonl")) if journal else []
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())

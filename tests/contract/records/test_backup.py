@@ -100,6 +100,14 @@ def test_a_restore_without_the_log_needs_a_reason(house: GatewayConfig) -> None:
     _run("suppress", "add", "later@x.example", *ADD)
 
 
+def test_records_without_their_log_are_backed_up(house: GatewayConfig) -> None:
+    """When the log is away a backup warns, and is whole."""
+    house.opt_out_log.rename(house.opt_out_log.with_name("away"))
+    made = _backup(house)
+    house.opt_out_log.with_name("away").rename(house.opt_out_log)
+    _run("restore", str(made))
+
+
 def test_a_tampered_log_is_refused(house: GatewayConfig) -> None:
     """One changed octet anywhere in the log stops a restore."""
     made = _backup(house)
