@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import ConfigurationError
 from gateway.message.address import parse_mailbox
-from suppression.keys import KEY_OCTETS, Generation, Keyring, Mac, Sealed
+from suppression.keys import KEY_OCTETS, MAX_GENERATION, Generation, Keyring, Mac, Sealed
 
 ADDRESS = parse_mailbox("jan@mail.firma.example")
 
@@ -108,4 +108,62 @@ def test_two_generations_of_one_id_are_refused(tmp_path: Path) -> None:
     generations = json.loads(path.read_text())["generations"]
     path.write_text(json.dumps({"generations": generations * 2}))
     with pytest.raises(ConfigurationError, match="same id"):
+        Keyring.load(path)
+
+
+def test_a_new_generation_is_for_look_ups_until_it_is_used(keyring: Keyring) -> None:
+    """Added, it finds what will be made under it; used, it makes what is new."""
+    added = keyring.with_generation()
+    used = added.using(1)
+    assert added.exact_key(ADDRESS) == keyring.exact_key(ADDRESS)
+    assert used.exact_key(ADDRESS) not in keyring.look_up_keys(ADDRESS)
+    assert used.exact_key(ADDRESS) in added.look_up_keys(ADDRESS)
+    assert used.look_up_keys(ADDRESS)[0] == used.exact_key(ADDRESS)
+    assert keyring.exact_key(ADDRESS) in used.look_up_keys(ADDRESS)
+    assert used.describe() == {"current": 1, "generations": [0, 1]}
+    with pytest.raises(ConfigurationError, match="no generation 7"):
+        used.using(7)
+
+
+def test_there_are_64_generations_at_most() -> None:
+    """A token has six bits for them."""
+    last = Keyring([Generation.fresh(MAX_GENERATION)])
+    with pytest.raises(ConfigurationError, match="at most 64"):
+        last.with_generation()
+
+
+def test_a_saved_keyring_says_which_generation_is_current(tmp_path: Path) -> None:
+    """The file is exchanged as a whole, stays private, and a half-written one is no obstacle."""
+    path = tmp_path / "keyring.json"
+    keyring = Keyring.create(path).with_generation()
+    path.with_name("keyring.json.new").write_text("left by a crash")
+    keyring.save(path)
+    assert Keyring.load(path).current.id == 0
+    keyring.using(1).save(path)
+    loaded = Keyring.load(path)
+    assert (loaded.current.id, loaded.exact_key(ADDRESS)) == (
+        1,
+        keyring.using(1).exact_key(ADDRESS),
+    )
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_saving_loses_no_generation(tmp_path: Path) -> None:
+    """Whatever was written under a lost one would never be found again."""
+    path = tmp_path / "keyring.json"
+    first = Keyring.create(path)
+    first.with_generation().save(path)
+    with pytest.raises(ConfigurationError, match="generation 1"):
+        first.save(path)
+    with pytest.raises(ConfigurationError, match="generation 0"):
+        Keyring([Generation.fresh(0), Generation.fresh(1)]).save(path)
+
+
+def test_a_keyring_without_its_current_generation_is_refused(tmp_path: Path) -> None:
+    """A file that was edited by hand is damage, not a choice."""
+    path = tmp_path / "keyring.json"
+    Keyring.create(path)
+    path.write_text(path.read_text().replace('"current": 0', '"current": 5'))
+    with pytest.raises(ConfigurationError, match="no generation 5"):
         Keyring.load(path)
