@@ -220,3 +220,26 @@ def test_the_ledger_stays_out_of_a_backup(house: GatewayConfig) -> None:
     made = _backup(house)
     with closing(sqlite3.connect(made / "consentry.db")) as connection:
         assert connection.execute("SELECT count(*) FROM ledger").fetchone() == (0,)
+
+
+def test_a_restore_that_was_killed_is_run_again(
+    house: GatewayConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between taking the old records away and putting the new ones there nothing can start."""
+    made = _backup(house)
+    _run("suppress", "add", "after@x.example", *ADD)
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if target == house.database:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        RUNNER.invoke(app, ("restore", str(made)))
+    assert not house.database.exists()
+    assert "is missing or empty" in _run("suppress", "find", "after@x.example", status=1)
+    _run("restore", str(made))
+    assert _is_known("before@x.example")
+    assert _is_known("after@x.example")

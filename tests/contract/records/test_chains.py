@@ -16,8 +16,11 @@ from gateway.config.model import GatewayConfig
 from gateway.events import Event
 from gateway.jobs import head_job
 from gateway.journal import Journal
-from gateway.records import audit
-from gateway.records.database import open_database
+from gateway.message.address import parse_mailbox
+from gateway.records import audit, chains, proofs
+from gateway.records.database import Database, open_database
+from gateway.records.proofs import Asking
+from suppression.keys import Keyring
 
 RUNNER = CliRunner()
 CHANGES = [
@@ -71,7 +74,11 @@ def _verdicts(*options: str, status: int = 0) -> dict[str, dict[str, object]]:
 
 
 def _change(house: GatewayConfig, statement: str) -> None:
-    with closing(sqlite3.connect(house.database)) as connection:
+    _change_file(house.database, statement)
+
+
+def _change_file(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
         connection.executescript(statement)
         connection.commit()
 
@@ -157,3 +164,34 @@ def test_the_trail_is_searched(house: GatewayConfig) -> None:
     assert found("--scope", "example") == []
     assert found("--since", "2099-01-01") == []
     assert "suppression.added" in _run("audit", "list")
+
+
+def test_proofs_are_walked_and_compared(database: Database, keyring: Keyring) -> None:
+    """A changed step, a step cut off and all proofs of a tenant gone: each is named."""
+    address = parse_mailbox("jan@x.example")
+    asking = Asking("acme", "weekly", address, "I agree.", "en", "form")
+    with database.transaction() as connection:
+        proof = proofs.request(connection, keyring, asking, 1_000.0)
+        proofs.revoke(connection, keyring, proof.tracking, "recipient", "", 2_000.0)
+    with database.reading() as connection:
+        noted = list(chains.noted_in(3_000.0, chains.heads(connection)))
+
+    def found(compared: bool) -> chains.Chain:
+        with database.reading() as connection:
+            log = database.opt_outs.file
+            *_, last = chains.verify(connection, log, noted if compared else ())
+        return last
+
+    whole = found(compared=True)
+    assert (whole.name, whole.records, whole.bad, whole.heads) == ("proofs of acme", 2, None, 1)
+    _change_file(database.path, "UPDATE proof_steps SET at = at + 1 WHERE number = 2")
+    assert found(compared=False).bad == 2
+    _change_file(
+        database.path,
+        "DELETE FROM proof_steps WHERE number = 2; UPDATE proofs SET status = 'requested'",
+    )
+    assert found(compared=False).bad is None
+    assert found(compared=True).bad == 2
+    _change_file(database.path, "DELETE FROM proof_steps; DELETE FROM proofs")
+    lost = found(compared=True)
+    assert (lost.name, lost.bad) == ("proofs of acme", 1)
