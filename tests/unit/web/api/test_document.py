@@ -6,29 +6,23 @@ requests refused, right ones taken, no operation without its token. `make api-fu
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import schemathesis
 from hypothesis import settings
-from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.web.api.app import routed
-from gateway.web.api.texts import SCOPE, STREAM
+from tests.campaigns.api_document import with_names
 
 if TYPE_CHECKING:
     from conftest import House
 
-ATOM = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
-ADDRESS = st.builds("{}@{}.example".format, ATOM, ATOM)
-schemathesis.openapi.format("email", ADDRESS)
-schemathesis.openapi.format("email-or-domain", ADDRESS)
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "5"))
+EXAMPLES = 5
 
 
 class Opened:
@@ -40,22 +34,9 @@ class Opened:
         await self.app(scope, receive, send)
 
 
-def with_names(part: Any) -> Any:
-    """The document with the tenants and lists that this gateway has."""
-    if isinstance(part, list):
-        return [with_names(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    if part.get("pattern") == SCOPE:
-        return {"type": "string", "enum": ["*", "example", "example/weekly"]}
-    if part.get("pattern") == STREAM:
-        return {"type": "string", "enum": ["example/weekly"]}
-    return {name: with_names(value) for name, value in part.items()}
-
-
 seen: set[tuple[str, int]] = set()
 opened = Opened()
-schema = schemathesis.openapi.from_dict(with_names(routed().openapi()))
+schema = schemathesis.openapi.from_dict(with_names(routed().openapi(), "example"))
 schema.app = opened
 
 
@@ -80,7 +61,7 @@ def document(
 
 
 @schema.parametrize()
-@settings(max_examples=EXAMPLES, derandomize="API_EXAMPLES" not in os.environ)
+@settings(max_examples=EXAMPLES, derandomize=True)
 def test_every_answer_is_as_documented(case: schemathesis.Case, document: dict[str, str]) -> None:
     """Whatever is sent to an operation, right or wrong, its answer is one of those described."""
     answer = case.call_and_validate(headers=document)
