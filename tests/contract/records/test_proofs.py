@@ -8,15 +8,17 @@ import time
 import pytest
 
 from gateway.message.address import parse_mailbox
-from gateway.records import proofs, suppressions
+from gateway.records import proofs, suppressions, webhooks
 from gateway.records.database import Database
 from gateway.records.proofs import Act, Asking, NotAsked, Proof, Visit
 from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
+from gateway.records.subjects import plain_texts
 from gateway.records.suppressions import Draft
+from gateway.words import WebhookKind
 from policies.terms import DAY, StreamTerms
 from suppression.consent import Evidence, EvidenceError, Level, Status, Step
-from suppression.keys import Keyring
+from suppression.keys import Generation, Keyring
 from suppression.standing import Reason, Standing
 
 NOW = 1_800_000_000.0
@@ -326,3 +328,35 @@ def test_an_unknown_tracking_number_is_a_look_up_error(house: House) -> None:
     """Nothing is made up for it."""
     with house.database.transaction() as connection, pytest.raises(LookupError):
         proofs.confirm(connection, house.keyring, bytes(16), VISIT, time.time())
+
+
+def test_the_tenant_is_told_of_a_confirmation_once(house: House, keyring: Keyring) -> None:
+    """With the change itself, however often the person clicks, and without an address at rest."""
+    with house.database.transaction() as connection:
+        webhooks.mark(connection, {"acme": [WebhookKind.CONSENT_CONFIRMED]}, NOW)
+    proof = house.request()
+    house.confirm(proof)
+    house.confirm(proof)
+    with house.database.reading() as connection:
+        (told,) = webhooks.due(connection, "acme", NOW + 999, 10)
+        assert plain_texts(connection, keyring, [told.subject or 0]) == {told.subject: JAN.text}
+    assert told.kind is WebhookKind.CONSENT_CONFIRMED
+    assert told.payload == {"stream": "weekly", "tracking": proof.number, "level": 4}
+
+
+def test_proofs_are_found_and_confirmed_after_a_rotation_of_keys(
+    house: House, keyring: Keyring, stream: StreamTerms
+) -> None:
+    """What was asked under the old secrets is the same person's under the new ones."""
+    proof = house.request()
+    house.keyring = Keyring([Generation.fresh(9), *keyring.generations.values()])
+    assert [found.id for found in house.found()] == [proof.id]
+    with pytest.raises(NotAsked):
+        house.request(NOW + DAY)
+    assert house.confirm(proof).is_new
+    assert house.look_up(stream).consent == 4
+    newer = house.request(NOW + 8 * DAY)
+    house.confirm(newer, NOW + 8 * DAY)
+    assert [p.status for p in house.found()] == [Status.SUPERSEDED, Status.CONFIRMED]
+    with house.database.reading() as connection:
+        assert proofs.verify(connection, "acme") is None
