@@ -32,6 +32,7 @@ from gateway.privacy.acts import (
     erase_person,
     finish_erasure,
     object_person,
+    out_of_reach,
     rectify_person,
     restrict_person,
 )
@@ -74,6 +75,7 @@ def erase_command(
             masked = finish_erasure(
                 settings.database, settings.state_dir, records.keyring, act.address
             )
+            left = out_of_reach(settings.database)
         except (StoreUnavailable, ControlError, OSError) as error:
             fail(f"erased from the records, but not finished: {error}", status=1)
     row = {
@@ -82,8 +84,11 @@ def erase_command(
         "consents_ended": done.consents_ended,
         "webhooks_dropped": done.webhooks_dropped,
         "journal_lines_masked": masked,
+        "not_reached": [str(path) for path in left],
     }
     show([row], as_json)
+    if left:
+        typer.echo("Delete what was not reached: its texts can still be read.", err=True)
 
 
 def rectify_command(

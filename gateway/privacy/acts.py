@@ -138,6 +138,11 @@ def finish_erasure(database: Path, state_dir: Path, keyring: Keyring, address: A
     return mask_addresses(state_dir, is_person(keyring, address))
 
 
+def out_of_reach(database: Path) -> list[Path]:
+    """Old records that a restore set aside: an erasure does not change them, so delete them."""
+    return sorted(database.parent.glob("before-restore-*"))
+
+
 def is_person(keyring: Keyring, address: Address) -> Callable[[Address], bool]:
     """Whether another spelling is the same person: by the keys that all records go by."""
     own = set(person_keys(keyring, address).own)

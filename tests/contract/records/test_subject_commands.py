@@ -161,6 +161,11 @@ def test_an_erasure_that_cannot_be_finished_says_so(
     journal.close()
     (again,) = json.loads(_run("subject", "erase", "jan@x.example", *CHECKED, "--json"))
     assert again["texts_destroyed"] == 1
+    assert again["not_reached"] == []
+    aside = folder / "state/before-restore-20270101T000000Z"
+    aside.mkdir()
+    (told,) = json.loads(_run("subject", "erase", "jan@x.example", *CHECKED, "--json"))
+    assert told["not_reached"] == [str(aside)]
 
 
 def test_both_languages_have_the_same_words() -> None:
