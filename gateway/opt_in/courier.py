@@ -2,8 +2,7 @@
 
 Takes next hops, an envelope and the exact octets; gives `Said`. A next hop that cannot be reached,
 breaks off or refuses us leaves the mail to the next one, until the message's octets have gone out:
-from then on it may have been taken, and nobody else gets it. Uses aiosmtplib; raises nothing but
-ConfigurationError for authorities' files that cannot be used.
+from then on it may have been taken, and nobody else gets it. Uses aiosmtplib; raises nothing.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ async def _try(hop: NextHopSettings, sender: str, recipient: str, octets: bytes)
     except aiosmtplib.SMTPResponseException as refusal:
         # A greeting, EHLO, STARTTLS, AUTH or MAIL: about us, and so for another time.
         return Said(Fate.LATER, hop.name, f"{refusal.code} {_line(refusal.message)}")
-    except (aiosmtplib.SMTPException, OSError, TimeoutError, UnicodeError, ValueError) as trouble:
+    except Exception as trouble:  # whatever it is, only what has gone out may have been taken
         fate = Fate.UNKNOWN if has_gone else Fate.LATER
         return Said(fate, hop.name, _line(str(trouble) or repr(trouble)))
     finally:

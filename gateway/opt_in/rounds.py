@@ -127,8 +127,9 @@ class Rounds:
                 break
             done, _ = await asyncio.wait(self._under_way.values(), timeout=self._pause)
             self._under_way = {n: task for n, task in self._under_way.items() if task not in done}
-            for task in done:
-                task.result()
+            errors = [error for task in done if (error := task.exception()) is not None]
+            if errors:
+                raise errors[0]
             ended += len(done)
             is_more = bool(done) and len(waiting) > AT_ONCE
         return ended

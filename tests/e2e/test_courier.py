@@ -54,6 +54,7 @@ def test_tls_is_verified_and_the_login_used(certificates: Certificates) -> None:
             {**settings, **signed_in, "server_name": "elsewhere.test"},
             {**settings, **signed_in, "ca_file": None},
             {**settings, **signed_in, "password": "guess"},
+            {**settings, **signed_in, "ca_file": certificates.authority.with_name("gone.pem")},
             {**settings},
         ):
             assert give(hop(sink.port, **wrong)).fate is Fate.LATER
