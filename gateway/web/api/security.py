@@ -41,13 +41,18 @@ bearer = Bearer()
 
 
 def check_query(request: Request) -> None:
-    """Refuse parameters that the operation does not have: a misspelt filter would list all."""
+    """Refuse parameters that the operation does not have, or that come twice.
+
+    A misspelt filter would list everything, and of two, proxies and we may read different ones.
+    """
     known: frozenset[str] = request.app.state.queries[request.scope["route"].name]
+    names = [name for name, _ in request.query_params.multi_items()]
     flaws = [
         Flaw("is no parameter of this call", parameter=name)
-        for name in request.query_params
+        for name in dict.fromkeys(names)
         if name not in known
     ]
+    flaws += [Flaw("is given twice", parameter=name) for name in known if names.count(name) > 1]
     if flaws:
         raise Problem(INVALID, errors=flaws)
 

@@ -60,6 +60,24 @@ async def test_every_wrong_place_is_pointed_at(tenant: httpx.AsyncClient) -> Non
     assert {flaw["parameter"] for flaw in answer.json()["errors"]} == {"limit", "state"}
 
 
+@pytest.mark.parametrize(
+    ("query", "flaws"),
+    [
+        ("scop=example", {"scop": "is no parameter of this call"}),
+        ("=x", {"": "is no parameter of this call"}),
+        ("state=over&state=lifted", {"state": "is given twice"}),
+    ],
+)
+async def test_a_query_is_read_in_one_way_or_not_at_all(
+    tenant: httpx.AsyncClient, query: str, flaws: dict[str, str]
+) -> None:
+    """A misspelt filter lists nothing, rather than everything; of two none is chosen."""
+    answer = await tenant.get(f"/suppressions?{query}")
+    assert answer.status_code == 422
+    found = {flaw.get("parameter", ""): flaw["detail"] for flaw in answer.json()["errors"]}
+    assert found == flaws
+
+
 async def test_what_was_sent_is_not_repeated(tenant: httpx.AsyncClient) -> None:
     """An answer about a wrong field does not quote its neighbours."""
     entry = {"address": "zofia@example.org", "reason": "whim", "scope": "example"}
