@@ -12,7 +12,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "reminder": "We asked you on {when} and have had no answer. This is the only reminder.",
         "agree": "If that was you, confirm it. This is what you agree to:",
         "button": "Open the page to confirm",
-        "press": "Open this page and press “Yes, I agree” there. Until you do, you are on no list:",
+        "press": "Open this page and press “Yes, I agree” there. Until you do, you are not on this "
+        "list:",
         "until": "The page can be used until {until}.",
         "not_me": "If it was not you, do nothing, or say so on the same page: then you will not be "
         "asked again for half a year.",
@@ -30,7 +31,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "agree": "Jeśli to Twoje zgłoszenie, potwierdź je. Treść zgody:",
         "button": "Otwórz stronę, aby potwierdzić",
         "press": "Otwórz tę stronę i naciśnij na niej „Tak, zgadzam się”. Dopóki tego nie zrobisz, "
-        "nie ma Cię na żadnej liście:",
+        "nie ma Cię na tej liście:",
         "until": "Ze strony można skorzystać do {until}.",
         "not_me": "Jeśli to nie Twoje zgłoszenie, nic nie rób albo zaznacz to na tej samej "
         "stronie: wtedy przez pół roku nie zapytamy ponownie.",
