@@ -11,7 +11,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "made_at": "As of",
         "tenant": "Held for",
         "everyone": "all customers of this mail gateway",
-        "intro": "This is everything this mail gateway stores about the address above. It relays "
+        "intro": "This is everything this mail gateway stores about the address below. It relays "
         "mail for its customers and keeps no message.",
         "none": "Nothing is stored.",
         "yes": "yes",
@@ -29,7 +29,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "made_at": "Stan na",
         "tenant": "W imieniu",
         "everyone": "wszystkich klientów tej bramki pocztowej",
-        "intro": "To wszystko, co ta bramka pocztowa przechowuje o powyższym adresie. Przekazuje "
+        "intro": "To wszystko, co ta bramka pocztowa przechowuje o poniższym adresie. Przekazuje "
         "ona pocztę swoich klientów i nie zachowuje żadnej wiadomości.",
         "none": "Nic nie jest przechowywane.",
         "yes": "tak",
@@ -155,6 +155,63 @@ FIELDS: dict[str, dict[str, str]] = {
         "last": "ostatni",
     },
 }
+
+VALUES: dict[str, dict[str, dict[str, str]]] = {
+    "en": {
+        "scope": {"*": "all customers"},
+        "reason": {
+            "protected": "protected address",
+            "erasure": "data erased on request",
+            "objection": "objection",
+            "complaint": "complaint about mail",
+            "unsubscribe": "unsubscribed",
+            "hard_bounce": "mail could not be delivered",
+            "robinson": "on a list of those who want no advertising",
+            "soft_bounce": "mail could not be delivered for some time",
+            "manual": "set by hand",
+            "restriction": "restriction of processing",
+        },
+        "stops": {
+            "everything": "all mail",
+            "unverified": "all but verified contractual mail",
+            "bulk": "advertising and unverified contractual mail",
+            "marketing": "advertising",
+        },
+        "by": {"address": "this address", "domain": "the whole domain"},
+        "kind": {},
+    },
+    "pl": {
+        "scope": {"*": "wszyscy klienci"},
+        "reason": {
+            "protected": "adres chroniony",
+            "erasure": "dane usunięte na żądanie",
+            "objection": "sprzeciw",
+            "complaint": "skarga na wiadomość",
+            "unsubscribe": "wypisanie z listy",
+            "hard_bounce": "poczty nie dało się doręczyć",
+            "robinson": "na liście osób, które nie chcą reklam",
+            "soft_bounce": "poczty przez pewien czas nie dało się doręczyć",
+            "manual": "ustawione ręcznie",
+            "restriction": "ograniczenie przetwarzania",
+        },
+        "stops": {
+            "everything": "wszystkie wiadomości",
+            "unverified": "wszystko poza zweryfikowaną pocztą dotyczącą umowy",
+            "bulk": "reklamy i niezweryfikowaną pocztę dotyczącą umowy",
+            "marketing": "reklamy",
+        },
+        "by": {"address": "ten adres", "domain": "cała domena"},
+        "kind": {
+            "access": "dostęp do danych",
+            "portability": "przeniesienie danych",
+            "rectification": "sprostowanie",
+            "erasure": "usunięcie",
+            "objection": "sprzeciw",
+            "restriction": "ograniczenie przetwarzania",
+        },
+    },
+}
+"""What codes mean, by language and field; a value that is not here stands for itself."""
 
 NOTES: dict[str, dict[Note, str]] = {
     "en": {

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from pydantic import BaseModel
 
 from gateway.explanation import show
-from gateway.privacy.labels import FIELDS, NOTES, SECTION_TITLES, TEXTS
+from gateway.privacy.labels import FIELDS, NOTES, SECTION_TITLES, TEXTS, VALUES
 from gateway.privacy.report import SECTIONS, SubjectReport
 
 LANGUAGES = tuple(TEXTS)
@@ -24,7 +24,7 @@ _STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;"
     "color:#1a1a1a;background:#fff}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}"
     "dl{border-top:1px solid #767676;padding-top:.5rem;margin:0 0 1rem;display:grid;"
-    "grid-template-columns:minmax(7rem,14rem) 1fr;gap:.2rem 1rem}dt{color:#555}"
+    "grid-template-columns:minmax(5rem,35%) 1fr;gap:.2rem 1rem}dt{color:#555}"
     "dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}code{overflow-wrap:anywhere}"
 )
 _PAGE = """\
@@ -129,8 +129,9 @@ def _row(item: BaseModel, language: str) -> list[_Pair]:
     """What an item says, without what is empty."""
     fields = FIELDS[language]
     values = ((name, getattr(item, name)) for name in type(item).model_fields)
+    words = VALUES[language]
     return [
-        (fields[name], _value(value, language))
+        (fields[name], words.get(name, {}).get(str(value)) or _value(value, language))
         for name, value in values
         if value is not None and value != "" and value != []
     ]

@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.journal import Journal
-from gateway.privacy.labels import FIELDS, NOTES, SECTION_TITLES, TEXTS
+from gateway.privacy.labels import FIELDS, NOTES, SECTION_TITLES, TEXTS, VALUES
 from gateway.privacy.report import SECTIONS, Note, SubjectReport
+from gateway.records.subject_requests import RequestKind
+from suppression.standing import Reason, Stops
 
 RUNNER = CliRunner()
 CHECKED = ("--identity", "ann, by a call back")
@@ -108,7 +110,8 @@ def test_the_report_has_everything_and_only_this_person(folder: Path) -> None:
         assert "bo@" not in form
         assert "another person" not in form
         assert "an@x.example" in form
-        assert "complaint" in form
+    assert "complaint about mail" in text
+    assert "skarga na wiadomość" in page
     assert '<html lang="pl">' in page
     assert "Dlaczego poczta do Ciebie" in page
     actions = [row["action"] for row in _report()["audit"]]
@@ -172,6 +175,11 @@ def test_both_languages_have_the_same_words() -> None:
     """No reader gets a page with a gap."""
     for words in (TEXTS, SECTION_TITLES, FIELDS, NOTES):
         assert words["en"].keys() == words["pl"].keys()
+    for field in ("scope", "reason", "stops", "by"):
+        assert VALUES["en"][field].keys() == VALUES["pl"][field].keys()
+    assert set(VALUES["pl"]["reason"]) == {*Reason, "restriction"}
+    assert set(VALUES["pl"]["stops"]) == set(Stops)
+    assert set(VALUES["pl"]["kind"]) == set(RequestKind)
     assert set(NOTES["en"]) == set(Note)
     assert set(SECTION_TITLES["en"]) == set(SECTIONS)
 
