@@ -53,7 +53,7 @@ hostile: $(INSTALLED) packages ## the hostile-input table row by row, then two m
 	  $(BIN)/python -m tests.campaigns.fuzz --target $$target && \
 	  $(BIN)/python -m tests.campaigns.atheris_run --target $$target || exit 1; done
 
-api-fuzz: $(INSTALLED) packages ## made-up requests against the API of a real gateway: all answered as documented (ten minutes)
+api-fuzz: $(INSTALLED) packages ## made-up requests against the API of a real gateway: all answered as documented (three minutes)
 	@$(BIN)/python -m tests.campaigns.api_fuzz
 
 token-flips: $(INSTALLED) ## every bit of 1,000 API tokens and 2,000 link tokens flipped: one refusal (ten minutes)

@@ -149,6 +149,13 @@ class Consent(BaseModel):
     ended: bool = Field(description="Whether the consent was given and is over.")
 
 
+class ConsentSearch(BaseModel):
+    """Whose consents to look for."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: Mailbox
+
+
 class ConsentsFound(BaseModel):
     """Every proof about an address."""
 

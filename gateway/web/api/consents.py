@@ -18,6 +18,7 @@ from gateway.web.api.call import Call, Change, changing, reading
 from gateway.web.api.consent_models import (
     Consent,
     ConsentRequest,
+    ConsentSearch,
     ConsentsFound,
     Evidence,
     Progress,
@@ -26,7 +27,8 @@ from gateway.web.api.consent_models import (
     consent_of,
 )
 from gateway.web.api.errors import NOT_FOUND, REFUSED, Problem, documented, invalid
-from gateway.web.api.suppressions import Outcome, Search
+from gateway.web.api.moments import written
+from gateway.web.api.suppressions import Outcome
 from gateway.web.api.texts import mailbox
 from suppression.consent import EvidenceError
 
@@ -73,6 +75,9 @@ async def request_consent(call: Writes, wish: ConsentRequest) -> Response:
             proof = proofs.request(connection, call.parts.keyring, asking, call.now)
         except EvidenceError as error:
             raise invalid(_POINTERS[error.field], error.why) from None
+        except proofs.NotAsked as error:
+            more = {"tag": error.tag, "again_at": written(error.again_at)}
+            raise Problem(REFUSED, str(error), more=more) from None
         return Progress(tracking=proof.number, status=proof.status)
 
     return await call.commit(work, 202)
@@ -109,7 +114,7 @@ async def supply_evidence(call: Writes, given: Evidence) -> Response:
 
 
 @routes.post("/search")
-async def search_consents(call: Reads, what: Search) -> ConsentsFound:
+async def search_consents(call: Reads, what: ConsentSearch) -> ConsentsFound:
     """Find every proof about an address, whatever became of it, oldest first."""
     address = mailbox(what.address)
 

@@ -17,6 +17,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import ConsentryError
+from gateway.web.api.moments import Moment
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "30"
@@ -155,12 +156,16 @@ class Flaw:
 
 @dataclass(eq=False)
 class Problem(ConsentryError):
-    """Ends a call. `detail` is this occurrence, `errors` the wrong places when it is INVALID."""
+    """Ends a call. `detail` is this occurrence, `errors` the wrong places when it is INVALID.
+
+    `more` are further members, each a field of `ProblemModel`.
+    """
 
     kind: Kind
     detail: str = ""
     errors: Sequence[Flaw] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
 
     def response(self, ref: str) -> Response:
         """The answer; `ref` names the call to the operator. TOKEN is the same for everybody."""
@@ -171,6 +176,7 @@ class Problem(ConsentryError):
             "status": kind.status.value,
             "detail": self.detail or kind.meaning,
         }
+        body |= self.more
         if kind is not TOKEN:
             body["ref"] = ref
         if self.errors:
@@ -210,6 +216,14 @@ class ProblemModel(BaseModel):
     status: int = Field(description="The HTTP status code.")
     detail: str = Field(description="This occurrence in words.")
     ref: str | None = Field(default=None, description="Names this call to the operator.")
+    tag: str | None = Field(
+        default=None,
+        description="When somebody may not be asked: the tag of the reply that mail would get, or "
+        "OPTIN-LIMIT.",
+    )
+    again_at: Moment | None = Field(
+        default=None, description="With OPTIN-LIMIT: when the address may be asked again."
+    )
     errors: list[WrongPlace] | None = Field(
         default=None, description="Each wrong place of the request."
     )

@@ -24,6 +24,11 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_read)]
 """Of a request."""
 
 
+def written(seconds: float | None) -> str | None:
+    """Unix seconds as an answer has them; None stays None."""
+    return None if seconds is None else _write(datetime.fromtimestamp(seconds, UTC))
+
+
 def _write(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 

@@ -14,6 +14,7 @@ from gateway.records.consents import find_consents
 if TYPE_CHECKING:
     from conftest import House
 
+NOW = 1_800_000_000
 JAN = "jan.kowalski@example.org"
 WISH = {
     "address": JAN,
@@ -59,6 +60,8 @@ async def test_an_address_is_asked_once_in_a_while(tenant: httpx.AsyncClient) ->
     assert again.json() == first.json()
     second = await tenant.post("/consents/requests", json=WISH)
     assert second.status_code == 409
+    assert second.json()["tag"] == "OPTIN-LIMIT"
+    assert second.json()["again_at"] == at(NOW + 7 * 86_400).replace("+00:00", "Z")
     assert second.json()["type"] == "/v1/problems/refused"
 
 
@@ -69,6 +72,7 @@ async def test_whoever_is_suppressed_is_not_asked(tenant: httpx.AsyncClient) -> 
     answer = await tenant.post("/consents/requests", json=WISH)
     assert answer.status_code == 409
     assert "[UNSUB]" in answer.json()["detail"]
+    assert (answer.json()["tag"], answer.json()["again_at"]) == ("UNSUB", None)
 
 
 async def test_a_list_that_does_not_ask_is_refused(tenant: httpx.AsyncClient) -> None:
