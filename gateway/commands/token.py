@@ -70,7 +70,11 @@ def add_command(
                 text, token = issue(connection, name, tenant, allow, ends, actor(by), now)
         except NameTaken as error:
             fail(str(error), status=1)
-    show([{"secret": text, **_row(token)}], as_json)
+    if as_json:
+        show([{"secret": text, **_row(token)}], as_json)
+        return
+    typer.echo(text)  # on a line of its own: a table's cell may be folded
+    show([_row(token)], as_json)
 
 
 @app.command("list")
