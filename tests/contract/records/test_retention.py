@@ -7,7 +7,7 @@ from sqlalchemy import func, insert, select, update
 
 from gateway.config.retention import RetentionSettings
 from gateway.message.address import parse_mailbox
-from gateway.records import audit, proofs
+from gateway.records import audit, index, proofs
 from gateway.records.database import Database
 from gateway.records.holdings import about
 from gateway.records.idempotency import Answer, keep
@@ -77,6 +77,8 @@ def test_lifted_and_expired_entries_go_and_those_in_force_stay(
     with database.reading() as connection:
         (kept,) = find(connection, keyring, parse_mailbox("c@x.example"))
         assert count_entries(connection) == 1
+        expired = keyring.exact_key(parse_mailbox("b@x.example"))
+        assert index.rows_of(connection, [expired]) == []
     assert kept.address == "c@x.example"
 
 
