@@ -1,6 +1,6 @@
 """The daily purge: records and journal past their time, and erasures made complete.
 
-`purge_all` does it at once and blocks; `purge_job` is the web process's job, which looks every hour
+`purge_all` does it at once and blocks; `purge_job` is the web process's job, which looks now and then
 whether a day has passed, so that restarts neither skip nor repeat one. Both tell what went in an
 event `records.purged`, and the audit trail has the same. Journal files are taken whole, and begun
 anew early enough for that. Mail that was under way during an erasure may have written the address
@@ -26,7 +26,7 @@ from policies.ports import Clock
 from suppression.keys import Keyring
 
 EVERY = 86_400.0
-LOOK_EVERY = 3600.0
+LOOK_EVERY = 600.0
 UNDER_WAY = 2 * EVERY
 """How far back erasures are made complete: longer than any message is under way."""
 PARTS = 10
