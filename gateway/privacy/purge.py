@@ -1,8 +1,8 @@
 """The daily purge: records and journal past their time, and erasures made complete.
 
-`purge_all` does it at once and blocks; `purge_job` is the web process's job, which looks now and then
-whether a day has passed, so that restarts neither skip nor repeat one. Both tell what went in an
-event `records.purged`, and the audit trail has the same. Journal files are taken whole, and begun
+`purge_all` does it at once and blocks; `purge_job` is the web process's job, which looks now and
+then whether a day has passed, so that restarts neither skip nor repeat one, and tells what went in
+an event `records.purged`. The audit trail has the same. Journal files are taken whole, and begun
 anew early enough for that. Mail that was under way during an erasure may have written the address
 into the journal afterwards: it is masked here. Raises StoreUnavailable, OSError, ControlError.
 """
