@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.e2e.certificates import HOST, Certificates
 from tests.e2e.gateway import COMMAND, Gateway, Settings, acme
@@ -36,27 +35,12 @@ def running(certificates: Certificates, folder: Path) -> Iterator[Gateway]:
             yield gateway
 
 
-@pytest.fixture(scope="module")
-def house(
-    certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    """One for tests that do not mind each other's tokens."""
-    with running(certificates, tmp_path_factory.mktemp("house")) as gateway:
-        yield gateway
-
-
 def token_of(house: Gateway, name: str, *allow: str) -> tuple[int, str]:
     """Number and text of a new token of acme's."""
     options = [part for permission in allow for part in ("--allow", permission)]
     made = house.run("token", "add", name, "--tenant", "acme", *options, "--json")
     (row,) = json.loads(made)
     return row["token"], row["secret"]
-
-
-def listed(house: Gateway, number: int) -> Any:
-    """A token's row in the list of acme's."""
-    rows = json.loads(house.run("token", "list", "--tenant", "acme", "--json"))
-    return next(row for row in rows if row["token"] == number)
 
 
 def run(text: str, house: Gateway, token: str) -> str:
@@ -82,8 +66,11 @@ def run(text: str, house: Gateway, token: str) -> str:
     return done.stdout
 
 
-def test_every_example_of_the_page_works(certificates: Certificates, tmp_path: Path) -> None:
-    """Copied as they stand, in their order; where the page shows an answer, it is that one."""
+def test_every_example_works_and_counts_for_the_very_next_rcpt(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """Copied as they stand, in their order; where the page shows an answer, it is that one. What a
+    call has answered is in force for the next RCPT, and a revoked token ends at its next call."""
     blocks = BLOCK.findall(PAGE.read_text())
     assert [kind for kind, _ in blocks].count("sh") >= 8
     (_, commands), *calls = blocks
@@ -96,9 +83,10 @@ def test_every_example_of_the_page_works(certificates: Certificates, tmp_path: P
                 answer = json.loads(run(text, house, token))
             else:
                 assert answer == json.loads(text)
+        check_next_rcpt(house)
 
 
-def test_what_the_api_has_answered_counts_for_the_very_next_rcpt(house: Gateway) -> None:
+def check_next_rcpt(house: Gateway) -> None:
     """Added: refused. Lifted: taken. Revoked token: refused at its next call."""
     number, token = token_of(house, "caller", *ALL)
     headers = {"Authorization": f"Bearer {token}"}
@@ -124,28 +112,3 @@ def test_what_the_api_has_answered_counts_for_the_very_next_rcpt(house: Gateway)
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"].startswith("Bearer ")
     assert "content-security-policy" in refused.headers
-
-
-def test_tokens_by_command(house: Gateway) -> None:
-    """Made for a tenant or for staff, listed without their text, ended once; wrong use says why."""
-    number, token = token_of(house, "reader", "audit:read")
-    row = listed(house, number)
-    assert (row["name"], row["tenant"], row["allows"]) == ("reader", "acme", ["audit:read"])
-    assert token not in house.run("token", "list")
-    wrong = {
-        "already": ("reader", "--tenant", "acme", "--allow", "audit:read"),
-        "no such tenant": ("x", "--tenant", "nobody", "--allow", "audit:read"),
-        "only staff": ("x", "--tenant", "acme", "--allow", "subjects:read"),
-        "either": ("x", "--allow", "audit:read"),
-        "is over": ("x", "--staff", "--allow", "audit:read", "--until", "2001-01-01"),
-        "no address": ("jan@acme.test", "--staff", "--allow", "audit:read"),
-    }
-    for says, options in wrong.items():
-        assert says in house.run("token", "add", *options, check=False)
-    for _ in range(2):
-        house.run("token", "revoke", str(number))
-    assert listed(house, number)["state"].startswith("revoked by ")
-    assert "no token" in house.run("token", "revoke", "99", check=False)
-    files = list((house.folder / "state").glob("consentry.db*"))
-    assert files
-    assert not any(token.encode() in file.read_bytes() for file in files)
