@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
 from gateway.records.codes import DECODED
+from gateway.records.restriction import restricted_entries
 from gateway.records.streams import find_scope, tenant_numbers
 from gateway.records.tables import audit, suppressions
 from suppression.standing import Reason
@@ -36,7 +37,8 @@ class State(StrEnum):
 class Wanted:
     """Which entries: of one `tenant` ("" for all), one `scope`, one reason, in one state.
 
-    Without `hidden`, those that may not be disclosed are left out.
+    Without `hidden`, those that may not be disclosed are left out, and those of people whose data
+    is restricted.
     """
 
     tenant: str = ""
@@ -84,6 +86,8 @@ def list_entries(
             if wanted.reason in (None, reason) and (wanted.hidden or is_disclosable)
         ]
         conditions.append(suppressions.c.code.in_(codes))
+    if not wanted.hidden and (restricted := restricted_entries(connection)):
+        conditions.append(suppressions.c.id.not_in(restricted))
     if wanted.state is not None:
         conditions.append(_is_in(wanted.state, now))
     return _part(connection, suppressions, conditions, after, limit)

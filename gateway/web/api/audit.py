@@ -18,7 +18,7 @@ from gateway.records.database import Connection
 from gateway.records.listing import Record, list_audit
 from gateway.records.suppressions import entries_of
 from gateway.web.api.call import Call, reading
-from gateway.web.api.entries import RECIPIENT, is_visible
+from gateway.web.api.entries import RECIPIENT, visible_to
 from gateway.web.api.moments import Moment, moment
 from gateway.web.api.pagination import DEFAULT_LIMIT, CursorText, Limit, Listing, Page
 from gateway.web.api.security import staff_only
@@ -106,7 +106,7 @@ def _told(call: Call, connection: Connection, records: list[Record]) -> list[Rec
     caller = call.caller
     numbers = [record.detail["entry"] for record in records if record.action in ENTRY_ACTS]
     entries = entries_of(connection, call.parts.keyring, numbers)
-    visible = {entry.id for entry in entries if is_visible(entry, caller)}
+    visible = {entry.id for entry in filter(visible_to(caller, connection), entries)}
     told = []
     for record in records:
         is_entry = record.action in ENTRY_ACTS and record.detail["entry"] in visible

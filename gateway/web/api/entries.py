@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import BaseModel, Field
 
+from gateway.records.database import Connection
 from gateway.records.listing import State
+from gateway.records.restriction import restricted_entries
 from gateway.records.suppressions import Entry
 from gateway.web.api.moments import Moment, moment
 from gateway.web.api.parts import Caller
@@ -44,9 +48,20 @@ class Suppression(BaseModel):
     lifted: Lifting | None
 
 
-def is_visible(entry: Entry, caller: Caller) -> bool:
-    """Whether a caller may know that an entry exists."""
-    return caller.is_staff or (entry.is_disclosable and caller.owns(entry.scope))
+def visible_to(caller: Caller, connection: Connection) -> Callable[[Entry], bool]:
+    """Whether the caller may know that an entry exists.
+
+    A tenant may not use the data of people who are under restriction (GDPR article 18).
+    """
+    if caller.is_staff:
+        return lambda _entry: True
+    restricted = frozenset(restricted_entries(connection))
+
+    def is_visible(entry: Entry) -> bool:
+        is_told = entry.is_disclosable and entry.id not in restricted
+        return is_told and caller.owns(entry.scope)
+
+    return is_visible
 
 
 def shown(entry: Entry, caller: Caller, now: float) -> Suppression:

@@ -29,7 +29,7 @@ from gateway.records.suppressions import (
     lift,
 )
 from gateway.web.api.call import Call, Change, changing, reading, recording
-from gateway.web.api.entries import Suppression, is_visible, shown
+from gateway.web.api.entries import Suppression, shown, visible_to
 from gateway.web.api.errors import INVALID, NOT_FOUND, REFUSED, Flaw, Problem, documented
 from gateway.web.api.moments import Instant
 from gateway.web.api.pagination import DEFAULT_LIMIT, CursorText, Limit, Listing, Page
@@ -185,10 +185,8 @@ async def search_suppressions(call: Reads, what: Search) -> Found:
     where = target(what.address)
 
     def work(connection: Connection) -> Found:
-        found = find(connection, keyring, where)
-        return Found(
-            items=[shown(entry, caller, now) for entry in found if is_visible(entry, caller)]
-        )
+        found = filter(visible_to(caller, connection), find(connection, keyring, where))
+        return Found(items=[shown(entry, caller, now) for entry in found])
 
     return await call.read(work)
 
@@ -275,7 +273,7 @@ def _is_known(call: Call, connection: Connection, scope: str) -> bool:
 
 def _visible(call: Call, connection: Connection, number: int) -> Entry:
     found = entries_of(connection, call.parts.keyring, [number])
-    if not found or not is_visible(found[0], call.caller):
+    if not any(map(visible_to(call.caller, connection), found)):
         raise Problem(NOT_FOUND, f"no entry has the number {number}")
     return found[0]
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.message.address import parse_mailbox
 from gateway.records.listing import SCANNED, Wanted, list_entries
+from gateway.records.rights import restrict, unrestrict
 from gateway.records.suppressions import Draft, add, entries_of, find
 from suppression.precedence import Lifter
 from suppression.standing import Reason
@@ -95,6 +96,26 @@ async def test_what_may_not_be_disclosed_is_hidden_from_its_tenant(
     assert (await tenant.post("/suppressions/search", json={"address": JAN})).json()["items"] == []
     assert (await tenant.get("/audit")).json()["items"] == []
     assert (await staff.get(f"/suppressions/{number}")).json()["disclosed"] is False
+
+
+async def test_a_tenant_does_not_see_people_under_restriction(
+    house: House, tenant: httpx.AsyncClient, staff: httpx.AsyncClient
+) -> None:
+    """Not even what it set itself, until the restriction ends (GDPR article 18); staff do."""
+    number = await made(tenant)
+    jan = parse_mailbox(JAN)
+    with house.database.transaction() as connection:
+        restrict(connection, house.keyring, jan, "example", "test", house.now)
+    assert (await tenant.get("/suppressions")).json()["items"] == []
+    found = await tenant.post("/suppressions/search", json={"address": JAN})
+    assert found.json()["items"] == []
+    path = f"/suppressions/{number}"
+    assert (await tenant.get(path)).status_code == 404
+    assert (await tenant.post(f"{path}/lift", json={"why": "w"})).status_code == 404
+    assert len((await staff.get("/suppressions")).json()["items"]) == 3
+    with house.database.transaction() as connection:
+        unrestrict(connection, house.keyring, jan, "example", "w", "test", house.now)
+    assert [item["id"] for item in (await tenant.get("/suppressions")).json()["items"]] == [number]
 
 
 async def test_of_the_operators_acts_a_tenant_learns_no_names_or_grounds(
