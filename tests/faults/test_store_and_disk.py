@@ -167,6 +167,7 @@ def test_lost_records_are_not_begun_anew(house: Served, hop: Hop) -> None:
     files = [house.database.with_name(house.database.name + end) for end in ("", "-wal", "-shm")]
     away = house.folder / "away"
     away.mkdir()
+    assert to_suppressed(house).tag == "COMPLAINT"  # it has the file open from now on
     for file in files:
         file.rename(away / file.name)
     assert to_suppressed(house).tag == "COMPLAINT"
