@@ -1,4 +1,4 @@
-"""A gateway's rounds of confirmation mails with a clock to turn and a next hop that is a function."""
+"""Rounds of confirmation mails with a clock to turn, and a next hop that is a function."""
 
 from __future__ import annotations
 
