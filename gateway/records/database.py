@@ -131,7 +131,10 @@ class Database:
         self._engine = create_engine(
             f"sqlite:///{path}",
             hide_parameters=True,
-            connect_args={"check_same_thread": False},
+            # Never made here: an empty file in the place of lost records would pass for theirs.
+            creator=lambda: sqlite3.connect(
+                f"file:{quote(str(path))}?mode=rw", uri=True, check_same_thread=False
+            ),
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)

@@ -69,6 +69,17 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
         open_database(path)
 
 
+def test_a_lost_file_is_not_made_anew(database: Database) -> None:
+    """Who still has the database open and comes back to it puts no empty one in its place."""
+    database.close()
+    database.path.rename(database.path.with_name("lost"))
+    with pytest.raises(StoreUnavailable), database.transaction() as connection:
+        _insert(connection, "test:1")
+    with pytest.raises(StoreUnavailable), database.reading() as connection:
+        connection.execute(select(meta)).all()
+    assert not database.path.exists()
+
+
 async def test_a_failed_change_undoes_itself_only(database: Database) -> None:
     """Changes that share a commit do not share their failures."""
 
