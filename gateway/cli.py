@@ -20,6 +20,7 @@ from gateway.commands import (
     dkim,
     journal,
     key,
+    pre_check,
     purge,
     service,
     subject,
@@ -62,6 +63,7 @@ app.add_typer(key.app, name="key", rich_help_panel="Run")
 app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
 app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
 app.add_typer(token.app, name="token", rich_help_panel="Customers")
+pre_check.register(app)
 app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
 app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")

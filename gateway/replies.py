@@ -320,6 +320,15 @@ NO_OPTIN = Reply(
     "This stream may mail only people whose consent is on record. Import the consents, or have "
     "the person confirm.",
 )
+PRE_CHECK = Reply(
+    451,
+    "4.7.1",
+    "PRE-CHECK",
+    "Pre-check the list first, no valid receipt covers this address",
+    "Your provider asks for a pre-check of the list within 24 hours before each mailing on this "
+    "stream. Pre-check it; your software will try again, and the mail passes to those who were "
+    "cleared. The address itself is not wrong: do not remove it.",
+)
 POLICY = Reply(
     550,
     "5.7.1",

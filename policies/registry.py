@@ -21,6 +21,7 @@ from policies.from_alignment import FromAlignmentPolicy
 from policies.message_sanity import MessageSanityPolicy
 from policies.policy import Policy
 from policies.ports import Batches, Blocks, ByteWindows, Clock, RateWindows
+from policies.pre_check import PreCheckPolicy
 from policies.rate import RatePolicy
 from policies.recipients import RecipientsPolicy
 from policies.sender_domain import SenderDomainPolicy
@@ -57,6 +58,7 @@ REGISTRY: Mapping[str, tuple[type, Factory]] = {
     "rate": (RatePolicy, lambda p, _: RatePolicy(p.rates)),
     "suppression": (SuppressionPolicy, lambda *_: SuppressionPolicy()),
     "consent": (ConsentPolicy, lambda *_: ConsentPolicy()),
+    "pre-check": (PreCheckPolicy, lambda *_: PreCheckPolicy()),
     "message-sanity": (MessageSanityPolicy, lambda p, _: MessageSanityPolicy(p.hostname)),
     "from-alignment": (FromAlignmentPolicy, lambda *_: FromAlignmentPolicy()),
     "unsubscribe-required": (UnsubscribeRequiredPolicy, lambda *_: UnsubscribeRequiredPolicy()),

@@ -69,6 +69,7 @@ class StreamTerms:
     is_open: bool = True
     is_verified: bool = False
     consent_level: int = 0
+    needs_pre_check: bool = False
     stamps_unsubscribe: bool = True
     mail_from: frozenset[str] = frozenset()
 

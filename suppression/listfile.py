@@ -165,8 +165,13 @@ def write_rows(out: TextIO, rows: Iterable[tuple[str, ...]]) -> int:
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007
         cells = [" ".join(cell.splitlines()) for cell in row]
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+        writer.writerow(map(disarmed, cells))
     return count
+
+
+def disarmed(cell: str) -> str:
+    """`cell` such that no spreadsheet takes it for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _columns(cells: list[str]) -> tuple[dict[str, int], bool] | None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AnyHttpUrl, Field, field_validator
 
 from gateway.config.api import ApiSettings
+from gateway.config.pre_check import PreCheckSettings
 from gateway.config.retention import RetentionSettings
 from gateway.config.values import (
     Domain,
@@ -313,6 +314,9 @@ class GatewayConfig(Settings):
     )
     session: SessionSettings = Field(
         default=SessionSettings(), description="Limits on connections."
+    )
+    pre_check: PreCheckSettings = Field(
+        default=PreCheckSettings(), description="How much tenants may pre-check."
     )
     journal: JournalSettings = Field(default=JournalSettings(), description="The event journal.")
     retention: RetentionSettings = Field(

@@ -23,6 +23,7 @@ from pydantic import (
 
 from gateway.config.model import BytesPerDay, Count, LimitSettings
 from gateway.config.opt_in import OptInSettings
+from gateway.config.pre_check import PreCheckRule, PreCheckSettings
 from gateway.config.values import (
     Domain,
     Location,
@@ -124,6 +125,10 @@ class StreamSettings(Settings):
         description="Least proof of consent: 0 none, 1 attested, 2 single opt-in, 3 double opt-in "
         "evidence, 4 hosted double opt-in. Default: 1 for list, else 0.",
     )
+    pre_check: PreCheckRule = Field(
+        default=PreCheckRule.OFFERED,
+        description="required: only recipients that a pre-check of the last 24 hours has cleared.",
+    )
     unsubscribe: Unsubscribe = Field(
         default_factory=lambda data: Unsubscribe.STAMP if _is_list(data) else Unsubscribe.OWN,
         description="stamp adds our List-Unsubscribe pair; own leaves it to the tenant. "
@@ -220,6 +225,9 @@ class TenantConfig(Settings):
     )
     confirmations: tuple[Confirmation, ...] = Field(
         default=(), description="What the customer confirmed; `consentry tenant open` adds one."
+    )
+    pre_check: PreCheckSettings | None = Field(
+        default=None, description="How much may be pre-checked, where it differs."
     )
     webhook: WebhookSettings | None = Field(
         default=None, description="Where the tenant is told what happened to its recipients."

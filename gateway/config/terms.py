@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.config.model import GatewayConfig, LimitSettings
+from gateway.config.pre_check import PreCheckRule
 from gateway.config.tenant import TenantConfig, Unsubscribe
 from policies.terms import Announcement, Limits, Rate, StreamTerms, TenantTerms
 
@@ -67,6 +68,7 @@ def _terms(tenant: TenantConfig, house: Limits, number: Callable[[str, str], int
             is_open=stream.open,
             is_verified=stream.verified,
             consent_level=stream.consent_level,
+            needs_pre_check=stream.pre_check is PreCheckRule.REQUIRED,
             stamps_unsubscribe=stream.unsubscribe is Unsubscribe.STAMP,
             mail_from=frozenset(stream.mail_from),
         )

@@ -76,6 +76,9 @@ EXPLANATIONS: dict[str, str] = {
     "BOUNCED": "Wcześniejsza poczta na ten adres wróciła jako niedoręczalna. Usuń adres z listy.",
     "NO-OPTIN": "Ten strumień może pisać tylko do osób, których zgodę zapisano. Zaimportuj zgody "
     "albo poproś osobę o potwierdzenie.",
+    "PRE-CHECK": "Dostawca wymaga, aby w ciągu 24 godzin przed każdą wysyłką z tego strumienia "
+    "sprawdzić listę („Brak zgód”). Sprawdź ją; oprogramowanie spróbuje ponownie i poczta dotrze "
+    "do adresów, które przeszły sprawdzenie. Sam adres nie jest błędny: nie usuwaj go.",
     "POLICY": "Zasada usługi nie pozwala wysłać tej poczty. Więcej powie dostawca; podaj mu "
     "oznaczenie „ref”.",
     "NO-RECIPIENTS": "Przyszło DATA, choć nie przyjęto żadnego odbiorcy tej transakcji.",

@@ -27,6 +27,7 @@ from gateway.jobs import Job, head_job, run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.metrics import WebMetrics, heartbeat, merge
 from gateway.opt_in.rounds import House, Rounds
+from gateway.pre_check.check import ended_job
 from gateway.privacy.purge import purge_job
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
@@ -125,7 +126,8 @@ class WebProcess:
         head = head_job(self.database, self._emit, time.time)
         purge = purge_job(self.database, self._kept, self._emit, time.time)
         standard = standard_jobs(self.database.path)
-        return [*standard, head, purge, self._sender.job(), self._rounds.job()]
+        ended = ended_job(self.database, time.time)
+        return [*standard, head, purge, ended, self._sender.job(), self._rounds.job()]
 
     def _kept(self) -> tuple[GatewayConfig, Keyring]:
         config = self._loaded.config

@@ -40,6 +40,10 @@ TENANTS = {
     "tiny": customer("tiny", limits={"bytes_per_day": 6000}),
     "slow": customer("slow", limits={"rates": [{"unit": "messages", "count": 1, "per": "1h"}]}),
     "busy": customer("busy", limits={"batch_wait": "1s"}),
+    "checked": customer(
+        "checked",
+        streams={"mail": {"kind": "transactional", "verified": True, "pre_check": "required"}},
+    ),
     "bare": acme(
         domains={"bare.test": acme()["domains"]["acme.test"]},
         logins=customer("bare")["logins"],
@@ -166,6 +170,7 @@ ROWS = [
     *row("BOUNCED", 550, "5.1.1", to=to("hard_bounce")),
     *row("POLICY", 550, "5.7.1", login=LIST, to=to("manual")),
     *row("NO-OPTIN", 550, "5.7.1", login=LIST, to=to("stranger")),
+    *row("PRE-CHECK", 451, "4.7.1", **as_("checked")),
     *row("RCPT-SYNTAX", 553, "5.1.3", to=("anna@inbox..test",)),
     *row("NEEDS-SMTPUTF8", 553, "5.6.7", to=("zażółć@inbox.test",)),
     *row("RCPT-LIMIT", 452, "4.5.3", to=to(*(f"reader{n}" for n in range(101)))),
