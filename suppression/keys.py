@@ -224,6 +224,10 @@ class Keyring:
         """Every key an entry that covers `domain` may stand under, `domain` itself first."""
         return self._domain_keys(domain)
 
+    def labelled_keys(self, data: bytes) -> list[bytes]:
+        """16 octets for a label and what follows it, of each generation, the current one first."""
+        return [mac(data)[:KEY_OCTETS] for mac in self._macs]
+
     def _derive_domain_keys(self, domain: str) -> tuple[bytes, ...]:
         return tuple(
             mac(b"domain\0" + name.encode())[:KEY_OCTETS]

@@ -23,6 +23,7 @@ from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
 from gateway.words import Address
 from suppression.address import a_label
+from suppression.hashes import Digest, HashKind, read_digest
 from suppression.keys import KEY_OCTETS
 from suppression.standing import Reason, Stops
 
@@ -36,6 +37,8 @@ EXPORT_HEADER = (
     "key",
     "stops",
     "disclosed",
+    "set_by",
+    "hashed",
 )
 _NAMES = {
     "address": "address",
@@ -44,6 +47,18 @@ _NAMES = {
     "mail": "address",
     "recipient": "address",
     "domain": "domain",
+    "hash": "address",
+    "email_hash": "address",
+    "hashed_email": "address",
+    "email_sha256": "address",
+    "email_sha512": "address",
+    "sha256": "address",
+    "sha512": "address",
+    "md5": "address",
+    "sha1": "address",
+    "domain_hash": "domain hash",
+    "domain_sha256": "domain hash",
+    "domain_sha512": "domain hash",
     "reason": "reason",
     "scope": "scope",
     "date": "date",
@@ -52,32 +67,42 @@ _NAMES = {
 _DEFAULT_ORDER = {"address": 0, "reason": 1, "scope": 2, "date": 3}
 BLOCK_LINES = 50_000
 """Lines of a block: what is read and kept, or lost, as a whole."""
+SETTERS = ("operator", "tenant", "list-owner", "recipient", "subject")
+"""In what capacity entries are set."""
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What only our own export says of an entry: what it stops, its end, and whether it is told."""
+    """What only our own export says of an entry: what it stops, its end, whether it is told.
+
+    Also in what capacity it was set and from where, and of which kind of hashed list a key is.
+    """
 
     stops: Stops
     ends: float | None
     is_disclosable: bool
+    setter: str
+    source: str
+    hashed: HashKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One good line: an address or a whole domain (A-label), and what the line says of it.
+    """One good line: an address, a whole domain (A-label) or a digest, and what it says of it.
 
     In our own export an entry without a known address is named by its key.
     """
 
     line: int
-    target: Address | str | bytes
+    target: Address | str | bytes | Digest
     reason: Reason | None = None
     scope: str = ""
     date: float | None = None
     stored: Stored | None = None
+    stops: Stops | None = None
+    """What another service's list says that a manual entry stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +132,13 @@ def block_of(row: Row | BadRow) -> int:
 
 
 def read_rows(
-    lines: Iterable[str], is_wanted: Callable[[int], bool] = lambda _block: True
+    lines: Iterable[str],
+    is_wanted: Callable[[int], bool] = lambda _block: True,
+    hashed: HashKind | None = None,
 ) -> Iterator[Row | BadRow]:
     """Every non-empty line as a Row or a BadRow, in order, holding one line at a time.
+
+    A hashed list is known by its cells; with `hashed` every one must be a digest of that kind.
 
     A line is a row: an address never has a line break, and a stray quote spoils its own line only.
     Of the blocks (`block_of`) that are not wanted no line is given; passing over them is cheap.
@@ -128,6 +157,7 @@ def read_rows(
     except csv.Error:
         header = None  # told below
     columns, is_ours = header or (_DEFAULT_ORDER, False)
+    is_domain = "domain hash" in columns
     rows = _wanted(numbered, is_wanted)
     if header is None and is_wanted(number // BLOCK_LINES):
         rows = chain([first], rows)
@@ -138,7 +168,7 @@ def read_rows(
             yield BadRow(number, str(error))
             continue
         if any(cell.strip() for cell in cells):
-            yield _row(number, cells, columns, is_ours)
+            yield _row(number, cells, columns, is_ours, is_domain, hashed)
 
 
 def _wanted(
@@ -192,8 +222,11 @@ def _columns(cells: list[str]) -> tuple[dict[str, int], bool] | None:
             raise HeadingError(f"two columns, {both}, are both taken for the {name}; keep one")
         columns[name] = position
     domain = columns.pop("domain", None)
+    domain = columns.get("domain hash", domain)
     if domain is not None:
         columns.setdefault("address", domain)
+    if columns.get("address") != domain:
+        columns.pop("domain hash", None)
     if "address" not in columns:
         return None
     return columns, False
@@ -210,7 +243,14 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     return [text]
 
 
-def _row(number: int, cells: list[str], columns: dict[str, int], is_ours: bool) -> Row | BadRow:
+def _row(
+    number: int,
+    cells: list[str],
+    columns: dict[str, int],
+    is_ours: bool,
+    is_domain: bool,
+    hashed: HashKind | None,
+) -> Row | BadRow:
     def cell(name: str) -> str:
         position = columns.get(name)
         if position is None or position >= len(cells):
@@ -221,13 +261,18 @@ def _row(number: int, cells: list[str], columns: dict[str, int], is_ours: bool) 
 
     try:
         reason, address = cell("reason").lower(), cell("address")
+        target: Address | str | bytes | Digest
+        if is_ours and not address:
+            target = _key(cell("key"))
+        else:
+            target = _digest(address, is_domain, hashed) or read_target(address)
         return Row(
             number,
-            _key(cell("key")) if is_ours and not address else read_target(address),
+            target,
             Reason(reason) if reason else None,
             cell("scope"),
             _instant(cell("date")),
-            _stored(cell("stops"), cell("ends"), cell("disclosed")) if is_ours else None,
+            _stored(cell) if is_ours else None,
         )
     except ValueError as error:
         return BadRow(number, str(error))
@@ -257,10 +302,28 @@ def _key(text: str) -> bytes:
     return key
 
 
-def _stored(stops: str, ends: str, disclosed: str) -> Stored:
+def _digest(text: str, is_domain: bool, hashed: HashKind | None) -> Digest | None:
+    # Hardly any cell is long enough, and has no at sign and no dot; the rest is not looked at.
+    if hashed is None and (len(text) < 32 or "@" in text or "." in text):
+        return None
+    return read_digest(text, is_domain, hashed)
+
+
+def _stored(cell: Callable[[str], str]) -> Stored:
+    disclosed, hashed = cell("disclosed"), cell("hashed")
     if disclosed not in ("yes", "no"):
         raise ValueError(f"disclosed is yes or no, not {disclosed!r}")
-    return Stored(Stops(stops), _instant(ends), disclosed == "yes")
+    setter = cell("set_by")
+    if setter not in SETTERS:
+        raise ValueError(f"set_by is {', '.join(SETTERS)}, not {setter!r}")
+    return Stored(
+        Stops(cell("stops")),
+        _instant(cell("ends")),
+        disclosed == "yes",
+        setter,
+        cell("source"),
+        HashKind(hashed) if hashed else None,
+    )
 
 
 def _shown(text: str) -> str:

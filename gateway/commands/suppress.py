@@ -294,6 +294,7 @@ def _row(entry: Entry) -> dict[str, object]:
         "source": entry.source,
         "state": _state(entry),
         "disclosed": entry.is_disclosable,
+        "hashed": entry.hashed,
     }
 
 
@@ -315,6 +316,8 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         entry.key.hex(),
         entry.stops.value,
         "yes" if entry.is_disclosable else "no",
+        entry.setter,
+        entry.hashed or "",
     )
 
 

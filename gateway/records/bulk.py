@@ -11,21 +11,24 @@ of an uninterrupted one. Memory stays flat. Raises StoreUnavailable.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count, groupby, islice
+from zlib import crc32
 
 from sqlalchemy import Connection, Table, delete, select
 
-from gateway.records import opt_outs
-from gateway.records.codes import RENEWED
+from gateway.records import index, opt_outs
+from gateway.records.codes import EDITIONS, RENEWED
 from gateway.records.database import Database
+from gateway.records.drafts import Refused
+from gateway.records.list_diff import Diff, Outlasted
 from gateway.records.staging import Block, Staged, Staging
 from gateway.records.subjects import next_id
-from gateway.records.suppressions import Refused
-from gateway.records.tables import meta, subjects
+from gateway.records.tables import meta, sources, subjects, suppressions
 from suppression.listfile import BadRow, Row, block_of
 from suppression.precedence import is_longer
 
@@ -35,6 +38,10 @@ MIN_BATCH, MAX_BATCH = 50, 4000
 _POSITION = "import:"
 """Before the name of the staged file: the row of `meta` that says how far its merging came."""
 
+SUPERSEDED = "superseded by a newer edition"
+
+_Same = tuple[bytes, int, int, int]
+"""Key, scope, code, group."""
 Progress = Callable[[int], None]
 """Told how many more rows are done."""
 
@@ -51,19 +58,21 @@ class Tally:
     """Of the lines taken, those that are a whole domain."""
     digest: str = field(default=sha256().hexdigest())
     """SHA-256 over the merged rows in order, in hex."""
+    gone: int = 0
+    """Entries of older editions that the list does not name any more: lifted, or to be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """The table that rows go to: id, key, scope and subject, then `columns` with their `values`.
 
-    `source` is the number of what suppressions came from, for the opt-out log.
+    `actor` is who brings suppressions in: those go into the opt-out log, too.
     """
 
     table: Table
     columns: tuple[str, ...]
     values: Callable[[Staged], tuple[object, ...]]
-    source: int | None = None
+    actor: str = ""
 
     @property
     def insert(self) -> str:
@@ -124,10 +133,11 @@ def merge(
     now: float,
     progress: Progress,
     dry_run: bool,
+    diff: Diff | None = None,
 ) -> None:
-    """Bring every staged row into force that is not yet; counts go to `tally`.
+    """Bring every staged row into force that is not yet; counts go to `tally`, and to `diff`.
 
-    Of rows alike all but one count as known.
+    Of rows alike all but one count as known. An edition's row that a newer one outlasts is over.
     """
     digest = sha256()
     name = "" if dry_run or staging.path is None else _POSITION + staging.path.name
@@ -143,13 +153,16 @@ def merge(
             merged += len(batch)
             with database.reading() if dry_run else database.transaction() as connection:
                 started = time.monotonic()
-                fresh = _unknown(connection, batch, now)
+                fresh, outlasted = _unknown(connection, batch, now)
                 if fresh and not dry_run:
                     _insert(connection, target, fresh)
+                    _supersede(connection, outlasted, target.actor, now)
                 _note_position(connection, name, merged, tally.added + len(fresh))
             held = time.monotonic() - started
             size = max(MIN_BATCH, min(MAX_BATCH, int(len(batch) * min(2.0, HOLD_SECONDS / held))))
             tally.added += len(fresh)
+            if diff is not None:
+                diff.count(fresh, outlasted)
             progress(len(batch))
     tally.known = tally.read - tally.bad - tally.added
     tally.digest = digest.hexdigest()
@@ -161,28 +174,68 @@ def forget(connection: Connection, staging: Staging) -> None:
         connection.execute(delete(meta).where(meta.c.name == _POSITION + staging.path.name))
 
 
-def _unknown(connection: Connection, batch: list[Staged], now: float) -> list[Staged]:
-    """The rows that nothing alike is in force for, or not as long as a renewal asks."""
+def group_of(code: int, source: int, setter: str) -> int:
+    """What tells apart entries of one key, scope and code: an edition's source, or the setter.
+
+    Whoever set a manual entry lifts it, so another's wish for the same needs an entry of its own.
+    """
+    if code in EDITIONS:
+        return source
+    return crc32(setter.encode()) if code in RENEWED else 0
+
+
+def _unknown(
+    connection: Connection, batch: list[Staged], now: float
+) -> tuple[list[Staged], list[Outlasted]]:
+    """The rows that nothing alike is in force for, or not as long as a renewal asks.
+
+    With them the entries of older editions that those rows outlast.
+    """
     query = (
-        "SELECT key, scope, code, ends FROM standing_index "  # noqa: S608 - only question marks
+        "SELECT key, scope, code, ends, entry FROM standing_index "  # noqa: S608 - only marks
         f"WHERE key IN ({_marks(len(batch))}) AND (ends IS NULL OR ends > ?)"
     )
-    present: dict[tuple[bytes, int, int], int | None] = {}
     wanted = (*(row.key for row in batch), now)
-    for key, scope, code, ends in connection.exec_driver_sql(query, wanted):
-        same = (key, scope, code)
-        if same not in present or is_longer(ends, present[same]):
-            present[same] = ends
-    if not present:
-        return batch
+    rows = connection.exec_driver_sql(query, wanted).fetchall()
+    if not rows:
+        return batch, []
+    groups = _groups(connection, [row.entry for row in rows if row.code in RENEWED])
+    present: defaultdict[_Same, list[tuple[int | None, int]]] = defaultdict(list)
+    for key, scope, code, ends, entry in rows:
+        same = (key, scope, code, groups.get(entry, 0) if code in RENEWED else 0)
+        present[same].append((ends, entry))
 
-    def is_known(row: Staged) -> bool:
-        same = row[:3]
-        if same not in present:
-            return False
-        return row.code not in RENEWED or not is_longer(row.ends, present[same])
+    fresh, outlasted = [], []
+    for row in batch:
+        alike = present.get((row.key, row.scope, row.code, row.group), ())
+        if any(row.code not in RENEWED or not is_longer(row.ends, ends) for ends, _ in alike):
+            continue
+        fresh.append(row)
+        if row.code in EDITIONS:
+            outlasted += [Outlasted(entry, row.key, row.scope, row.code) for _, entry in alike]
+    return fresh, outlasted
 
-    return [row for row in batch if not is_known(row)]
+
+def _groups(connection: Connection, entries: list[int]) -> dict[int, int]:
+    """The group of each of these suppressions."""
+    if not entries:
+        return {}
+    query = (
+        select(suppressions.c.id, suppressions.c.code, suppressions.c.source, sources.c.setter)
+        .join(sources, sources.c.id == suppressions.c.source)
+        .where(suppressions.c.id.in_(entries))
+    )
+    return {row.id: group_of(row.code, row.source, row.setter) for row in connection.execute(query)}
+
+
+def _supersede(connection: Connection, outlasted: list[Outlasted], actor: str, now: float) -> None:
+    """End entries of older editions, so that look-ups do not read them any more."""
+    for old in outlasted:
+        connection.exec_driver_sql(
+            "UPDATE suppressions SET lifted_at=?, lifted_by=?, lifted_reason=? WHERE id=?",
+            (int(now), actor, SUPERSEDED, old.entry),
+        )
+        index.take(connection, old.key, old.scope, old.code, old.entry)
 
 
 def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
@@ -199,8 +252,10 @@ def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
         secrets = [(number, row.secret) for number, row in known]
         run("INSERT INTO subject_secrets (subject, secret) VALUES (?,?)", secrets)
     values = target.values
-    if target.source is not None:
-        opt_outs.note_rows(connection, rows, target.source)
+    if target.actor:
+        for source in {row.source for row in rows}:
+            some = [row for row in rows if row.source == source]
+            opt_outs.note_rows(connection, some, source)
     run(
         target.insert,
         [
@@ -215,6 +270,7 @@ def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
             for entry, row in zip(entries, rows, strict=True)
         ],
     )
+    index.mark_hashed(connection, {row.code for row in rows})
 
 
 def _position(database: Database, name: str) -> tuple[int, int]:

@@ -88,7 +88,7 @@ def import_attestation(
             if row.scope not in ("", attestation.scope):
                 raise Refused(f"is about {row.scope}, not about {attestation.scope}")
             if not isinstance(row.target, Address):
-                raise Refused("a whole domain cannot consent, only its people")
+                raise Refused("only an address can be said to consent, no domain and no digest")
             staging.add(
                 keyring.exact_key(row.target),
                 scope,

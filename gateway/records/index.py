@@ -11,11 +11,16 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, insert, null, select, update
 
-from gateway.records.codes import CLEARED, MARK
+from gateway.records.codes import CLEARED, FIRST_HASHED, MARK, hash_kind, hash_number
 from gateway.records.tables import attestations, consents, meta, standing_index, suppressions
+from suppression.hashes import HashKind
 
 GENERATION_KEY = bytes(16)
-"""The key of the row that marks a complete index; `entry` is its generation."""
+"""The key of the row that marks a complete index; `entry` is its generation, the scope 0.
+
+Beside it, fetched with it by every look-up: a row for each kind of hashed list there is, its scope
+the kind's number below zero.
+"""
 _GENERATION = "index:generation"
 
 
@@ -30,6 +35,23 @@ def put(
     """Bring one entry, consent or mark into force."""
     row = {"key": key, "scope": scope, "code": code, "entry": entry, "ends": ends}
     connection.execute(insert(standing_index), row)
+    mark_hashed(connection, [code])
+
+
+def mark_hashed(connection: Connection, codes: Iterable[int]) -> None:
+    """Note which kinds of hashed lists there are, so that look-ups ask for their keys, too."""
+    for number in {hash_number(code) for code in codes} - {0}:
+        connection.exec_driver_sql(
+            "INSERT OR IGNORE INTO standing_index (key, scope, code, entry) VALUES (?,?,?,0)",
+            (GENERATION_KEY, -number, MARK),
+        )
+
+
+def hashed_kinds(connection: Connection) -> list[HashKind]:
+    """The kinds of hashed lists there are."""
+    query = select(standing_index.c.scope).where(standing_index.c.key == GENERATION_KEY)
+    numbers = connection.execute(query.order_by(standing_index.c.scope)).scalars()
+    return [kind for number in numbers if (kind := hash_kind(-number)) is not None]
 
 
 def mark_attested(connection: Connection, tenant_number: int) -> None:
@@ -62,7 +84,9 @@ def is_complete(connection: Connection) -> bool:
     """Whether the index carries the mark of the generation that `meta` names."""
     generation = connection.execute(select(meta.c.value).where(meta.c.name == _GENERATION)).scalar()
     marked = connection.execute(
-        select(standing_index.c.entry).where(standing_index.c.key == GENERATION_KEY)
+        select(standing_index.c.entry).where(
+            standing_index.c.key == GENERATION_KEY, standing_index.c.scope == 0
+        )
     ).scalar()
     return generation is not None and marked == int(generation)
 
@@ -86,6 +110,8 @@ def rebuild(connection: Connection) -> None:
         .order_by(consent.key),
     ):
         connection.execute(insert(standing_index).from_select(columns, source))
+    hashed = select(entry.code).where(entry.code >= FIRST_HASHED, entry.lifted_at.is_(None))
+    mark_hashed(connection, connection.execute(hashed.distinct()).scalars().all())
     finished = select(attestations.c.tenant).where(attestations.c.rows > 0).distinct()
     for tenant in connection.execute(finished).scalars().all():
         mark_attested(connection, tenant)

@@ -134,6 +134,7 @@ def _bring_in(connection: Connection, rows: Sequence[Row], setter: str, source: 
             for entry, row in enumerate(missing, first)
         ],
     )
+    index.mark_hashed(connection, {row.code for row in missing})
 
 
 def _lift(connection: Connection, record: Lifted) -> None:

@@ -41,16 +41,17 @@ KEPT_SECONDS = 7 * 86_400
 FOLDER, SUFFIX = "imports", ".staged"
 """Where they are, in the state folder, and how their names end."""
 _HEAD = struct.Struct(">12sq")  # mark, when the import began
-_MARK = b"consentry-1\n"
+_MARK = b"consentry-2\n"
 _FRAME = struct.Struct(">II")  # CRC-32 and octets of what follows
 _BLOCK = struct.Struct(
     ">IIIII"
 )  # number, lines read, whole domains, rows, octets of lines not taken
 _CHUNK = struct.Struct(">IH")  # octets that follow, rows
 _CHUNK_ROWS = 100
-_FIXED = struct.Struct(">16siBqq")  # key, scope, code, what is left to _LAST (0: never ends), made
-_ALIKE = 21
-"""Octets of key, scope and code."""
+# Key, scope, code, group, what is left to _LAST (0: never ends), made, source.
+_FIXED = struct.Struct(">16siHIqqI")
+_ALIKE = 26
+"""Octets of key, scope, code and group."""
 _SECRET = slice(_FIXED.size, _FIXED.size + 17)
 _LAST = 1 << 62
 
@@ -62,6 +63,7 @@ class ImportRunning(ConsentryError):
 class Staged(NamedTuple):
     """One row to merge; `code` is a suppression's code or a consent's level.
 
+    Rows alike in key, scope, code and `group` are one. `source` is the number of where it is from;
     `secret` and `sealed` are the encrypted address, None when only the key is known.
     """
 
@@ -72,6 +74,8 @@ class Staged(NamedTuple):
     ends: int | None
     secret: bytes | None
     sealed: bytes | None
+    source: int = 0
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +132,19 @@ class Staging:
         return block not in self.blocks
 
     def add(
-        self, key: bytes, scope: int, code: int, at: int, ends: int | None, sealed: Sealed | None
+        self,
+        key: bytes,
+        scope: int,
+        code: int,
+        at: int,
+        ends: int | None,
+        sealed: Sealed | None,
+        source: int = 0,
+        group: int = 0,
     ) -> None:
         """Take one row into the block that is being read."""
-        record = _FIXED.pack(key, scope, code, 0 if ends is None else _LAST - ends, at)
+        left = 0 if ends is None else _LAST - ends
+        record = _FIXED.pack(key, scope, code, group, left, at, source)
         self._waiting.append(record if sealed is None else record + sealed.secret + sealed.data)
 
     def end_block(self, block: Block) -> None:
@@ -157,16 +170,16 @@ class Staging:
         records.clear()
 
     def rows(self) -> Generator[Staged]:
-        """Every row in order of key, scope and code; of several alike, the one that ends last."""
+        """Every row in order of key, scope, code; of several alike, the one that ends last."""
         alike = b""
         for record in merge(*(self._records(*run) for run in self._runs)):
             if record[:_ALIKE] == alike:
                 continue
             alike = record[:_ALIKE]
-            key, scope, code, left, at = _FIXED.unpack_from(record)
+            key, scope, code, group, left, at, source = _FIXED.unpack_from(record)
             ends = _LAST - left if left else None
             secret, sealed = record[_SECRET], record[_SECRET.stop :]
-            yield Staged(key, scope, code, at, ends, secret or None, sealed or None)
+            yield Staged(key, scope, code, at, ends, secret or None, sealed or None, source, group)
 
     # ---- the file ---------------------------------------------------------------------------
 

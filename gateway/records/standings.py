@@ -4,7 +4,8 @@ Takes a stream and addresses, gives a `Standing` for each, in order, as of the l
 process. Reads SQLite directly on the event loop: measured at some 2 microseconds a key, far less
 than handing it to a thread. Entries out of scope or past their end are left out. Raises
 StoreUnavailable when SQLite fails, and when the index is not known to be complete: an empty
-answer is believed only together with the index's mark.
+answer is believed only together with the index's mark. With that mark come those of hashed lists:
+the first look-up that meets one asks again with the digests' keys, and all later ones ask at once.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from gateway.errors import StoreUnavailable
-from gateway.records.codes import CLEARED, CONSENTS, DECODED
+from gateway.records.codes import CLEARED, CONSENTS, DECODED, hash_kind
 from gateway.records.database import connect_reader
 from gateway.records.index import GENERATION_KEY, attested_key
 from gateway.words import Address
 from policies.ports import Clock
 from policies.terms import StreamTerms
+from suppression.hashes import HashKind, look_up_keys
 from suppression.keys import Keyring
 from suppression.standing import Match, Standing
 
@@ -47,6 +49,7 @@ class SqliteStandings:
         self._observe = observe
         self._connection: sqlite3.Connection | None = None
         self._tenants: dict[str, int] = {}
+        self._hashed: set[HashKind] = set()
 
     def adopt(self, keyring: Keyring) -> None:
         """Look up under this keyring from now on; it knows all generations of the last one."""
@@ -61,6 +64,9 @@ class SqliteStandings:
 
     def _look_up(self, stream: StreamTerms, group: Sequence[Address]) -> Sequence[Standing]:
         keys = [self._keyring.look_up_keys(address) for address in group]
+        if self._hashed:
+            for own, address in zip(keys, group, strict=True):
+                own += look_up_keys(self._keyring, address, self._hashed)
         try:
             tenant = self._tenants.get(stream.tenant) or self._find_tenant(stream.tenant)
             attested = attested_key(tenant)
@@ -76,8 +82,11 @@ class SqliteStandings:
         found: defaultdict[bytes, list[_Row]] = defaultdict(list)
         for row in rows:
             found[row[0]].append(row)
-        if GENERATION_KEY not in found:
+        marks = found[GENERATION_KEY]
+        if not _is_complete(marks):
             raise StoreUnavailable("records: the standing index is not complete")
+        if len(marks) > 1 and self._learn(marks):
+            return self._look_up(stream, group)
         has_attested = attested in found
         if len(found) == 1 + has_attested:
             return [Standing(own[0], (), 0, has_attested) for own in keys]
@@ -92,7 +101,7 @@ class SqliteStandings:
     def is_ready(self) -> bool:
         """Whether a look-up would be answered now."""
         try:
-            return bool(self._select([GENERATION_KEY]))
+            return _is_complete(self._select([GENERATION_KEY]))
         except sqlite3.Error:
             self.close()
             return False
@@ -115,6 +124,13 @@ class SqliteStandings:
             rows += self._connection.execute(_statement(size), part).fetchall()
         return rows
 
+    def _learn(self, marks: Iterable[_Row]) -> bool:
+        """Whether there are hashed lists of a kind not known yet; it is from now on."""
+        kinds = {hash_kind(-scope) for _, scope, *_ in marks} - {None}
+        fresh = {kind for kind in kinds if kind is not None} - self._hashed
+        self._hashed |= fresh
+        return bool(fresh)
+
     def _find_tenant(self, tenant: str) -> int:
         """The tenant's scope; a tenant without a number has no entries, and -1 matches none."""
         if self._connection is None:
@@ -125,6 +141,11 @@ class SqliteStandings:
             return -1
         self._tenants[tenant] = int(row[0])
         return int(row[0])
+
+
+def _is_complete(marks: Iterable[_Row]) -> bool:
+    """Whether the index's own mark is among them; those of hashed lists do not count."""
+    return any(scope == 0 for _, scope, *_ in marks)
 
 
 def _standing(

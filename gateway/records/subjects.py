@@ -139,14 +139,19 @@ def source_number(connection: Connection, setter: str, name: str) -> int:
 
     Addresses in its name are masked.
     """
-    name = mask(name)
-    query = select(sources.c.id).where(sources.c.setter == setter, sources.c.name == name)
-    found = connection.execute(query).scalar()
+    found = find_source(connection, setter, name)
     if found is None:
-        made = connection.execute(insert(sources), {"setter": setter, "name": name})
+        made = connection.execute(insert(sources), {"setter": setter, "name": mask(name)})
         assert made.inserted_primary_key is not None  # noqa: S101 - as above
-        found = made.inserted_primary_key[0]
-    return int(found)
+        found = int(made.inserted_primary_key[0])
+    return found
+
+
+def find_source(connection: Connection, setter: str, name: str) -> int | None:
+    """The number of a source, if it has one."""
+    query = select(sources.c.id).where(sources.c.setter == setter, sources.c.name == mask(name))
+    found = connection.execute(query).scalar()
+    return None if found is None else int(found)
 
 
 def next_id(connection: Connection, table: Table) -> int:

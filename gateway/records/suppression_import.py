@@ -15,19 +15,22 @@ from hashlib import sha256
 from pathlib import Path
 
 from gateway.records import audit
-from gateway.records.bulk import Progress, Tally, Target, forget, merge, read
+from gateway.records.bulk import Progress, Tally, Target, forget, group_of, merge, read
 from gateway.records.database import Connection, Database
+from gateway.records.drafts import Draft, Refused, check, key_of
+from gateway.records.editions import count_gone, lift_gone
+from gateway.records.list_diff import Diff
 from gateway.records.staging import SUFFIX, Staging
 from gateway.records.streams import find_scope, scope_number
-from gateway.records.subjects import source_number
-from gateway.records.suppressions import Draft, Refused, check, key_of
+from gateway.records.subjects import find_source, source_number
 from gateway.records.tables import suppressions
+from suppression.hashes import Digest
 from suppression.keys import Keyring
 from suppression.listfile import BadRow, Row
 from suppression.precedence import RULES, ends_at
 from suppression.standing import Reason
 
-SCHEME = "1"
+SCHEME = "2"
 """To be raised when the same line comes to mean something else, so that nothing old is resumed."""
 
 
@@ -57,6 +60,8 @@ def staging_for(
         meaning,
         *(str(value) for value in (default.reason, default.scope, default.stops)),
         *(str(value) for value in (default.ends_at, default.is_disclosable)),
+        default.setter,
+        default.source,
         keyring.fingerprints()[keyring.current.id],
     )
     name = sha256("\0".join(options).encode()).hexdigest()[:32]
@@ -77,61 +82,99 @@ def import_suppressions(
     merging: Progress = lambda _rows: None,
     on_bad: Callable[[BadRow], None] = lambda _row: None,
     dry_run: bool = False,
+    diff: Diff | None = None,
+    is_edition: bool = False,
 ) -> Tally:
     """Import `rows`; reason and scope come from the row, else from `default`.
+
+    `is_edition` says that the list is a new edition: what an older one of the same source named and
+    this one does not is lifted, unless a line could not be taken. `diff` is told by reason and
+    scope what changes.
 
     `is_scope` says whether a scope text names a tenant or stream there is. `progress` is told of
     rows read, then `merging` of rows brought into force. With an open `staging`, `rows` are of the
     blocks that it lacks: an import that was interrupted goes on, and counts as begun when it was.
     """
+    if is_edition and default.reason is not Reason.ROBINSON:
+        raise Refused("only a robinson list comes in editions that replace each other")
+    if diff is None and dry_run:
+        diff = Diff()
     tally = Tally()
     scopes = _Scopes(database, dry_run)
-    source = 0
     with ExitStack() as stack:
         if staging is None:
             staging = stack.enter_context(Staging(keyring, now))
         begun, add, seal = staging.began, staging.add, keyring.seal
+        if not dry_run:
+            _open(database, staging, default, file, now)
+        numbers = _Sources(database, dry_run)
 
         def take(row: Row) -> None:
             draft = _draft(row, default)
-            if not is_scope(draft.scope):
-                raise Refused(no_such(draft.scope))
-            code = check(draft, row.target)
-            made = int(begun if row.date is None else min(row.date, begun))
-            ends = _ends(row, draft, made, begun)
+            try:
+                if not is_scope(draft.scope):
+                    raise Refused(no_such(draft.scope))
+                if is_edition and (row.stored is not None or draft.reason is not default.reason):
+                    raise Refused("a new edition is the list itself, with one reason")
+                stored = row.stored
+                code = check(draft, row.target, None if stored is None else stored.hashed)
+                made = int(begun if row.date is None else min(row.date, begun))
+                ends = _ends(row, draft, made, begun)
+            except Refused:
+                if diff is not None:
+                    diff.refused[draft.reason, draft.scope] += 1
+                raise
+            scope, source = scopes.number(draft.scope), numbers.number(draft.setter, draft.source)
+            if diff is not None:
+                diff.taken[draft.reason, scope] += 1
             add(
                 key_of(keyring, draft.reason, row.target),
-                scopes.number(draft.scope),
+                scope,
                 code,
                 made,
                 None if ends is None else int(ends),
-                None if isinstance(row.target, bytes) else seal(str(row.target)),
+                None if isinstance(row.target, bytes | Digest) else seal(str(row.target)),
+                source,
+                group_of(code, source, draft.setter),
             )
 
-        if not dry_run:
-            source = _open(database, staging, default, file, now)
         read(staging, rows, take, tally, progress, on_bad)
         target = Target(
             suppressions,
             ("code", "source", "created_at", "ends_at"),
-            lambda row: (row.code, source, row.at, row.ends),
-            source,
+            lambda row: (row.code, row.source, row.at, row.ends),
+            default.audited,
         )
-        merge(database, staging, target, tally, now, merging, dry_run)
+        merge(database, staging, target, tally, now, merging, dry_run, diff)
+        if is_edition and tally.read and not tally.bad:
+            edition = int(ends_at(Reason.ROBINSON, begun, 0) or 0)
+            tally.gone = _end_older(database, default, edition, now, dry_run, diff)
+        if diff is not None:
+            diff.gone, diff.scopes = tally.gone, scopes.texts()
         if not dry_run:
             _close(database, staging, default, file, tally, now)
             staging.remove()
     return tally
 
 
-def _open(database: Database, staging: Staging, default: Draft, file: ListFile, now: float) -> int:
-    """Say in the audit trail that an import begins, or goes on; the number of its source."""
+def _end_older(
+    database: Database, default: Draft, edition: int, now: float, dry_run: bool, diff: Diff | None
+) -> int:
+    """Lift what older editions named, or count it: how many entries."""
+    if not dry_run:
+        return lift_gone(database, default, edition, now)
+    with database.reading() as connection:
+        older = count_gone(connection, default, edition, now)
+    return older - (0 if diff is None else diff.outlasted)
+
+
+def _open(database: Database, staging: Staging, default: Draft, file: ListFile, now: float) -> None:
+    """Say in the audit trail that an import begins, or goes on."""
     action = "suppression.import-resumed" if staging.blocks else "suppression.import-started"
     with database.transaction() as connection:
         if not staging.blocks:
             forget(connection, staging)
         _audit(connection, action, default, file, now, {})
-        return source_number(connection, default.setter, default.source)
 
 
 def _close(
@@ -156,12 +199,15 @@ def _draft(row: Row, default: Draft) -> Draft:
             stops=None if is_fixed else stored.stops,
             ends_at=stored.ends if reason is Reason.MANUAL else None,
             is_disclosable=stored.is_disclosable,
+            setter=stored.setter,
+            source=stored.source or default.source,
         )
-    if reason is default.reason and row.scope in ("", default.scope):
+    if reason is default.reason and row.scope in ("", default.scope) and row.stops is None:
         return default
     # What was given for manual entries is not for a row that says it is something else.
     given = default if reason is default.reason else replace(default, stops=None, ends_at=None)
-    return replace(given, reason=reason, scope=row.scope or default.scope)
+    stops = row.stops or given.stops
+    return replace(given, reason=reason, scope=row.scope or default.scope, stops=stops)
 
 
 def _ends(row: Row, draft: Draft, made: float, now: float) -> float | None:
@@ -194,6 +240,10 @@ class _Scopes:
             self._known[scope] = self._find(scope)
         return self._known[scope]
 
+    def texts(self) -> dict[int, str]:
+        """The scope text of each number that was given."""
+        return {number: scope for scope, number in self._known.items()}
+
     def _find(self, scope: str) -> int:
         if self._dry_run:
             with self._database.reading() as connection:
@@ -201,6 +251,28 @@ class _Scopes:
             return -1 - len(self._known) if found is None else found
         with self._database.transaction() as connection:
             return scope_number(connection, scope)
+
+
+class _Sources:
+    """Numbers of sources, made on first use; a dry run makes none."""
+
+    def __init__(self, database: Database, dry_run: bool) -> None:
+        self._database = database
+        self._dry_run = dry_run
+        self._known: dict[tuple[str, str], int] = {}
+
+    def number(self, setter: str, name: str) -> int:
+        known = self._known.get((setter, name))
+        if known is None:
+            known = self._known[setter, name] = self._find(setter, name)
+        return known
+
+    def _find(self, setter: str, name: str) -> int:
+        if self._dry_run:
+            with self._database.reading() as connection:
+                return find_source(connection, setter, name) or 0
+        with self._database.transaction() as connection:
+            return source_number(connection, setter, name)
 
 
 def _audit(

@@ -14,9 +14,19 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 
-from gateway.errors import ConsentryError
 from gateway.records import audit, index, opt_outs, webhooks
-from gateway.records.codes import DECODED, FIRST_SUPPRESSION, RENEWED, RESTRICTED, encode
+from gateway.records.codes import (
+    DECODED,
+    FIRST_SUPPRESSION,
+    RENEWED,
+    RESTRICTED,
+    encode,
+    hash_kind,
+    hash_number,
+)
+from gateway.records.drafts import Draft as Draft
+from gateway.records.drafts import Refused as Refused
+from gateway.records.drafts import check, key_of
 from gateway.records.opt_outs import Lifted, OptOut
 from gateway.records.restriction import restricted_entries
 from gateway.records.streams import (
@@ -34,44 +44,12 @@ from gateway.records.subjects import (
 )
 from gateway.records.tables import sources, standing_index, suppressions
 from gateway.words import Address, WebhookKind
+from suppression import hashes
+from suppression.hashes import HashKind
 from suppression.keys import Keyring
 from suppression.masking import mask
-from suppression.precedence import RULES, Lifter, ends_at, is_longer, may_lift, width
+from suppression.precedence import RULES, Lifter, ends_at, is_longer, may_lift
 from suppression.standing import Reason, Stops
-
-
-class Refused(ConsentryError):
-    """The suppression table does not allow this; the text says what it does allow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An entry to be made. `stops` and `ends_at` may be given for `manual` only.
-
-    `scope` is `*`, `tenant` or `tenant/stream`; `setter` in what capacity it is set, which decides
-    who may lift a manual entry; `actor` who does it, for the audit trail, the setter by default;
-    `why` what the audit trail says besides, never the free words of a recipient.
-    """
-
-    reason: Reason
-    scope: str
-    setter: str
-    source: str
-    stops: Stops | None = None
-    ends_at: float | None = None
-    is_disclosable: bool = True
-    actor: str = ""
-    why: str = ""
-
-    @property
-    def audited(self) -> str:
-        """Who the audit trail names."""
-        return self.actor or self.setter
-
-    @property
-    def is_told(self) -> bool:
-        """Whether the tenant may hear of it: about its own mail, disclosable, not by itself."""
-        return self.scope != "*" and self.is_disclosable and self.setter != Lifter.TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,35 +72,12 @@ class Entry:
     lifted_reason: str | None
     is_restriction: bool = False
     """Set for a person whose data is stored and not used (`gateway.records.restriction`)."""
+    hashed: HashKind | None = None
+    """Set when it is of a hashed list: nobody can say whose it is but by trying."""
 
     def is_live(self, now: float) -> bool:
         """Neither lifted nor past its end."""
         return self.lifted_at is None and (self.ends_at is None or self.ends_at > now)
-
-
-def check(draft: Draft, target: Address | str | bytes) -> int:
-    """The code of a draft for an address, a domain or a key; raises Refused with what is wrong."""
-    rule = RULES[draft.reason]
-    if width(draft.scope) not in rule.widths:
-        allowed = ", ".join(sorted(rule.widths))
-        raise Refused(f"{draft.reason} has the scope {allowed}, not {draft.scope}")
-    if draft.reason is not Reason.MANUAL:
-        if draft.stops is not None or draft.ends_at is not None:
-            raise Refused(f"what {draft.reason} stops, and until when, is fixed")
-        if isinstance(target, str) and draft.reason is not Reason.PROTECTED:
-            raise Refused(f"{draft.reason} is about one address, not the domain {target}")
-    return encode(draft.reason, draft.stops or rule.stops, draft.is_disclosable)
-
-
-def key_of(keyring: Keyring, reason: Reason, target: Address | str | bytes) -> bytes:
-    """The key that an entry of this reason stands under."""
-    if isinstance(target, bytes):
-        return target
-    if isinstance(target, str):
-        return keyring.domain_key(target)
-    if RULES[reason].is_loose:
-        return keyring.loose_key(target)
-    return keyring.exact_key(target)
 
 
 def add(
@@ -218,8 +173,10 @@ def find(connection: Connection, keyring: Keyring, target: Address | str) -> lis
     """Every entry, live, expired or lifted, that matches an address or covers a domain."""
     if isinstance(target, str):
         keys = list(keyring.domain_look_up_keys(target))
+        keys += hashes.domain_look_up_keys(keyring, target, index.hashed_kinds(connection))
     else:
         keys = keyring.look_up_keys(target)
+        keys += hashes.look_up_keys(keyring, target, index.hashed_kinds(connection))
     live = select(standing_index.c.entry).where(
         standing_index.c.key.in_(keys), standing_index.c.code >= FIRST_SUPPRESSION
     )
@@ -272,7 +229,7 @@ def _add(
     if draft.reason is not Reason.MANUAL:
         ends = ends_at(draft.reason, now, _earlier(connection, key, scope, draft.reason))
     live = connection.execute(
-        select(standing_index.c.entry, standing_index.c.ends, sources.c.setter)
+        select(standing_index.c.entry, standing_index.c.ends, sources.c.setter, sources.c.name)
         .join(suppressions, suppressions.c.id == standing_index.c.entry)
         .join(sources, sources.c.id == suppressions.c.source)
         .where(
@@ -285,6 +242,8 @@ def _add(
     for same in live:
         # Whoever set a manual entry lifts it, so another's wish needs an entry of its own.
         if draft.reason is Reason.MANUAL and same.setter != draft.setter:
+            continue
+        if draft.reason is Reason.ROBINSON and same.name != mask(draft.source):
             continue
         if code not in RENEWED or not is_longer(ends, same.ends):
             return int(same.entry), False
@@ -391,4 +350,5 @@ def _decoded(
             lifted_by=row["lifted_by"],
             lifted_reason=row["lifted_reason"],
             is_restriction=row["code"] == RESTRICTED,
+            hashed=hash_kind(hash_number(row["code"])),
         )

@@ -91,7 +91,7 @@ def test_an_export_is_safe_in_a_spreadsheet_and_reads_back() -> None:
     """No cell starts a formula, and our own import takes the guard off again."""
     out = io.StringIO(newline="")
     addresses = ["=cmd@x.example", "+tag@x.example", "-a@x.example", "'q@x.example", "b@x.example"]
-    blank = ("", "", "", "", "", "", "everything", "yes")
+    blank = ("", "", "", "", "", "", "everything", "yes", "operator", "")
     assert write_rows(out, ((address, *blank) for address in addresses)) == len(addresses)
     lines = out.getvalue().splitlines()
     assert lines[0] == ",".join(EXPORT_HEADER)
@@ -127,5 +127,5 @@ def test_a_line_too_long_for_a_cell_is_one_bad_row() -> None:
 def test_an_exported_row_is_one_line() -> None:
     """A line break in a cell is written as a space, for a row is read back line by line."""
     out = io.StringIO(newline="")
-    write_rows(out, [("a@x.example", "", "", "", "", "note\r\n=1", "", "bulk", "no")])
+    write_rows(out, [("a@x.example", "", "", "", "", "note\r\n=1", "", "bulk", "no", "tenant", "")])
     assert _texts(out.getvalue()) == ["a@x.example"]
