@@ -1,12 +1,14 @@
 """What a recipient chose on the page behind their link, written as suppressions, and read again.
 
-A token knows the recipient's exact key only. Where the plain address is on record too, a complaint
-stands under its loose key, as the suppression table asks; else under the exact one. Functions take
-a connection and commit nothing; they raise LookupError for a stream number never given.
+A token knows the recipient's exact key only. Where the plain address is on record too, with
+whomever, a complaint stands under its loose key, as the suppression table asks; else under the
+exact one. The address itself goes into the entry from the same tenant's records only. Functions
+take a connection and commit nothing; they raise LookupError for a stream number never given.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress as suppress_error
 from dataclasses import dataclass
 
@@ -15,9 +17,9 @@ from sqlalchemy import Connection, or_, select
 from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
 from gateway.records.codes import DECODED, FIRST_SUPPRESSION
-from gateway.records.streams import find_number, find_stream, scope_texts
+from gateway.records.streams import find_number, find_stream, scope_texts, tenant_numbers
 from gateway.records.subjects import plain_texts, subject_of
-from gateway.records.suppressions import Draft, add, suppress
+from gateway.records.suppressions import Draft, add, add_by_key, suppress
 from gateway.records.tables import standing_index
 from gateway.words import Address
 from suppression.choices import Choice, InForce, in_force
@@ -62,15 +64,16 @@ def choose(
     )
     is_complaint_new = False
     if choice.is_spam:
-        address = _address(connection, keyring, key)
-        if address is None:
-            _, is_complaint_new = suppress(
-                connection, stream_number, key, Reason.COMPLAINT, source, now, why=why
-            )
+        tenant, _ = _named(connection, stream_number)
+        draft = Draft(Reason.COMPLAINT, tenant, "recipient", source, why=why)
+        own = _address(connection, keyring, key, tenant_numbers(connection, tenant))
+        if own is not None:
+            _, is_complaint_new = add(connection, keyring, own, draft, now)
         else:
-            tenant, _ = _named(connection, stream_number)
-            draft = Draft(Reason.COMPLAINT, tenant, "recipient", source, why=why)
-            _, is_complaint_new = add(connection, keyring, address, draft, now)
+            # Another's record gives the key, never the address: that it exists is not told.
+            known = _address(connection, keyring, key)
+            loose = key if known is None else keyring.loose_key(known)
+            _, is_complaint_new = add_by_key(connection, loose, draft, now)
     known = look(connection, keyring, stream_number, key, now)
     return Chosen(known.tenant, known.stream, known.in_force, is_unsubscribe_new, is_complaint_new)
 
@@ -102,9 +105,11 @@ def _named(connection: Connection, stream_number: int) -> tuple[str, str]:
     return named
 
 
-def _address(connection: Connection, keyring: Keyring, key: bytes) -> Address | None:
-    """The plain address behind a key, where it is on record and not destroyed."""
-    subject = subject_of(connection, key)
+def _address(
+    connection: Connection, keyring: Keyring, key: bytes, scopes: Collection[int] | None = None
+) -> Address | None:
+    """The plain address behind a key, where it is on record (in `scopes`) and not destroyed."""
+    subject = subject_of(connection, key, scopes)
     if subject is None:
         return None
     text = plain_texts(connection, keyring, [subject]).get(subject)
