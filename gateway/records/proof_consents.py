@@ -17,6 +17,7 @@ from gateway.records.streams import EVERYWHERE, scope_texts
 from gateway.records.suppressions import Entry, find, lift, suppress
 from gateway.records.tables import consents, proofs, standing_index, streams
 from gateway.words import Address
+from suppression import hashes
 from suppression.consent import Level
 from suppression.keys import Keyring
 from suppression.precedence import Lifter, may_lift
@@ -35,8 +36,10 @@ def matches(
     texts = scope_texts(connection)
     tenant = texts[scope].partition("/")[0]
     wanted = {number for number, text in texts.items() if text in ("*", tenant, texts[scope])}
+    keys = keyring.look_up_keys(address)
+    keys += hashes.look_up_keys(keyring, address, index.hashed_kinds(connection))
     query = select(standing_index).where(
-        standing_index.c.key.in_(keyring.look_up_keys(address)),
+        standing_index.c.key.in_(keys),
         standing_index.c.scope.in_(wanted | {EVERYWHERE}),
         standing_index.c.code >= FIRST_SUPPRESSION,
     )
