@@ -71,8 +71,8 @@ def choose(
             _, is_complaint_new = add(connection, keyring, own, draft, now)
         else:
             # Another's record gives the key, never the address: that it exists is not told.
-            known = _address(connection, keyring, key)
-            loose = key if known is None else keyring.loose_key(known)
+            address = _address(connection, keyring, key)
+            loose = key if address is None else keyring.loose_key(address)
             _, is_complaint_new = add_by_key(connection, loose, draft, now)
     known = look(connection, keyring, stream_number, key, now)
     return Chosen(known.tenant, known.stream, known.in_force, is_unsubscribe_new, is_complaint_new)
