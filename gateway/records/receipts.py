@@ -100,7 +100,8 @@ def clear(
         standing_index.c.scope == scope,
         standing_index.c.code == CLEARED,
     )
-    connection.execute(old, [{"old": key} for key in asked])
+    if asked:
+        connection.execute(old, [{"old": key} for key in asked])
     if cleared:
         connection.execute(
             insert(standing_index),

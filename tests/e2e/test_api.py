@@ -21,7 +21,13 @@ from tests.e2e.sink import Sink
 PAGE = Path(__file__).parents[2] / "docs/api.md"
 BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPT_IN = {"sender": "weekly@acme.test", "privacy": "https://acme.test/privacy"}
-ALL = ("suppressions:read", "suppressions:write", "consents:read", "consents:write")
+ALL = (
+    "suppressions:read",
+    "suppressions:write",
+    "consents:read",
+    "consents:write",
+    "pre-checks:write",
+)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from gateway.web.api import audit, consents, me, proof_sheets, subjects, suppressions
+from gateway.web.api import audit, consents, me, pre_checks, proof_sheets, subjects, suppressions
 from gateway.web.api.document import document, queries
 from gateway.web.api.gate import Gate
 from gateway.web.api.handlers import add_handlers
@@ -20,6 +20,7 @@ from gateway.web.api.parts import Current
 ROUTERS: tuple[APIRouter, ...] = (
     me.routes,
     suppressions.routes,
+    pre_checks.routes,
     consents.routes,
     proof_sheets.routes,
     audit.routes,

@@ -8,7 +8,7 @@ while the first is under way. The change and the key's row are one transaction. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request, Response
@@ -86,20 +86,20 @@ class Change(Call):
         self,
         work: Callable[[Connection], BaseModel],
         status: int = 200,
-        before: Sequence[Callable[[Connection], None]] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> Response:
         """The answer with what `work` gives, once its changes are durable.
 
-        `before` are changes made in transactions of their own, so that others need not wait long;
-        they must do no harm when they are done twice.
+        `before` makes changes in transactions of its own, so that others need not wait long; they
+        must do no harm when they are done twice.
         """
 
         def made(connection: Connection) -> Answer:
             return Answer(status, work(connection).model_dump_json())
 
         if self._key is None:
-            for change in before:
-                await self.write(change)
+            if before is not None:
+                await before()
             return _response(await self.write(made))
         name = self.caller.token.id, self._key
         in_flight: set[tuple[int, str]] = self.request.app.state.in_flight
@@ -119,10 +119,11 @@ class Change(Call):
         token: int,
         key: str,
         made: Callable[[Connection], Answer],
-        before: Sequence[Callable[[Connection], None]],
+        before: Callable[[], Awaitable[None]] | None,
     ) -> tuple[Answer, bool]:
         """The answer, and whether it was given before."""
-        target = f"{self.request.method} {self.request.url.path}\0".encode()
+        url = self.request.url
+        target = f"{self.request.method} {url.path}?{url.query}\0".encode()
         request, now = marks(self.parts.keyring, target + self._body), self.now
 
         def once(connection: Connection) -> tuple[Answer, bool]:
@@ -132,12 +133,11 @@ class Change(Call):
             keep(connection, token, key, request, answer, now)
             return answer, False
 
-        if before:
+        if before is not None:
             known = await self.read(lambda connection: recall(connection, token, key, request, now))
             if known is not None:
                 return known, True
-            for change in before:
-                await self.write(change)
+            await before()
         return await self.write(once)
 
 

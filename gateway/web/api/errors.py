@@ -98,7 +98,7 @@ UNREADABLE = Kind(
     "media-type",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "The body is of another type than this takes",
-    "Send `Content-Type: application/json`.",
+    "Send `Content-Type: application/json`, or for a pre-check `text/csv`.",
 )
 INVALID = Kind(
     "invalid",

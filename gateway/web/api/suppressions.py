@@ -215,11 +215,15 @@ async def add_suppressions(call: Writes, batch: Batch) -> Response:
         adding(batch.entries[i : i + TOGETHER]) for i in range(0, len(batch.entries), TOGETHER)
     ]
 
+    async def first() -> None:
+        for part in parts[:-1]:
+            await call.write(part)
+
     def last(connection: Connection) -> BatchAdded:
         parts[-1](connection)
         return BatchAdded(results=results)
 
-    return await call.commit(last, before=parts[:-1])
+    return await call.commit(last, before=first)
 
 
 @routes.get("/{number}", responses=documented(NOT_FOUND))

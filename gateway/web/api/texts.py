@@ -53,7 +53,7 @@ ScopeText = Annotated[
     ),
 ]
 StreamText = Annotated[
-    str, Field(pattern=STREAM, description="The list: tenant/stream.", examples=["acme/weekly"])
+    str, Field(pattern=STREAM, description="The stream: tenant/stream.", examples=["acme/weekly"])
 ]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Its number.")]
 
