@@ -11,6 +11,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from gateway.errors import StoreUnavailable
+from gateway.message.address import parse_mailbox
 from gateway.records import index, opt_outs
 from gateway.records.codes import CONSENTS, DECODED, FIRST_SUPPRESSION
 from gateway.records.streams import EVERYWHERE, scope_texts
@@ -20,7 +21,7 @@ from gateway.words import Address
 from suppression import hashes
 from suppression.consent import Level
 from suppression.keys import Keyring
-from suppression.precedence import Lifter, may_lift
+from suppression.precedence import RULES, Lifter, may_lift
 from suppression.standing import Match, Reason
 
 SOURCE = "consent"
@@ -152,6 +153,8 @@ def _lift_older(
             lifted.append(entry.id)
             if entry.scope == tenant:
                 _keep_others_closed(connection, tenant, own, entry.key, now)
+            if RULES[entry.reason].is_loose and entry.address:
+                _keep_spelling_closed(connection, keyring, proof, entry.address, address, now)
     return lifted
 
 
@@ -170,3 +173,18 @@ def _keep_others_closed(
     for stream in connection.execute(others).all():
         if f"{tenant}/{stream.name}" != own:
             suppress(connection, stream.number, key, Reason.UNSUBSCRIBE, SOURCE, now)
+
+
+def _keep_spelling_closed(
+    connection: Connection,
+    keyring: Keyring,
+    proof: RowMapping,
+    stored: str,
+    address: Address,
+    now: float,
+) -> None:
+    """Consent speaks for its own spelling; the one that the lifted entry was about may be another,
+    which has not agreed."""
+    key = keyring.exact_key(parse_mailbox(stored))
+    if key != keyring.exact_key(address):
+        suppress(connection, proof["scope"], key, Reason.UNSUBSCRIBE, SOURCE, now)
