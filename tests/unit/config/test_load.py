@@ -60,7 +60,7 @@ def test_the_hash_names_the_content(folder) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("gateway", "tls: starttls", "tls: strttls", ":21: listeners.0.tls: 'strttls' is not"),
+        ("gateway", "tls: starttls", "tls: strttls", ":22: listeners.0.tls: 'strttls' is not"),
         (
             "gateway",
             "hostname:",
@@ -71,9 +71,9 @@ def test_the_hash_names_the_content(folder) -> None:
             "gateway",
             "listen: 127.0.0.1:2587",
             "listen: 25",
-            ":20: listeners.0.listen: write address",
+            ":21: listeners.0.listen: write address",
         ),
-        ("gateway", "name: submissions", "name: submission", ":18: listeners: the name submission"),
+        ("gateway", "name: submissions", "name: submission", ":19: listeners: the name submission"),
         (
             "gateway",
             "port: 25",
@@ -156,7 +156,7 @@ def test_all_errors_come_at_once(folder) -> None:
     folder.replace(folder.tenant, "state: starter", "state: y")
     with pytest.raises(ConfigurationError) as error:
         folder.load()
-    assert "consentry.yaml:21: listeners.0.tls" in str(error.value)
+    assert "consentry.yaml:22: listeners.0.tls" in str(error.value)
     assert "example.yaml:3: state" in str(error.value)
 
 
