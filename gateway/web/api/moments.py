@@ -6,7 +6,13 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, overload
 
-from pydantic import AwareDatetime, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -20,7 +26,15 @@ def _read(value: object) -> object:
     raise ValueError("write date, time and timezone: 2030-01-31T12:00:00Z")
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_read)]
+def _in_range(value: datetime) -> datetime:
+    # In UTC a first or last hour may lie in a year that nothing can show again.
+    if not 0 <= value.timestamp() <= LATEST:
+        raise ValueError("lies outside the years 1970 to 9999")
+    return value
+
+
+LATEST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
+Instant = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_in_range)]
 """Of a request."""
 
 
