@@ -171,7 +171,9 @@ def _encoded(text: str, name: str, *, is_phrase: bool = False) -> str:
 
 
 def _part(boundary: str, kind: str, text: str) -> bytes:
-    octets = quopri.encodestring(text.replace("\r\n", "\n").encode())
+    # A bare CR of a consent text is a line's end too: only CRLF may reach the wire.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    octets = quopri.encodestring(lines.encode())
     head = (
         f"--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n"
         "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
