@@ -22,6 +22,8 @@ MARGIN = 18.0
 """Millimetres."""
 _LABEL = 52.0
 _GREY, _BLACK = (77, 77, 77), (0, 0, 0)
+_PAGES = "\uef00\uef01"
+"""Stands for the number of pages until it is known: private glyphs, which no text is shown with."""
 
 
 class _Document(FPDF):
@@ -36,13 +38,14 @@ class _Document(FPDF):
         self.set_y(-14)
         self.set_font(FONT, size=8)
         self.set_text_color(*_GREY)
-        words = f"{self._sheet.title} · {self._sheet.page} {self.page_no()}/{{nb}}"
+        words = f"{self._sheet.title} · {self._sheet.page} {self.page_no()}/{_PAGES}"
         self.cell(0, 5, words, align="C")
 
 
 def as_pdf(sheet: Sheet) -> bytes:
     """The whole file."""
     document = _Document(sheet)
+    document.alias_nb_pages(_PAGES)
     document.set_margins(MARGIN, MARGIN)
     document.set_auto_page_break(True, 20)
     for style, name in _FILES.items():
@@ -128,6 +131,6 @@ def _shown(document: FPDF, text: str) -> str:
     """`text` with whatever the font lacks as `[U+4E2D]`."""
     known = cast("TTFFont", document.fonts[FONT.lower()]).cmap
     return "".join(
-        c if c == "\n" or ord(c) in known else f"[U+{ord(c):04X}]"
+        c if c == "\n" or (ord(c) in known and c not in _PAGES) else f"[U+{ord(c):04X}]"
         for c in text.replace("\r\n", "\n").replace("\t", "    ")
     )
