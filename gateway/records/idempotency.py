@@ -1,9 +1,9 @@
 """Answers given to calls with an Idempotency-Key, so that a repeated call changes nothing twice.
 
-`mark` names a request without storing it: HMAC-SHA-256 under the keyring, because a bare digest of
-a body that holds an address could be guessed. `recall` and `keep` run in the transaction of the
-change itself, so that there is never one without the other. Answers hold no address. Raises
-`KeyReused` when the key came with another request before.
+`marks` names a request, and the caller's key, without storing it: HMAC-SHA-256 under the keyring,
+because either may hold an address, and a bare digest of one could be guessed. `recall` and `keep`
+run in the transaction of the change itself, so that there is never one without the other. Answers
+hold no address. Raises `KeyReused` when the key came with another request before.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from suppression.keys import Keyring, Mac
 
 KEPT_SECONDS = 86_400
 _PURPOSE = b"api-request\0"
+_KEY = b"key\0"
+"""Before a key; a request begins with its method."""
 
 
 class KeyReused(ConsentryError):
@@ -39,14 +41,19 @@ def marks(keyring: Keyring, request: bytes) -> list[bytes]:
     ]
 
 
+def key_marks(keyring: Keyring, key: str) -> list[str]:
+    """What an Idempotency-Key may be stored as, under the newest generation first."""
+    return [mark.hex() for mark in marks(keyring, _KEY + key.encode())]
+
+
 def recall(
-    connection: Connection, token: int, key: str, request: list[bytes], now: float
+    connection: Connection, token: int, key: list[str], request: list[bytes], now: float
 ) -> Answer | None:
-    """The answer that this request was given before; `request` is what `marks` gives."""
+    """The answer that this request was given before, by what `key_marks` and `marks` give."""
     row = connection.execute(
         select(idempotency).where(
             idempotency.c.token == token,
-            idempotency.c.key == key,
+            idempotency.c.key.in_(key),
             idempotency.c.at > int(now) - KEPT_SECONDS,
         )
     ).first()
@@ -58,16 +65,21 @@ def recall(
 
 
 def keep(
-    connection: Connection, token: int, key: str, request: list[bytes], answer: Answer, now: float
+    connection: Connection,
+    token: int,
+    key: list[str],
+    request: list[bytes],
+    answer: Answer,
+    now: float,
 ) -> None:
     """Store an answer, in place of one that is too old to be given again."""
-    same = (idempotency.c.token == token) & (idempotency.c.key == key)
+    same = (idempotency.c.token == token) & idempotency.c.key.in_(key)
     connection.execute(delete(idempotency).where(same))
     connection.execute(
         insert(idempotency),
         {
             "token": token,
-            "key": key,
+            "key": key[0],
             "request": request[0],
             "at": int(now),
             "status": answer.status,

@@ -313,7 +313,7 @@ HOLDINGS: dict[str, Holding] = {
         "So that a call that comes twice counts once; holds no address.",
         {
             "token": "number of the token",
-            "key": "the caller's own text",
+            "key": "keyed hash of the caller's own text",
             "request": "keyed hash of the call",
             "at": "when",
             "status": "status of the answer",

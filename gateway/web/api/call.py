@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from gateway.errors import StoreUnavailable
 from gateway.records.database import Connection
-from gateway.records.idempotency import Answer, KeyReused, keep, marks, recall
+from gateway.records.idempotency import Answer, KeyReused, keep, key_marks, marks, recall
 from gateway.web.api.errors import IN_FLIGHT, KEY_REUSED, Problem, invalid
 from gateway.web.api.parts import ApiParts, Caller
 from gateway.web.api.security import bearer
@@ -125,16 +125,19 @@ class Change(Call):
         url = self.request.url
         target = f"{self.request.method} {url.path}?{url.query}\0".encode()
         request, now = marks(self.parts.keyring, target + self._body), self.now
+        names = key_marks(self.parts.keyring, key)
 
         def once(connection: Connection) -> tuple[Answer, bool]:
-            if known := recall(connection, token, key, request, now):
+            if known := recall(connection, token, names, request, now):
                 return known, True
             answer = made(connection)
-            keep(connection, token, key, request, answer, now)
+            keep(connection, token, names, request, answer, now)
             return answer, False
 
         if before is not None:
-            known = await self.read(lambda connection: recall(connection, token, key, request, now))
+            known = await self.read(
+                lambda connection: recall(connection, token, names, request, now)
+            )
             if known is not None:
                 return known, True
             await before()
