@@ -36,6 +36,8 @@ OPEN = ("/openapi.json", "/problems/")
 MAX_BODY = 2**20
 BODY_LIMITS = {"/pre-checks": 16 * 2**20}
 """Octets of bodies that may be larger, by the start of the path."""
+OPEN_BODY = 4096
+"""Of calls without a token: they have no use for one, and all connections may be one stranger's."""
 BODY_SECONDS = 20.0
 CHALLENGE = 'Bearer realm="consentry"'
 
@@ -115,6 +117,8 @@ def network_of(ip: str) -> str:
 
 
 def _limit(path: str) -> int:
+    if path.startswith(OPEN):
+        return OPEN_BODY
     return next((size for start, size in BODY_LIMITS.items() if path.startswith(start)), MAX_BODY)
 
 
