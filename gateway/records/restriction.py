@@ -12,6 +12,8 @@ from sqlalchemy import Connection, select, text
 from gateway.records.codes import FIRST_SUPPRESSION, RESTRICTED
 from gateway.records.streams import scope_texts, tenant_numbers
 from gateway.records.tables import standing_index
+from gateway.words import Address
+from suppression.keys import Keyring
 
 SOURCE = "restriction"
 """What entries say that they come from."""
@@ -41,3 +43,9 @@ def restricted_entries(connection: Connection) -> list[int]:
         )
         entries += connection.execute(query).scalars()
     return entries
+
+
+def is_restricted(connection: Connection, keyring: Keyring, tenant: str, person: Address) -> bool:
+    """Whether the tenant may store this person's data and do nothing else with them now."""
+    hidden = restricted_keys(connection).get(tenant, ())
+    return not frozenset(hidden).isdisjoint(keyring.look_up_keys(person))

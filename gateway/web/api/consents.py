@@ -1,6 +1,7 @@
 """`/consents`: asking for consent by mail, supplying evidence, searching and revoking.
 
-A tenant's token sees the proofs of its own lists; everything beyond is 404. Proofs are named by
+A tenant's token sees the proofs of its own lists; everything beyond is 404, and so is what is about
+people under restriction (GDPR article 18), but that it may still be revoked. Proofs are named by
 their tracking number, 32 hexadecimal digits. Answers of calls that change something hold no
 address. `consent_models` has the bodies, `proof_sheets` the evidence in full.
 """
@@ -11,9 +12,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response, Security
 
+from gateway.message.address import parse_mailbox
 from gateway.records import proofs
 from gateway.records.api_tokens import Permission
 from gateway.records.database import Connection
+from gateway.records.restriction import is_restricted
 from gateway.web.api.call import Call, Change, changing, reading
 from gateway.web.api.consent_models import (
     Consent,
@@ -119,7 +122,10 @@ async def search_consents(call: Reads, what: ConsentSearch) -> ConsentsFound:
     address = mailbox(what.address)
 
     def work(connection: Connection) -> ConsentsFound:
-        found = proofs.find(connection, call.parts.keyring, address, call.caller.tenant)
+        keyring, tenant = call.parts.keyring, call.caller.tenant
+        if is_restricted(connection, keyring, tenant, address):
+            return ConsentsFound(items=[])
+        found = proofs.find(connection, keyring, address, tenant)
         return ConsentsFound(items=[consent_of(proof, call.caller.is_staff) for proof in found])
 
     return await call.read(work)
@@ -137,7 +143,7 @@ async def revoke_consent(call: Writes, tracking: Tracking, ground: Revoke) -> Re
     """End a consent or a request for one; the list is closed to the address from now on."""
 
     def work(connection: Connection) -> Progress:
-        proof = visible(call, connection, tracking)
+        proof = _own(call, connection, tracking)
         try:
             answer = proofs.revoke(
                 connection,
@@ -156,11 +162,23 @@ async def revoke_consent(call: Writes, tracking: Tracking, ground: Revoke) -> Re
 
 def visible(call: Call, connection: Connection, tracking: str) -> proofs.Proof:
     """The proof, if it is the caller's to see; Problem NOT_FOUND."""
+    proof = _own(call, connection, tracking)
+    keyring, tenant = call.parts.keyring, call.caller.tenant
+    if proof.address and is_restricted(connection, keyring, tenant, parse_mailbox(proof.address)):
+        raise Problem(NOT_FOUND, _unknown(tracking))
+    return proof
+
+
+def _own(call: Call, connection: Connection, tracking: str) -> proofs.Proof:
     octets = bytes.fromhex(tracking)
     try:
         return proofs.by_tracking(connection, call.parts.keyring, octets, call.caller.tenant)
-    except LookupError as error:
-        raise Problem(NOT_FOUND, str(error)) from None
+    except LookupError:
+        raise Problem(NOT_FOUND, _unknown(tracking)) from None
+
+
+def _unknown(tracking: str) -> str:
+    return f"no proof has the tracking number {tracking}"
 
 
 def _list_of(call: Call, scope: str) -> tuple[str, str]:

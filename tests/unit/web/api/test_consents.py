@@ -199,3 +199,23 @@ async def test_the_trail_tells_a_tenant_of_what_others_did_to_its_proofs(
     ]
     assert "Ewa" not in (await tenant.get("/audit")).text
     assert (await other.get("/audit")).json()["items"] == []
+
+
+async def test_consents_under_restriction_are_not_shown_to_the_tenant(
+    house: House, tenant: httpx.AsyncClient, staff: httpx.AsyncClient
+) -> None:
+    """Neither by search nor by number nor as evidence, until it ends; revoking stays possible."""
+    supplied = (await tenant.post("/consents/evidence", json=evidence(house))).json()["tracking"]
+    person = {"address": JAN, "tenant": "example"}
+    checked = {"identity": "seen the passport"}
+    await staff.post("/subjects/restrict", json=person | checked)
+    found = await tenant.post("/consents/search", json={"address": JAN})
+    assert found.json() == {"items": []}
+    for path in (f"/consents/{supplied}", f"/consents/{supplied}/evidence"):
+        assert (await tenant.get(path)).status_code == 404
+    assert (await staff.get(f"/consents/{supplied}")).status_code == 200
+    await staff.post("/subjects/unrestrict", json=person | {"why": "settled"})
+    assert (await tenant.get(f"/consents/{supplied}")).status_code == 200
+    await staff.post("/subjects/restrict", json=person | checked)
+    revoked = await tenant.post(f"/consents/{supplied}/revoke", json={"why": "asked to"})
+    assert revoked.json()["status"] == "revoked"
