@@ -58,6 +58,7 @@ class Receiver:
         certificates: Certificates | None,
         answer: Callable[[Call], int] = lambda _call: 204,
         answer_body: bytes = b"",
+        port: int = 0,
     ) -> None:
         self.calls: list[Call] = []
         self._arrived = threading.Condition()
@@ -90,7 +91,7 @@ class Receiver:
             def handle_error(self, *_arguments: object) -> None:
                 pass  # a caller that hangs up
 
-        self._server = Server((LOOPBACK, 0), Handler)
+        self._server = Server((LOOPBACK, port), Handler)
         self.port = int(self._server.server_address[1])
         if certificates is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
