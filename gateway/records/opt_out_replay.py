@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, true, update
 
 from gateway.records import index
 from gateway.records.codes import CONSENTS, DECODED, FIRST_SUPPRESSION
@@ -145,12 +145,14 @@ def _lift(connection: Connection, record: Lifted) -> None:
     found = connection.execute(
         select(entry.id)
         .join(standing_index, standing.entry == entry.id)
+        .join(sources, sources.c.id == entry.source)
         .where(
             standing.key == record.key,
             standing.scope == scope,
             standing.code == record.code,
             entry.created_at == record.made,
             entry.lifted_at.is_(None),
+            sources.c.setter == record.setter if record.setter else true(),
         )
         .order_by(entry.id)
         .limit(1)

@@ -81,7 +81,7 @@ class OptOuts:
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
-    """A suppression was lifted: which one, by whom and when."""
+    """A suppression was lifted: which one (`setter` tells manual ones apart), by whom and when."""
 
     key: bytes
     scope: str
@@ -89,6 +89,7 @@ class Lifted:
     made: int
     by: str
     at: int
+    setter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

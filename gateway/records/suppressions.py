@@ -142,7 +142,8 @@ def lift(connection: Connection, entry: int, by: Lifter, actor: str, why: str, n
     )
     index.take(connection, row["key"], row["scope"], row["code"], entry)
     scope = scope_texts(connection)[row["scope"]]
-    lifted = Lifted(row["key"], scope, row["code"], row["created_at"], actor, int(now))
+    made, setter = row["created_at"], row["setter"]
+    lifted = Lifted(row["key"], scope, row["code"], made, actor, int(now), setter)
     opt_outs.note(connection, lifted)
     audit.append(
         connection,
