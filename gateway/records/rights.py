@@ -145,12 +145,13 @@ def unrestrict(
 
 
 def _own(connection: Connection, keyring: Keyring, address: Address, tenant: str) -> list[Entry]:
-    """The entries by address, not by domain, of a tenant or of all."""
+    """The entries by address or its digest, not by domain, of a tenant or of all."""
     keys = person_keys(keyring, address).own
     return [
         entry
         for entry in find(connection, keyring, address)
-        if entry.key in keys and (not tenant or entry.scope.partition("/")[0] == tenant)
+        if (entry.key in keys or (entry.hashed is not None and not entry.hashed.is_domain))
+        and (not tenant or entry.scope.partition("/")[0] == tenant)
     ]
 
 
