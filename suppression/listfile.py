@@ -255,7 +255,7 @@ def _row(
         position = columns.get(name)
         if position is None or position >= len(cells):
             return ""
-        text = _shown(cells[position].strip())
+        text = shown(cells[position].strip())
         # Only our own export puts a quote before a cell to disarm it; elsewhere it is data.
         return text[1:] if is_ours and text[:1] == "'" else text
 
@@ -285,7 +285,7 @@ def read_target(text: str) -> Address | str:
     """
     if not text:
         raise AddressSyntaxError("no address in this line")
-    _shown(text)
+    shown(text)
     if "@" in text.removeprefix("@"):
         return parse_mailbox(text)
     # A domain is valid when a mailbox in it is.
@@ -326,7 +326,7 @@ def _stored(cell: Callable[[str], str]) -> Stored:
     )
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """`text` as it is. Raises AddressSyntaxError when a reader could not see all of it."""
     if text.isascii() and text.isprintable():  # nearly always
         return text

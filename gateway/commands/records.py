@@ -25,8 +25,11 @@ from gateway.errors import AddressSyntaxError, ConfigurationError
 from gateway.records.bulk import Tally
 from gateway.records.database import Database, open_database
 from gateway.records.keyring import open_keyring
+from gateway.records.list_diff import Diff
 from gateway.records.suppression_import import ListFile, no_such
 from gateway.words import Address
+from suppression.foreign_lists import Format, read_foreign
+from suppression.hashes import HashKind
 from suppression.keys import Keyring
 from suppression.listfile import BadRow, Row, as_text, read_rows, read_target
 
@@ -95,10 +98,15 @@ class OpenList:
     text: TextIO
 
     def rows(
-        self, is_wanted: Callable[[int], bool] = lambda _block: True
+        self,
+        is_wanted: Callable[[int], bool] = lambda _block: True,
+        form: Format | None = None,
+        hashed: HashKind | None = None,
     ) -> Iterator[Row | BadRow]:
         """Its rows, once; of the blocks (`suppression.listfile.block_of`) that are wanted."""
-        return read_rows(self.text, is_wanted)
+        if form is not None:
+            return read_foreign(self.text, form, is_wanted)
+        return read_rows(self.text, is_wanted, hashed)
 
 
 @contextmanager
@@ -122,8 +130,11 @@ def open_list(path: Path) -> Iterator[OpenList]:
             yield OpenList(ListFile(path.name, digest.hexdigest()), lines, text)
 
 
-def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:
-    """What an import did, or would do; status 1 when lines were not taken or there were none."""
+def show_tally(tally: Tally, dry_run: bool, as_json: bool, diff: Diff | None = None) -> None:
+    """What an import did, or would do; status 1 when lines were not taken or there were none.
+
+    With a `diff` also what would change by reason and scope.
+    """
     row: dict[str, object] = {
         "read": tally.read,
         "would_add" if dry_run else "added": tally.added,
@@ -131,7 +142,14 @@ def show_tally(tally: Tally, dry_run: bool, as_json: bool) -> None:
         "not_taken": tally.bad,
         "whole_domains": tally.domains,
     }
+    if tally.gone:
+        row["would_lift" if dry_run else "lifted"] = tally.gone
+    changes = [] if diff is None else diff.lines()
+    if changes and as_json:
+        row["changes"] = changes
     show([row], as_json)
+    if changes and not as_json:
+        show(changes, as_json)
     if not tally.read:
         fail("there was no address in the list", status=1)
     if tally.bad:

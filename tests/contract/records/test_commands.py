@@ -75,6 +75,17 @@ def test_import_and_export(folder: Path) -> None:
         "already_in_force": 0,
         "not_taken": 1,
         "whole_domains": 0,
+        "changes": [
+            {
+                "reason": "manual",
+                "scope": "example",
+                "would_add": 2,
+                "would_renew": 0,
+                "already_in_force": 0,
+                "not_taken": 0,
+                "no_longer_listed": 0,
+            }
+        ],
     }
     assert done == {
         "read": 3,
