@@ -21,7 +21,9 @@ from gateway.journal_reader import parse
 from gateway.privacy.journal import FOLDER, PROCESSES, begin_files, mask_addresses
 from gateway.records.database import Database
 from gateway.records.erasure import erased_keys
+from gateway.records.holdings import person_keys
 from gateway.records.retention import purge, purged_at
+from gateway.words import Address
 from policies.ports import Clock
 from suppression.keys import Keyring
 
@@ -96,9 +98,12 @@ def _complete_erasures(
         keys = erased_keys(connection, now - UNDER_WAY)
     if not keys:
         return 0
-    return mask_addresses(
-        config.state_dir, lambda address: keyring.loose_key(address) in keys, now - UNDER_WAY
-    )
+
+    def is_erased(address: Address) -> bool:
+        # By the keys of each generation: the keyring may have been rotated since.
+        return not keys.isdisjoint(person_keys(keyring, address).own)
+
+    return mask_addresses(config.state_dir, is_erased, now - UNDER_WAY)
 
 
 def _began(path: Path) -> float:
