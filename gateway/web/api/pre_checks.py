@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from enum import StrEnum
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice, starmap
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response, Security
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidatorFunctionWrapHandler
@@ -91,19 +91,15 @@ CSV_BODY = {
 }
 
 
-class Verdict(StrEnum):
-    """What RCPT would do."""
-
-    CLEARED = "cleared"
-    REFUSED = "refused"
-
-
-class Checked(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Checked:
     """The verdict on one line."""
 
-    line: int = Field(description="Its place in the list, or its line in the CSV; from 1.")
-    verdict: Verdict
-    tag: str | None = Field(description="The tag of RCPT's reply; null when cleared.")
+    line: Annotated[
+        int, Field(description="Its place in the list, or its line in the CSV; from 1.")
+    ]
+    verdict: Literal["cleared", "refused"]
+    tag: Annotated[str | None, Field(description="The tag of RCPT's reply; null when cleared.")]
 
 
 class PreCheckReceipt(BaseModel):
@@ -215,7 +211,7 @@ async def _check(call: Change, scope: str, lines: Iterable[Asked], count: int) -
 
 
 def _result(answer: Answer) -> Checked:
-    verdict = Verdict.CLEARED if answer.reply is None else Verdict.REFUSED
+    verdict: Literal["cleared", "refused"] = "cleared" if answer.reply is None else "refused"
     return Checked(line=answer.asked.line, verdict=verdict, tag=answer.tag or None)
 
 

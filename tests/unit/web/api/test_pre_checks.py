@@ -10,8 +10,11 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway.config.pre_check import PreCheckSettings
+from gateway.config.terms import tenant_terms
 from gateway.message.address import parse_mailbox
 from gateway.records.api_tokens import Permission
+from gateway.records.standings import SqliteStandings
+from gateway.records.streams import numbering
 from gateway.records.suppressions import Draft, add
 from gateway.records.tables import receipts
 from gateway.web.api import pre_checks
@@ -51,6 +54,17 @@ def allow(house: House, **limits: int) -> None:
     house.parts = replace(house.parts, loaded=replace(loaded, config=config))
 
 
+async def cleared(house: House, *addresses: str) -> list[bool]:
+    """Whether RCPT learns of each that a pre-check has cleared it."""
+    loaded = house.parts.loaded
+    terms = tenant_terms(loaded.config, loaded.tenants, numbering(house.database))["example"]
+    standings = SqliteStandings(house.database.path, house.keyring, lambda: house.now)
+    asked_about = [parse_mailbox(address) for address in addresses]
+    found = await standings.look_up(terms.streams["orders"], asked_about)
+    standings.close()
+    return [standing.is_cleared for standing in found]
+
+
 async def test_each_line_has_its_verdict_in_order(house: House, tenant: httpx.AsyncClient) -> None:
     """Free, complained, malformed, undisclosed ([POLICY]); the receipt can be looked up."""
     suppress(house, "b@example.org", Reason.COMPLAINT, "example")
@@ -70,6 +84,18 @@ async def test_each_line_has_its_verdict_in_order(house: House, tenant: httpx.As
     assert shown == {name: body[name] for name in shown}
     assert len(shown) == 7
     assert tags(await tenant.post("/pre-checks", **asked("no address"))) == [syntax]
+
+
+async def test_only_what_would_pass_is_cleared(house: House, tenant: httpx.AsyncClient) -> None:
+    """Who was refused is not cleared, so an entry that is lifted later lets nobody slip through;
+    one added between two checks takes back what the first has cleared."""
+    suppress(house, "b@example.org", Reason.COMPLAINT, "example")
+    both = ("a@example.org", "b@example.org")
+    assert tags(await tenant.post("/pre-checks", **asked(*both))) == [None, "COMPLAINT"]
+    assert await cleared(house, *both) == [True, False]
+    suppress(house, "a@example.org", Reason.COMPLAINT, "example")
+    await tenant.post("/pre-checks", **asked(*both))
+    assert await cleared(house, *both) == [False, False]
 
 
 async def test_what_others_did_never_shows(
