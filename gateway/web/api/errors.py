@@ -104,7 +104,7 @@ INVALID = Kind(
     "invalid",
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "The request does not say what it should",
-    "`errors` names each wrong place: a JSON pointer into the body, or a parameter.",
+    "`errors` names the wrong places, at most 100: a JSON pointer into the body, or a parameter.",
 )
 KEY_REUSED = Kind(
     "key-reused",

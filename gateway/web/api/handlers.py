@@ -33,6 +33,8 @@ from gateway.web.api.errors import (
 )
 
 _PLACES = {"query", "path", "header", "cookie"}
+MAX_FLAWS = 100
+"""Wrong places that one answer names: a MiB may hold 100,000 of them, its answer was six."""
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -86,7 +88,8 @@ def wrong_request(request: Request, errors: Iterable[Mapping[str, Any]]) -> Prob
     is_json = media_type == "application/json" or errors[0]["type"] == "missing"
     if errors[0]["loc"] == ("body",) and not is_json:
         return Problem(UNREADABLE)
-    return Problem(INVALID, errors=[_flaw(error["loc"], error["msg"]) for error in errors])
+    told = errors[:MAX_FLAWS]
+    return Problem(INVALID, errors=[_flaw(error["loc"], error["msg"]) for error in told])
 
 
 def wrong_method(allowed: Iterable[str]) -> Problem:
