@@ -175,7 +175,7 @@ def test_answers_of_yesterday_go(database: Database) -> None:
     with database.transaction() as connection:
         for number in range(300):
             answer = Answer(200, "{}")
-            keep(connection, 1, f"key-{number}", [b"r"], answer, NOW + (number % 2) * DAY)
+            keep(connection, 1, [f"key-{number}"], [b"r"], answer, NOW + (number % 2) * DAY)
     assert purge(database, KEPT, NOW + DAY + 1, "consentry")["idempotency"] == 150
 
 
