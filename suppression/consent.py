@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from re import fullmatch
 
 from gateway.errors import ConsentryError
+from gateway.words import Address
 from policies.terms import DAY
 from suppression.precedence import highest
 from suppression.standing import Match, Reason
@@ -170,11 +171,11 @@ def after(status: Status | None, step: Step) -> Status:
     return following
 
 
-def check_evidence(evidence: Evidence, now: float) -> None:
+def check_evidence(evidence: Evidence, address: Address, now: float) -> None:
     """Raise EvidenceError for what cannot be true or is missing at its level."""
     if evidence.level not in (Level.SINGLE, Level.DOUBLE):
         raise EvidenceError("level", "evidence is supplied at level 2 or 3")
-    check_text(evidence.text)
+    check_text(evidence.text, address)
     _check_instant("subscribed_at", evidence.subscribed_at, now)
     check_ip("subscribed_ip", evidence.subscribed_ip)
     for field in ("source", "user_agent", "message_id"):
@@ -198,14 +199,19 @@ def check_evidence(evidence: Evidence, now: float) -> None:
         raise EvidenceError("message_id", "is written <left@right>, as in the mail's header")
 
 
-def check_text(text: str) -> None:
-    """Raise EvidenceError unless `text` can be what somebody agreed to."""
+def check_text(text: str, address: Address) -> None:
+    """Raise EvidenceError unless `text` can be what the person of `address` agreed to.
+
+    It is kept in plain for all who agreed to it, so it must not name one of them.
+    """
     if not text.strip():
         raise EvidenceError("text", "is empty; give what the person agreed to, word for word")
     if len(text) > MAX_TEXT:
         raise EvidenceError("text", f"has more than {MAX_TEXT} characters")
     if not all(c.isprintable() or c in "\n\r\t" for c in text):
         raise EvidenceError("text", "has characters that cannot be shown")
+    if address.text.casefold() in text.casefold():
+        raise EvidenceError("text", "names the person; write it as all have read it")
 
 
 def check_words(field: str, text: str) -> None:

@@ -92,7 +92,7 @@ def request(connection: Connection, keyring: Keyring, asking: Asking, now: float
 
     One request for each address and list in 7 days; a newer one supersedes a pending older one.
     """
-    check_text(asking.text)
+    check_text(asking.text, asking.address)
     if asking.language not in LANGUAGES:
         raise EvidenceError("language", f"is one of {', '.join(LANGUAGES)}")
     if asking.act is not None:

@@ -86,7 +86,7 @@ def supply(
 
     Raises EvidenceError. What the person did later (unsubscribed, objected) stays in force.
     """
-    check_evidence(evidence, now)
+    check_evidence(evidence, address, now)
     if language not in LANGUAGES:
         raise EvidenceError("language", f"is one of {', '.join(LANGUAGES)}")
     scope = stream_number(connection, tenant, stream)

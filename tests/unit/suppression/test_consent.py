@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.words import Address
 from policies.terms import DAY
 from suppression.consent import (
     EARLIEST,
@@ -23,11 +24,13 @@ from suppression.consent import (
     after,
     check_act,
     check_evidence,
+    check_text,
     stopping_request,
 )
 from suppression.standing import Match, Reason, Stops
 
 NOW = 1_800_000_000.0
+ANNA = Address("Anna@inbox.test", "Anna", "inbox.test")
 SINGLE = Evidence(Level.SINGLE, "I agree.", NOW - DAY, "203.0.113.8")
 DOUBLE = replace(
     SINGLE,
@@ -81,8 +84,8 @@ def test_a_reminder_that_is_refused_takes_nothing_back() -> None:
 @pytest.mark.parametrize("evidence", [SINGLE, DOUBLE, replace(DOUBLE, confirmed_at=NOW)])
 def test_plausible_evidence_is_believed(evidence: Evidence) -> None:
     """Consent was given at the last act; optional fields may be missing."""
-    check_evidence(evidence, NOW)
-    check_evidence(replace(evidence, user_agent="", message_id=""), NOW)
+    check_evidence(evidence, ANNA, NOW)
+    check_evidence(replace(evidence, user_agent="", message_id=""), ANNA, NOW)
     assert evidence.given_at == (evidence.confirmed_at or evidence.subscribed_at)
 
 
@@ -119,7 +122,7 @@ def test_plausible_evidence_is_believed(evidence: Evidence) -> None:
 def test_what_cannot_be_true_is_refused_by_its_field(field: str, value: object) -> None:
     """The error names the field, so that a program can tell where to look."""
     with pytest.raises(EvidenceError) as error:
-        check_evidence(replace(DOUBLE, **{field: value}), NOW)
+        check_evidence(replace(DOUBLE, **{field: value}), ANNA, NOW)
     assert error.value.field == field
     assert str(error.value).startswith(f"{field}: ")
 
@@ -127,16 +130,16 @@ def test_what_cannot_be_true_is_refused_by_its_field(field: str, value: object) 
 def test_a_confirmation_belongs_to_its_subscription_for_thirty_days() -> None:
     """Later, nobody believes that both are one act."""
     early = replace(DOUBLE, subscribed_at=NOW - 40 * DAY)
-    check_evidence(replace(early, confirmed_at=NOW - 10 * DAY), NOW)
+    check_evidence(replace(early, confirmed_at=NOW - 10 * DAY), ANNA, NOW)
     with pytest.raises(EvidenceError, match="30 days"):
-        check_evidence(replace(early, confirmed_at=NOW - 10 * DAY + 1), NOW)
+        check_evidence(replace(early, confirmed_at=NOW - 10 * DAY + 1), ANNA, NOW)
 
 
 @pytest.mark.parametrize("field", ["confirmed_at", "confirmed_ip", "message_id"])
 def test_single_opt_in_claims_no_confirmation(field: str) -> None:
     """Whoever has one should supply level 3."""
     with pytest.raises(EvidenceError, match="level 3"):
-        check_evidence(replace(SINGLE, **{field: getattr(DOUBLE, field)}), NOW)
+        check_evidence(replace(SINGLE, **{field: getattr(DOUBLE, field)}), ANNA, NOW)
 
 
 def test_an_act_is_recent_and_has_an_address() -> None:
@@ -158,3 +161,10 @@ def test_only_an_unsubscribe_gives_way_to_an_act_of_ones_own(
     assert (found is None) == (not stopping)
     if found is not None:
         assert found.reason is min(stopping, key=list(Reason).index)
+
+
+def test_a_text_that_names_the_person_is_not_taken() -> None:
+    """The wording is kept in plain for all who agreed to it, so an erasure would not reach it."""
+    with pytest.raises(EvidenceError, match="names the person"):
+        check_text("I, anna@INBOX.test, agree to weekly news.", ANNA)
+    check_text("I agree; I can withdraw by writing to privacy@inbox.test.", ANNA)
