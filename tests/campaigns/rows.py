@@ -301,7 +301,7 @@ ROWS = (
                 "if False and not any(")),
         Proof("a call sent twice has one effect", f"{API}/test_idempotency.py",
             Edit("gateway/web/api/call.py",
-                "keep(connection, token, key, request, answer, now)",
+                "keep(connection, token, names, request, answer, now)",
                 "pass")),
         Proof("calls of one token a minute", f"{API}/test_gate.py",
             Edit("gateway/web/api/rates.py", "return self.left < 0", "return False")),
