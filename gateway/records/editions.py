@@ -2,7 +2,7 @@
 
 `count_gone` says how many entries of a source are in force that a new edition has not renewed,
 `lift_gone` ends them in the list owner's capacity, some hundred in a transaction with one audit
-record each. All rows of an edition end at the same time: what ends sooner is of an older one.
+record each. All rows of an edition end in the same second: what ends sooner is of an older one.
 """
 
 from __future__ import annotations
