@@ -13,7 +13,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import new
+from functools import cache
+from hashlib import sha256, sha512
 
 import idna
 
@@ -23,6 +24,7 @@ from suppression.keys import Keyring
 
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _ALGORITHMS = {64: "sha256", 128: "sha512"}
+_DIGESTS = {"sha256": sha256, "sha512": sha512}
 _REFUSED = {32: "MD5", 40: "SHA-1"}
 
 
@@ -82,16 +84,17 @@ def look_up_keys(keyring: Keyring, address: Address, kinds: Collection[HashKind]
     keys = domain_look_up_keys(keyring, address.domain, kinds)
     of_addresses = [kind for kind in kinds if not kind.is_domain]
     if of_addresses:
-        domain = a_label(address.domain)
-        local = exact_form(address).rpartition("@")[0]
-        exact = {address.local.lower(): domain, local: domain}
+        form = exact_form(address)
+        local, _, domain = form.rpartition("@")
+        exact = {form, f"{address.local.lower()}@{domain}"}
         # The list's owner may have written the dots or the tag; we try both without.
         untagged = local.partition("+")[0] or local
-        loose_local, _, loose_domain = loosen(f"{local}@{domain}").rpartition("@")
-        loose = [*exact.items(), (untagged, domain), (loose_local, loose_domain)]
+        loose = {*exact, f"{untagged}@{domain}", loosen(form)}
+        if "xn--" in domain:
+            exact, loose = _both_spellings(exact), _both_spellings(loose)
         for kind in of_addresses:
-            keys += _keys(keyring, kind, False, _texts(exact.items()))
-            keys += _keys(keyring, kind, True, _texts(loose))
+            keys += _keys(keyring, kind, False, exact)
+            keys += _keys(keyring, kind, True, loose)
     return keys
 
 
@@ -110,20 +113,22 @@ def domain_look_up_keys(keyring: Keyring, domain: str, kinds: Collection[HashKin
 
 
 def _keys(keyring: Keyring, kind: HashKind, is_loose: bool, texts: Iterable[str]) -> list[bytes]:
-    label = _label(kind, is_loose)
+    label, digest = _label(kind, is_loose), _DIGESTS[kind.algorithm]
     return [
         key
-        for text in dict.fromkeys(texts)
-        for key in keyring.labelled_keys(label + new(kind.algorithm, text.encode()).digest())
+        for text in texts
+        for key in keyring.labelled_keys(label + digest(text.encode()).digest())
     ]
 
 
+@cache
 def _label(kind: HashKind, is_loose: bool) -> bytes:
     return kind.value.encode() + (b"-loose\0" if is_loose else b"\0")
 
 
-def _texts(parts: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"{local}@{name}" for local, domain in parts for name in _spellings(domain)]
+def _both_spellings(texts: Iterable[str]) -> set[str]:
+    parts = [text.rpartition("@") for text in texts]
+    return {f"{local}@{name}" for local, _, domain in parts for name in _spellings(domain)}
 
 
 def _spellings(domain: str) -> list[str]:
