@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.web.forms import MAX_BODY, said
@@ -191,6 +191,7 @@ async def test_bodies_are_bounded(client: httpx.AsyncClient, gateway: Gateway) -
 )
 def test_any_body_is_read_without_harm(content_type: str, body: bytes) -> None:
     """Garbage is no wish and no fault."""
+    assume(b"click" not in body.lower())  # the very words of a wish are tried, too
     assert choice_of(said(content_type, body)) is None
 
 
