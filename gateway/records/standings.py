@@ -126,7 +126,7 @@ class SqliteStandings:
 
     def _learn(self, marks: Iterable[_Row]) -> bool:
         """Whether there are hashed lists of a kind not known yet; it is from now on."""
-        kinds = {hash_kind(-scope) for _, scope, *_ in marks} - {None}
+        kinds = (hash_kind(-scope) for _, scope, *_ in marks)
         fresh = {kind for kind in kinds if kind is not None} - self._hashed
         self._hashed |= fresh
         return bool(fresh)

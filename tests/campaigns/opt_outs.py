@@ -35,6 +35,7 @@ from suppression.tokens import Purpose, Tokens
 from tests.campaigns.broken import FAULTS, in_use
 from tests.campaigns.house import House
 from tests.campaigns.stage import Sink
+from tests.campaigns.vitals import say
 from tests.e2e.certificates import make_certificates
 from tests.e2e.gateway import COMMAND, DOMAIN, LOGIN, Settings, acme
 from tests.e2e.ports import LOOPBACK
@@ -207,11 +208,6 @@ def broken(figures: dict[str, float]) -> list[str]:
     if figures["POST during it, p99 ms"] > LIMIT * 1000:
         found.append("p99")
     return found
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:

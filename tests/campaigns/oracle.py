@@ -35,6 +35,7 @@ import uvloop
 from tests.campaigns.broken import FAULTS, in_use
 from tests.campaigns.house import House
 from tests.campaigns.spellings import SCOPES, STREAMS, VARIANTS, Entry, Person, Stream, stops
+from tests.campaigns.vitals import say
 from tests.e2e.certificates import make_certificates
 from tests.e2e.gateway import COMMAND, PASSWORD, Settings, customer
 from tests.e2e.ports import LOOPBACK
@@ -218,9 +219,9 @@ async def campaign(
     gateway.write()
     await asyncio.to_thread(gateway.start)
     try:
-        _say(f"importing {entries:,} entries in {len(VARIANTS)} spellings")
+        say(f"importing {entries:,} entries in {len(VARIANTS)} spellings")
         await _import(gateway, first)
-        _say(f"asking {decisions:,} times")
+        say(f"asking {decisions:,} times")
         askers = [
             Asker(gateway.open, lists, random.Random(seed + n), counts) for n in range(CONNECTIONS)
         ]
@@ -230,7 +231,7 @@ async def campaign(
         wrong = await asyncio.gather(*(asker.run(half) for asker in askers))
         await importing
         lists.is_complete = True
-        _say("the second list is in force")
+        say("the second list is in force")
         await asyncio.gather(*(asker.run(decisions // CONNECTIONS - half) for asker in askers))
         stirring.cancel()
         await asyncio.gather(stirring, return_exceptions=True)
@@ -300,10 +301,6 @@ def _settings(port: int) -> Settings:
     )
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> None:
     """Run and print; exit status 1 when one decision was wrong."""
     parser = argparse.ArgumentParser(
@@ -331,7 +328,7 @@ def main() -> None:
     else:
         print("\n".join(f"{name:28} {count:>12,}" for name, count in figures.items()))
     for text in wrong[:10]:
-        _say(text)
+        say(text)
     if counts[PASSED] or counts[REFUSED]:
         sys.exit("broken: the gateway and the oracle disagree")
 
