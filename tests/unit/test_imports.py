@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 DIAGRAM = """
     gateway.__main__  gateway.demo  gateway.cli  gateway.commands  gateway.app  gateway.supervisor
     gateway.snapshot  gateway.delivery  gateway.web  gateway.feedback  gateway.smtp
-    gateway.opt_in  gateway.webhooks  gateway.evidence  gateway.privacy  gateway.pre_check
+    gateway.opt_in  gateway.notices  gateway.sanctions  gateway.uploads  gateway.sender_dns
+    gateway.courier  gateway.webhooks  gateway.evidence  gateway.privacy  gateway.pre_check
     gateway.enforcement  gateway.pipeline  gateway.jobs  gateway.checkpoint  gateway.background
     gateway.records  gateway.state  gateway.ledger  gateway.relay
     gateway.config  gateway.presets  gateway.control  gateway.journal_reader  gateway.journal
