@@ -1,8 +1,8 @@
-"""Facts and the cases they fold into.
+"""Facts, and the cases they fold into.
 
-A fact is immutable. Facts of one kind, tenant and mailing fold into one case until that case's
-first notice has gone out; the next fact then opens another. A case is known outside as `C-000123`.
-`CaseBook` is what the data path uses; the functions take a connection of `Database`.
+A fact is immutable. Facts of one ladder, tenant and mailing fold into one case until that case's
+first notice has gone out; the next fact then opens another. `take_fact` stores one with all that
+follows, in the caller's transaction. Unfair ones are excused: stored, and no case's.
 """
 
 from __future__ import annotations
@@ -12,15 +12,47 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, func, insert, select
 
+from gateway.events import Event
 from gateway.records.blocks import add_block, case_id
+from gateway.records.case_change import Moved, change, load_case, note, open_by_hand
+from gateway.records.case_rules import Rules
 from gateway.records.database import Database
 from gateway.records.tables import cases, facts
-from policies.blocking import Fact
+from policies.blocking import Fact as OldFact
 from policies.ports import Block, Clock
+from policies.sanctions.case import Case, Counts, Fact
+
+__all__ = ["FactTaken", "Moved", "change", "load_case", "note", "open_by_hand", "take_fact"]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class FactTaken:
+    """A stored fact (with its excuse, if any), the case it went to, if any, and what to emit."""
+
+    number: int
+    fact: Fact
+    case: Case | None
+    events: tuple[Event, ...]
+
+
+def take_fact(
+    connection: Connection,
+    fact: Fact,
+    counts: Counts,
+    rules: Rules,
+    now: float,
+    *,
+    sent_at: float | None = None,
+    subject: int | None = None,
+) -> FactTaken:
+    """Store a fact, and move or open the case it belongs to. `sent_at` is when its mail was sent,
+    if known (else the fact's own time): the policy of that time goes for a new case. `subject` is a
+    sealed text of its own (the complaining address)."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class OldCase:
     """One case; instants are Unix seconds."""
 
     id: str
@@ -40,7 +72,7 @@ class CaseBook:
         self._database = database
         self._clock = clock
 
-    async def record(self, fact: Fact) -> str:
+    async def record(self, fact: OldFact) -> str:
         """Store the fact; the id of the case that it folds into."""
         return await self._database.write(lambda connection: record_fact(connection, fact))
 
@@ -55,7 +87,7 @@ class CaseBook:
         )
 
 
-def record_fact(connection: Connection, fact: Fact) -> str:
+def record_fact(connection: Connection, fact: OldFact) -> str:
     """Store the fact; the id of the case that it folds into, opened when there is none."""
     number = connection.execute(
         select(cases.c.id).where(
@@ -82,7 +114,7 @@ def open_case(connection: Connection, kind: str, tenant: str, mailing: str, now:
     return int(made[0])
 
 
-def list_cases(connection: Connection, tenant: str = "") -> list[Case]:
+def list_cases(connection: Connection, tenant: str = "") -> list[OldCase]:
     """Every case, of one tenant or of all, newest first, with how many facts it holds."""
     query = (
         select(cases, func.count(facts.c.id).label("facts"))
@@ -93,7 +125,7 @@ def list_cases(connection: Connection, tenant: str = "") -> list[Case]:
     if tenant:
         query = query.where(cases.c.tenant == tenant)
     return [
-        Case(
+        OldCase(
             case_id(row.id),
             row.kind,
             row.tenant,

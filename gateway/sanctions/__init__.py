@@ -1,0 +1,1 @@
+"""The edge of sanctions: rules made of the configuration, and the job that moves due cases."""
