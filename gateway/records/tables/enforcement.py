@@ -174,9 +174,10 @@ notices = Table(
     Column("tenant", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("language", Text, nullable=False),
-    Column("message_id", Text, nullable=False, unique=True),
-    Column("subject", Integer, nullable=False),
+    Column("extra", Text, nullable=False),
     Column("made_at", Integer, nullable=False),
+    Column("message_id", Text, unique=True),
+    Column("subject", Integer),
     Column("next_at", Integer),
     Column("begun_at", Integer),
     Column("attempts", Integer, nullable=False),
@@ -186,10 +187,11 @@ notices = Table(
     Column("said", Text, nullable=False),
     sqlite_strict=True,
 )
-"""Mail to tenants about their cases: waiting, under way, sent, refused or given up.
+"""Mail to tenants about their cases: waiting, unaddressed, under way, sent or refused.
 
-`subject` seals recipient and composed octets, so that a repeat is the same mail; `begun_at` stands
-while its acceptance is not recorded, and `repeats` counts those sent again for that."""
+`extra` is JSON of what this one tells besides its case. It is composed when it is sent: `subject`
+seals recipient and octets, so that a repeat is the same mail; `begun_at` stands while its
+acceptance is not recorded, and `repeats` counts those sent again for that."""
 
 _unsent = text("next_at IS NOT NULL")
 Index("ix_notices_waiting", notices.c.next_at, sqlite_where=_unsent, postgresql_where=_unsent)
