@@ -26,6 +26,7 @@ from gateway.ledger.plan import NOT_SENT, Plan, Step
 from gateway.ledger.verdict import Refusal, conclude, partial
 from gateway.message.dkim import Signatures, Signer
 from gateway.message.header import HeaderView
+from gateway.message.message_id import message_id_digest
 from gateway.message.received import Message
 from gateway.message.stamp import Stamped, StampPlan, stamp
 from gateway.message.unsubscribe_fields import unsubscribe_fields
@@ -69,6 +70,8 @@ class _Job:
     octets: int = 0
     copies: int = 0
     taken_octets: int = 0
+    message_id: str = ""
+    """Digest of the customer's Message-ID, for finding the message by it."""
     doubles: list[int] = field(default_factory=list)
     """Numbers of recipients who may get the message twice: an earlier copy's fate is unknown."""
 
@@ -148,6 +151,8 @@ class Delivery:
             view = HeaderView.parse(job.message.header)
         except HeaderSyntaxError as problem:
             raise _Refused(replies.BAD_MESSAGE.fill(problem=problem)) from problem
+        if named := view.first(b"message-id"):
+            job.message_id = message_id_digest(named.value)
         started = perf_counter()
         ruling = await job.snapshot.pipeline.message(job.transaction, job.message, view)
         self._metrics.policy_seconds[Stage.MESSAGE].observe(perf_counter() - started)
@@ -351,6 +356,8 @@ class Delivery:
             "recipients": self._recipients(job, plan),
             "trail": job.trail,
         }
+        if job.message_id:
+            detail["message_id"] = job.message_id
         if job.doubles:
             detail["possible_doubles"] = job.doubles
         self._tell(job, kind, detail, reply.tag)

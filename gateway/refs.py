@@ -69,7 +69,12 @@ def split_ref(text: str) -> tuple[str, int | None]:
 
 def ref_time(ref: str) -> float:
     """When `ref` was made, Unix seconds. ValueError if it is no ref."""
+    return ((ref_number(ref) >> _SERIAL_BITS) + _EPOCH_MS) / 1000
+
+
+def ref_number(ref: str) -> int:
+    """`ref` as a number that grows as refs do. ValueError if it is no ref."""
     value = 0
     for character in split_ref(ref)[0]:
         value = value << 5 | _VALUES[character]
-    return ((value >> _SERIAL_BITS) + _EPOCH_MS) / 1000
+    return value
