@@ -16,11 +16,11 @@ from gateway.config.load import Loaded
 from gateway.config.opt_in import OptInSettings
 from gateway.config.signers import Signers, signers_for, signers_of
 from gateway.config.tenant import TenantConfig
+from gateway.courier import Fate, Said, hand_over
 from gateway.errors import SigningFailed
 from gateway.events import Emit, Event
 from gateway.jobs import Job
 from gateway.message.dkim import Signer
-from gateway.opt_in.courier import Fate, Said, hand_over
 from gateway.opt_in.letter import Composed, Draft, compose
 from gateway.records.blocks import list_blocks
 from gateway.records.database import Connection, Database

@@ -1,4 +1,4 @@
-"""Handing a confirmation mail to next hops that are well, away, strict, silent, or refuse it."""
+"""Handing one mail to next hops that are well, away, strict, silent, or refuse it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink as Swallow
 
-from gateway.opt_in.courier import Fate, Said, hand_over
+from gateway.courier import Fate, Said, hand_over
 from gateway.relay.settings import NextHopSettings, Timeouts, Tls
 from tests.e2e.certificates import HOST, Certificates
 from tests.e2e.deciding_hop import BREAK_OFF, DecidingHop

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.courier import Fate, Said
 from gateway.events import Event
 from gateway.message.address import parse_mailbox
 from gateway.message.dkim_keys import KeyKind, new_key
-from gateway.opt_in.courier import Fate, Said
 from gateway.opt_in.rounds import House, Rounds
 from gateway.records import proofs, suppressions
 from gateway.records.database import Database

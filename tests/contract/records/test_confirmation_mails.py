@@ -17,9 +17,9 @@ import pytest
 
 from gateway.config.signers import signers_of
 from gateway.config.tenant import TenantConfig
+from gateway.courier import Said
 from gateway.message.address import parse_mailbox
 from gateway.message.dkim_keys import dns_record
-from gateway.opt_in.courier import Said
 from gateway.opt_in.rounds import House, Rounds
 from gateway.records.blocks import add_block
 from gateway.records.database import Database
