@@ -34,6 +34,8 @@ from gateway.records.keyring import open_keyring
 from gateway.web.api.app import api_app
 from gateway.web.api.parts import ApiParts
 from gateway.web.app import web_app
+from gateway.web.desk.app import desk_app
+from gateway.web.desk.parts import DeskParts
 from gateway.web.health import problems_of
 from gateway.web.http import HttpServer
 from gateway.web.parts import WebParts
@@ -70,7 +72,11 @@ class WebProcess:
         self._rounds = Rounds(self.database, house, self._emit, time.time)
         self._parts = self._make_parts(loaded, self._keyring)
         self._api_parts = self._make_api_parts(loaded, self._keyring)
-        mounted = {"/v1": api_app(lambda: self._api_parts)}
+        self._desk_parts = self._make_desk_parts(loaded, self._keyring)
+        mounted = {
+            "/v1": api_app(lambda: self._api_parts),
+            "/desk": desk_app(lambda: self._desk_parts),
+        }
         self._http = HttpServer(web_app(lambda: self._parts, mounted))
         self._control = ControlServer(
             state_dir / WEB_SOCKET,
@@ -146,6 +152,7 @@ class WebProcess:
             keyring = open_keyring(self.database, loaded.config.keyring)
             parts = self._make_parts(loaded, keyring)
             api_parts = self._make_api_parts(loaded, keyring)
+            desk_parts = self._make_desk_parts(loaded, keyring)
             receivers = endpoints(loaded.tenants)
             house = House.of(loaded, keyring)
         except ConsentryError as problem:
@@ -156,7 +163,7 @@ class WebProcess:
         if loaded.config.web.listen != self._loaded.config.web.listen:
             warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
-        self._keyring = keyring
+        self._keyring, self._desk_parts = keyring, desk_parts
         self._sender.adopt(receivers, keyring)
         self._rounds.adopt(house)
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
@@ -174,6 +181,9 @@ class WebProcess:
 
     def _make_api_parts(self, loaded: Loaded, keyring: Keyring) -> ApiParts:
         return ApiParts(self.database, keyring, loaded, time.time, self._emit)
+
+    def _make_desk_parts(self, loaded: Loaded, keyring: Keyring) -> DeskParts:
+        return DeskParts(self.database, keyring, loaded, time.time, self._emit, self._smtp)
 
     def _on_hangup(self) -> None:
         with suppress(ConsentryError):  # told in the journal; a signal has nobody to answer to

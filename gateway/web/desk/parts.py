@@ -1,0 +1,54 @@
+"""What the desk works with, made anew with each configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from gateway.config.load import Loaded
+from gateway.config.tenant import TenantConfig
+from gateway.events import Emit
+from gateway.records.database import Database
+from policies.ports import Clock
+from suppression.keys import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class DeskParts:
+    """The rest of the gateway; `clock` gives Unix seconds.
+
+    `smtp` is the control socket of the process that takes mail.
+    """
+
+    database: Database
+    keyring: Keyring
+    loaded: Loaded
+    clock: Clock
+    emit: Emit
+    smtp: Path
+
+    @property
+    def tenants(self) -> Mapping[str, TenantConfig]:
+        """The configured tenants by name."""
+        return self.loaded.tenants
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the public address is."""
+        return self.loaded.config.web.link.startswith("https://")
+
+
+Current = Callable[[], DeskParts]
+"""Gives the parts in force, asked at each request."""
+
+
+def _parts(request: Request) -> DeskParts:
+    parts: DeskParts = request.state.parts
+    return parts
+
+
+Parts = Annotated[DeskParts, Depends(_parts)]

@@ -1,0 +1,36 @@
+"""Every screen of the desk, in the order of its navigation.
+
+A test of all pages goes through `SCREENS` and their `routes.routes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from gateway.records.staff import Role
+from gateway.web.desk import today
+
+EVERYBODY = tuple(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """`name` is its text in the navigation, `path` its first page below `/desk/` ("" for Today).
+
+    One without `is_listed` is reached from other screens only.
+    """
+
+    name: str
+    path: str
+    routes: APIRouter
+    roles: tuple[Role, ...] = EVERYBODY
+    is_listed: bool = True
+
+    def is_for(self, role: Role) -> bool:
+        """Whether the navigation shows it to that role."""
+        return self.is_listed and role in self.roles
+
+
+SCREENS: tuple[Screen, ...] = (Screen("today", "", today.routes),)
