@@ -40,6 +40,7 @@ from gateway.records.tables.enforcement import (
     facts,
     fees,
     notices,
+    policy_uses,
     policy_versions,
     reports,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "meta",
     "metadata",
     "notices",
+    "policy_uses",
     "policy_versions",
     "proof_steps",
     "proofs",

@@ -26,6 +26,7 @@ cases = Table(
     Column("mailing", Text, nullable=False),
     Column("policy", Text, nullable=False),
     Column("phase", Text, nullable=False),
+    Column("counted", Integer, nullable=False),
     Column("opened_at", Integer, nullable=False),
     Column("notified_at", Integer),
     Column("closed_at", Integer),
@@ -57,6 +58,7 @@ _running = text("closed_at IS NULL")
 Index("ix_cases_tenant", cases.c.tenant, cases.c.id)
 Index("ix_cases_next", cases.c.next_at, sqlite_where=_running, postgresql_where=_running)
 Index("ix_cases_due", cases.c.due_at, sqlite_where=_running, postgresql_where=_running)
+Index("ix_cases_review", cases.c.review_due_at, sqlite_where=_running, postgresql_where=_running)
 Index("ix_cases_phase", cases.c.phase, cases.c.id)
 
 case_entries = Table(
@@ -102,11 +104,14 @@ reports = Table(
     metadata,
     numbered(),
     Column("received_at", Integer, nullable=False),
+    Column("sent_at", Integer),
+    Column("kind", Text, nullable=False),
     Column("grade", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("stream", Text, nullable=False),
     Column("mailing", Text, nullable=False),
+    Column("domain", Text, nullable=False),
     Column("ref", Text, nullable=False),
     Column("key", LargeBinary),
     Column("subject", Integer),
@@ -207,6 +212,17 @@ policy_versions = Table(
     sqlite_with_rowid=False,
 )
 """Every sanction policy that was ever in force, word for word as JSON."""
+
+policy_uses = Table(
+    "policy_uses",
+    metadata,
+    Column("tenant", Text, primary_key=True, nullable=False),
+    Column("since", Integer, primary_key=True, nullable=False),
+    Column("digest", Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Which policy went for a tenant since when, so that mail is judged by that of its own day."""
 
 deletions = Table(
     "deletions",

@@ -7,7 +7,7 @@ revision = "0003"
 down_revision = "0002"
 
 _CASES = """
-INSERT INTO cases SELECT id, randomblob(16), kind, '', tenant, mailing, '', 'closed', opened_at,
+INSERT INTO cases SELECT id, randomblob(16), kind, '', tenant, mailing, '', 'closed', 0, opened_at,
   notified_at, coalesce(closed_at, opened_at), NULL, NULL, NULL, json_object(
   'tenant', tenant, 'ladder', kind, 'step', '', 'mailing', mailing, 'policy', '',
   'phase', 'closed', 'opened_at', opened_at, 'notified_at', notified_at,
@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("mailing", sa.Text, nullable=False),
         sa.Column("policy", sa.Text, nullable=False),
         sa.Column("phase", sa.Text, nullable=False),
+        sa.Column("counted", sa.Integer, nullable=False),
         sa.Column("opened_at", sa.Integer, nullable=False),
         sa.Column("notified_at", sa.Integer),
         sa.Column("closed_at", sa.Integer),
@@ -83,6 +84,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_index("ix_cases_phase", "cases", ["phase", "id"], unique=False)
+    op.create_index(
+        "ix_cases_review",
+        "cases",
+        ["review_due_at"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
     op.create_index("ix_cases_tenant", "cases", ["tenant", "id"], unique=False)
     op.create_table(
         "deletions",
@@ -206,6 +215,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("next_at IS NOT NULL"),
     )
     op.create_table(
+        "policy_uses",
+        sa.Column("tenant", sa.Text, primary_key=True, nullable=False),
+        sa.Column("since", sa.Integer, primary_key=True, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "policy_versions",
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("preset", sa.Text, nullable=False),
@@ -219,11 +236,14 @@ def upgrade() -> None:
         "reports",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("received_at", sa.Integer, nullable=False),
+        sa.Column("sent_at", sa.Integer),
+        sa.Column("kind", sa.Text, nullable=False),
         sa.Column("grade", sa.Text, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("stream", sa.Text, nullable=False),
         sa.Column("mailing", sa.Text, nullable=False),
+        sa.Column("domain", sa.Text, nullable=False),
         sa.Column("ref", sa.Text, nullable=False),
         sa.Column("key", sa.LargeBinary),
         sa.Column("subject", sa.Integer),
