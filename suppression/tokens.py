@@ -30,13 +30,17 @@ class Purpose(StrEnum):
     FEEDBACK = "feedback"
     CONFIRM = "confirm"
     """Carries a proof's tracking number in place of the recipient's key."""
+    CASE = "case"
+    """Names a tenant by its own number, and a case by its tracking number in place of the
+    recipient's key; `suppression.case_links` makes the link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """What an authentic token names: the stream's number and the recipient's exact key.
 
-    A token to confirm by has the 16-octet tracking number of its proof as `key`.
+    A token to confirm by has the 16-octet tracking number of its proof as `key`, one of a status
+    page that of its case, or zeros when it is of the tenant alone.
     """
 
     stream_number: int

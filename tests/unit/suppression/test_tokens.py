@@ -5,6 +5,7 @@ from base64 import b32decode, b32encode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from suppression.case_links import NO_CASE, case_link
 from suppression.keys import Generation, Keyring
 from suppression.tokens import MAX_STREAM, TOKEN_CHARACTERS, Purpose, Token, Tokens
 
@@ -74,3 +75,13 @@ def test_tokens_outlive_rotation_but_not_their_secret() -> None:
     assert rotated.read(Purpose.UNSUBSCRIBE, text) == Token(1, bytes(16))
     assert Tokens(Keyring([Generation.fresh(8)])).read(Purpose.UNSUBSCRIBE, text) is None
     assert Tokens(Keyring([Generation.fresh(7)])).read(Purpose.UNSUBSCRIBE, text) is None
+
+
+@given(NUMBERS, KEYS)
+def test_a_status_link_carries_tenant_and_case(number: int, tracking: bytes) -> None:
+    """What refusals and notices link to is read back; without a case it stands for the tenant."""
+    link = case_link("https://mail.example.com/", TOKENS, number, tracking)
+    assert link.startswith("https://mail.example.com/status/")
+    assert TOKENS.read(Purpose.CASE, link.rpartition("/")[2]) == Token(number, tracking)
+    whole = case_link("https://mail.example.com", TOKENS, number)
+    assert TOKENS.read(Purpose.CASE, whole.rpartition("/")[2]) == Token(number, NO_CASE)
