@@ -6,8 +6,10 @@ Instants are Unix seconds. `to_plain` and `from_plain` turn a case into JSON-abl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from policies.sanctions.words import (
     Decision,
@@ -44,11 +46,13 @@ class Fact:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """The tenant's last 24 h when a fact comes: facts of its kind (itself included), recipients
-    asked for and copies delivered."""
+    asked for and copies delivered. `divisor` is `engine.threshold_divisor`, the greatest of the
+    tenant's cases: on probation, thresholds are divided by it."""
 
     facts: int = 1
     recipients: int = 0
     delivered: int = 0
+    divisor: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ class FeeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """`amount` in the smallest unit is `each` times `count`, with the clause it rests on."""
+    """`amount` in the smallest unit is `each` times `count` (reports, or hours of work begun), with
+    the clause it rests on."""
 
     number: int
     amount: int
@@ -107,9 +112,13 @@ class Case:
     notified_at: float | None = None
     """Dispatch of the first notice: folding ends, clocks run from here."""
     clock_at: float | None = None
-    """When the longest clock began; None before the first notice."""
+    """When the longest clock began, moved on by what it rested; None before the first notice."""
     due_at: float | None = None
     """When the longest clock runs out; None while it rests or when there is none."""
+    until: float | None = None
+    """A deadline of this case's own, set before its notice went out, which states it."""
+    rested_at: float | None = None
+    """Since when the longest clock rests."""
     rested: float | None = None
     """Seconds that were left when the clock began to rest."""
     review_due_at: float | None = None
@@ -120,8 +129,9 @@ class Case:
     """Notices that are said once."""
     stopped: bool = False
     """A person stopped the next automatic action."""
-    author: str = ""
-    """Who set the sanction: `gateway`, or the person who confirmed or blocked."""
+    authors: tuple[str, ...] = ()
+    """Who set the sanction: `gateway`, and whoever confirmed, blocked, charged or terminated. None
+    of them decides an appeal."""
     termination_by: str = ""
     """Who proposed it."""
     approvals: tuple[str, ...] = ()
@@ -129,9 +139,21 @@ class Case:
     appeal_due_at: float | None = None
     probation_from: float | None = None
     probation_until: float | None = None
+    probation_step: int = 0
+    """Which of the probation's spans has begun, from 0."""
     closed_at: float | None = None
-    before: Phase | None = None
-    """The phase before an end, for REOPEN."""
+    before: Case | None = None
+    """The case before a person ended it, for REOPEN."""
+
+    @property
+    def author(self) -> str:
+        """Who set what is in force now."""
+        return self.authors[-1] if self.authors else ""
+
+    @property
+    def open_items(self) -> tuple[str, ...]:
+        """Names of the requirements not met yet."""
+        return tuple(one.name for one in self.requirements if one.met_at is None)
 
 
 # ---- what happens to a case ---------------------------------------------------------------------
@@ -223,7 +245,15 @@ class Terminate:
     reason: str
 
 
-Effect = Block | Unblock | Notify | Tell | Terminate
+@dataclass(frozen=True, slots=True)
+class Reinstate:
+    """The termination is undone: the tenant may log in again. An Unblock follows, and a Block when
+    the case still blocks its own domains."""
+
+    reason: str
+
+
+Effect = Block | Unblock | Notify | Tell | Terminate | Reinstate
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +270,24 @@ class Changed:
 
     case: Case
     effects: tuple[Effect, ...]
+
+
+# ---- kept ---------------------------------------------------------------------------------------
+
+
+def to_plain(case: Case) -> dict[str, Any]:
+    """JSON-able data that `from_plain` reads."""
+    return asdict(case)
+
+
+def from_plain(data: Mapping[str, Any]) -> Case:
+    """The case that `to_plain` wrote."""
+    values = dict(data)
+    values["phase"] = Phase(data["phase"])
+    values["requirements"] = tuple(Requirement(**one) for one in data["requirements"])
+    values["fees"] = tuple(Fee(**{**one, "state": FeeState(one["state"])}) for one in data["fees"])
+    values["reminded"] = tuple(NoticeKind(one) for one in data["reminded"])
+    for name in ("domains", "authors", "approvals"):
+        values[name] = tuple(data[name])
+    values["before"] = None if data["before"] is None else from_plain(data["before"])
+    return Case(**values)

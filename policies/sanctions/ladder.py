@@ -42,6 +42,10 @@ class Sanction(StrEnum):
     """Blocks the sender domain."""
     DECIDE = "decide"
     """Nothing: a person decides."""
+    APPROVE = "approve"
+    """Two people approve what an authority asks for. The tenant is told nothing."""
+    ANSWER = "answer"
+    """The operator owes the tenant an answer within the deadline."""
 
 
 class Then(StrEnum):
@@ -75,6 +79,7 @@ class Step:
     sanction: Sanction
     then: Then
     deadline: float | None = None
+    """The longest clock; None: none runs, 0: it has run out at once."""
     requirements: tuple[str, ...] = ()
     """Keys of texts in gateway.notices and /status: protection-confirmed, screenshot, invoice-paid,
     explanation, deleted, mended ..."""
@@ -95,7 +100,8 @@ class Probation:
 @dataclass(frozen=True, slots=True)
 class Ladder:
     """One group of facts with the steps it climbs. Steps never reset: the n-th counted case of a
-    tenant in this group is at step n, those after the last at the last."""
+    tenant in this group is at rung n, those after the last at the last. A step that follows one
+    with `Then.NEXT` is no rung: only the clock leads there."""
 
     name: str
     title: dict[str, str]

@@ -144,6 +144,8 @@ class NoticeKind(StrEnum):
     """At half and at nine tenths of the longest clock."""
     SUSPENDED = "suspended"
     """Blocked now, because nobody answered in time."""
+    BLOCKED = "blocked"
+    """Blocked now by a person, after the first notice."""
     OVERDUE = "overdue"
     REJECTED = "rejected"
     EXTENDED = "extended"
