@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 
-from gateway.config import keyfiles, webhook
+from gateway.config import keyfiles, notices, webhook
 from gateway.config.document import Keys
 from gateway.config.model import (
     GatewayConfig,
@@ -46,6 +46,7 @@ def problems(
     yield from _hops(config)
     yield from _policies(config)
     yield from _house(config)
+    yield from notices.problems(config)
     yield from _tenants_folder(config, has_tenants=any(known))
     trusted = {entry.tenant for listener in config.listeners for entry in listener.trusted}
     for name, tenant in tenants.items():
@@ -351,6 +352,7 @@ def _demo(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iterato
     marked = [GATEWAY] if config.demo else []
     marked += [name for name, tenant in tenants.items() if tenant.demo]
     listening = [*(listener.listen for listener in config.listeners), config.web.listen]
+    listening += [config.feedback.listen] if config.feedback else []
     public = next((endpoint for endpoint in listening if not endpoint.is_loopback), None)
     if public is not None:
         for where in marked:

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 from pydantic import AnyHttpUrl, Field, field_validator
 
 from gateway.config.api import ApiSettings
+from gateway.config.notices import FeedbackSettings, NoticeSettings
+from gateway.config.desk import DeskSettings
 from gateway.config.pre_check import PreCheckSettings
 from gateway.config.retention import RetentionSettings
 from gateway.config.values import (
@@ -299,6 +301,9 @@ class GatewayConfig(Settings):
     tls: TlsSettings | None = Field(default=None, description="Certificate for listeners with TLS.")
     web: WebSettings = Field(default=WebSettings(), description="The web listener.")
     api: ApiSettings = Field(default=ApiSettings(), description="The HTTP API; [api.md](api.md).")
+    desk: DeskSettings = Field(
+        default=DeskSettings(), description="Pages for staff; [desk.md](desk.md)."
+    )
     listeners: tuple[ListenerSettings, ...] = Field(min_length=1, description="SMTP listeners.")
     next_hops: tuple[NextHopSettings, ...] = Field(
         min_length=1, description="Mail servers in order of preference; the next is for failure."
@@ -317,6 +322,12 @@ class GatewayConfig(Settings):
     )
     pre_check: PreCheckSettings = Field(
         default=PreCheckSettings(), description="How much tenants may pre-check."
+    )
+    notices: NoticeSettings = Field(
+        default=NoticeSettings(), description="Mail to tenants about their cases."
+    )
+    feedback: FeedbackSettings | None = Field(
+        default=None, description="Where tenants' replies arrive; nowhere when absent."
     )
     journal: JournalSettings = Field(default=JournalSettings(), description="The event journal.")
     retention: RetentionSettings = Field(

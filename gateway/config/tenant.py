@@ -6,6 +6,7 @@ other files (a login or domain that two tenants claim) is in `check`.
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -21,13 +22,15 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.config.dkim import DkimKey
 from gateway.config.model import BytesPerDay, Count, LimitSettings
 from gateway.config.opt_in import OptInSettings
 from gateway.config.pre_check import PreCheckRule, PreCheckSettings
 from gateway.config.values import (
+    DisplayName,
     Domain,
-    Location,
     LoginName,
+    Mailbox,
     Moment,
     Name,
     Sender,
@@ -48,13 +51,6 @@ def _argon2(text: str) -> str:
             "this is no Argon2 hash; never write a password, set one with `consentry tenant passwd`"
         ) from None
     return text
-
-
-class DkimKey(Settings):
-    """One signing key of a sender domain; with several, every message is signed by each."""
-
-    selector: Domain = Field(description="Its DNS record is at `<selector>._domainkey.<domain>`.")
-    key_file: Location = Field(description="PEM file: RSA of at least 2048 bits, or Ed25519.")
 
 
 class DomainSettings(Settings):
@@ -93,10 +89,6 @@ class Unsubscribe(StrEnum):
 
     STAMP = "stamp"
     OWN = "own"
-
-
-DisplayName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""One line that recipients read."""
 
 
 def _is_list(data: dict[str, object]) -> bool:
@@ -160,8 +152,15 @@ class StreamSettings(Settings):
 class ContactSettings(Settings):
     """Where notices to the tenant go."""
 
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="Address for notices.")
-    language: str = Field(default="en", pattern=r"^[a-z]{2}$", description="Language of notices.")
+    email: Mailbox = Field(description="Address for notices.")
+    language: str = Field(
+        default="en",
+        pattern=r"^[a-z]{2}$",
+        description="Language of notices: en or pl; others get English.",
+    )
+    verified: date | None = Field(
+        default=None, description="Day on which the tenant last confirmed this address."
+    )
 
 
 class AnnouncementSettings(Settings):
@@ -200,7 +199,14 @@ class TenantConfig(Settings):
     starter_messages_per_hour: Count = Field(
         default=100, description="Messages per hour in state starter."
     )
-    contact: ContactSettings | None = Field(default=None, description="Where notices go.")
+    contact: ContactSettings | None = Field(
+        default=None, description="The principal contact, to whom notices go."
+    )
+    abuse_contact: ContactSettings | None = Field(
+        default=None,
+        description="Who gets notices first, where that is somebody else; the principal contact "
+        "gets those that are refused there.",
+    )
     display_name: DisplayName | None = Field(
         default=None,
         description="What recipients know the sender as, on pages and in mail; its name when "
@@ -241,6 +247,11 @@ class TenantConfig(Settings):
     def default_stream(self) -> str:
         """The stream marked default, or the only one."""
         return next((n for n, s in self.streams.items() if s.default), next(iter(self.streams)))
+
+    @property
+    def contacts(self) -> tuple[ContactSettings, ...]:
+        """Whom notices go to, first choice first."""
+        return tuple(c for c in (self.abuse_contact, self.contact) if c is not None)
 
     @property
     def shown_name(self) -> str:

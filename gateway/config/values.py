@@ -120,6 +120,10 @@ def _sender(address: str) -> str:
     return exact_form(parse_mailbox(address))
 
 
+def _mailbox(address: str) -> str:
+    return parse_mailbox(address).text
+
+
 def _in_folder(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
     path = path.expanduser()
@@ -165,6 +169,16 @@ Sender = Annotated[
     str, AfterValidator(_sender), WithJsonSchema({"type": "string", "title": "address"})
 ]
 """A MAIL FROM address in its exact form: case-folded local part, A-label."""
+
+Mailbox = Annotated[
+    str, AfterValidator(_mailbox), WithJsonSchema({"type": "string", "title": "address"})
+]
+"""An address that mail goes to, as it was written."""
+
+DisplayName = Annotated[
+    str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+"""One line that recipients read."""
 
 Location = Annotated[
     Path, AfterValidator(_in_folder), WithJsonSchema({"type": "string", "title": "path"})
