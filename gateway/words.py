@@ -53,6 +53,19 @@ class WebhookKind(StrEnum):
     CONSENT_CONFIRMED = "consent.confirmed"
 
 
+class Role(StrEnum):
+    """What a member of staff may do at the desk."""
+
+    ABUSE = "abuse"
+    """Works cases and lists."""
+    LEAD = "lead"
+    """Besides: fees, the second yes to a termination, appeals, lifting protected entries."""
+    OPERATOR = "operator"
+    """Everything, and who else may."""
+    AUDITOR = "auditor"
+    """Sees everything and changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One mailbox as it was given; `text` is what is delivered to and is never changed.

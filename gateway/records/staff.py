@@ -9,7 +9,6 @@ one used. Raises LookupError for a name that nobody has, `NameTaken` for one tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
@@ -17,20 +16,8 @@ from gateway.errors import ConsentryError
 from gateway.records import audit, staff_sessions
 from gateway.records.subjects import add_subject, plain_texts
 from gateway.records.tables import staff, subject_secrets, subjects
+from gateway.words import Role as Role
 from suppression.keys import Keyring
-
-
-class Role(StrEnum):
-    """What a member of staff may do. Every word is stored and shown."""
-
-    ABUSE = "abuse"
-    """Works cases and lists."""
-    LEAD = "lead"
-    """Besides: fees, the second yes to a termination, appeals, lifting protected entries."""
-    OPERATOR = "operator"
-    """Everything, and who else may."""
-    AUDITOR = "auditor"
-    """Sees everything and changes nothing."""
 
 
 class NameTaken(ConsentryError):
