@@ -14,10 +14,11 @@ from typing import Annotated, Any
 from pydantic import AnyHttpUrl, Field, field_validator
 
 from gateway.config.api import ApiSettings
-from gateway.config.notices import FeedbackSettings, NoticeSettings
 from gateway.config.desk import DeskSettings
+from gateway.config.notices import FeedbackSettings, NoticeSettings
 from gateway.config.pre_check import PreCheckSettings
 from gateway.config.retention import RetentionSettings
+from gateway.config.sender_dns import SenderDnsSettings
 from gateway.config.values import (
     Domain,
     Duration,
@@ -335,6 +336,9 @@ class GatewayConfig(Settings):
     )
     ledger: LedgerSettings = Field(
         default=LedgerSettings(), description="The record of what became of each copy."
+    )
+    sender_dns: SenderDnsSettings = Field(
+        default=SenderDnsSettings(), description="How the desk looks sender domains up."
     )
     policy_deadline_seconds: Annotated[Duration, Field(gt=0)] = Field(
         default=5.0, description="How long one policy may take before the mail is deferred."
