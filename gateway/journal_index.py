@@ -1,8 +1,8 @@
 """The job that keeps the journal's index in step, in the web process.
 
 `index_job` gives a `Job` that reads on every second, slice by slice in a thread, and rests after
-each as long as it took, so that pages never wait for more than half of the time. A long way behind
-(a first start, an erasure) it says when it has caught up. Raises StoreUnavailable as the index does.
+each as long as it took, so that pages never wait for more than half of the time. A long way
+behind (a first start, an erasure) it says when it has caught up. Raises StoreUnavailable.
 """
 
 from __future__ import annotations

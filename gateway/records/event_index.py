@@ -100,9 +100,9 @@ class EventIndex:
         with self._writing, self._as_unavailable(self._forget_file):
             connection = self._writer = self._writer or self._open()
             for file in self._compare(connection):
-                if file.is_finished or file.reached < file.size:
-                    if read := _read_on(connection, file, octets):
-                        return read
+                is_worth_it = file.is_finished or file.reached < file.size
+                if is_worth_it and (read := _read_on(connection, file, octets)):
+                    return read
             return 0
 
     def close(self) -> None:

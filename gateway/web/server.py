@@ -25,11 +25,13 @@ from gateway.errors import ConfigurationError, ConsentryError
 from gateway.events import Event
 from gateway.jobs import Job, head_job, run_jobs, standard_jobs
 from gateway.journal import Journal
+from gateway.journal_index import index_job
 from gateway.metrics import WebMetrics, heartbeat, merge
 from gateway.opt_in.rounds import House, Rounds
 from gateway.pre_check.check import ended_job
 from gateway.privacy.purge import purge_job
 from gateway.records.database import open_database
+from gateway.records.event_index import EventIndex
 from gateway.records.keyring import open_keyring
 from gateway.web.api.app import api_app
 from gateway.web.api.parts import ApiParts
@@ -66,6 +68,7 @@ class WebProcess:
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
         self.database = open_database(config.database, config.opt_out_log, is_thorough=True)
         self._sender = Sender(self.database, self._emit, time.time)
+        self._index = EventIndex(state_dir / "journal", state_dir / "journal-index.sqlite")
         self._keyring = open_keyring(self.database, config.keyring)
         self._sender.adopt(endpoints(loaded.tenants), self._keyring)
         house = House.of(loaded, self._keyring)
@@ -124,6 +127,7 @@ class WebProcess:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sender.close()
         await self._rounds.close()
+        self._index.close()
         self.database.close()
         self._emit(Event("process.stopped", time.time(), detail={"process": "web"}))
         self.journal.close()
@@ -133,7 +137,8 @@ class WebProcess:
         purge = purge_job(self.database, self._kept, self._emit, time.time)
         standard = standard_jobs(self.database.path)
         ended = ended_job(self.database, time.time)
-        return [*standard, head, purge, ended, self._sender.job(), self._rounds.job()]
+        found = index_job(self._index)
+        return [*standard, head, purge, ended, found, self._sender.job(), self._rounds.job()]
 
     def _kept(self) -> tuple[GatewayConfig, Keyring]:
         config = self._loaded.config
@@ -183,7 +188,8 @@ class WebProcess:
         return ApiParts(self.database, keyring, loaded, time.time, self._emit)
 
     def _make_desk_parts(self, loaded: Loaded, keyring: Keyring) -> DeskParts:
-        return DeskParts(self.database, keyring, loaded, time.time, self._emit, self._smtp)
+        smtp, index = self._smtp, self._index
+        return DeskParts(self.database, keyring, loaded, time.time, self._emit, smtp, index)
 
     def _on_hangup(self) -> None:
         with suppress(ConsentryError):  # told in the journal; a signal has nobody to answer to

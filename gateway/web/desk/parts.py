@@ -13,6 +13,7 @@ from gateway.config.load import Loaded
 from gateway.config.tenant import TenantConfig
 from gateway.events import Emit
 from gateway.records.database import Database
+from gateway.records.event_index import EventIndex
 from policies.ports import Clock
 from suppression.keys import Keyring
 
@@ -21,7 +22,7 @@ from suppression.keys import Keyring
 class DeskParts:
     """The rest of the gateway; `clock` gives Unix seconds.
 
-    `smtp` is the control socket of the process that takes mail.
+    `smtp` is the control socket of the process that takes mail, `index` finds events.
     """
 
     database: Database
@@ -30,6 +31,7 @@ class DeskParts:
     clock: Clock
     emit: Emit
     smtp: Path
+    index: EventIndex
 
     @property
     def tenants(self) -> Mapping[str, TenantConfig]:
