@@ -27,6 +27,7 @@ cases = Table(
     Column("policy", Text, nullable=False),
     Column("phase", Text, nullable=False),
     Column("counted", Integer, nullable=False),
+    Column("open_items", Integer, nullable=False),
     Column("opened_at", Integer, nullable=False),
     Column("notified_at", Integer),
     Column("closed_at", Integer),

@@ -273,6 +273,7 @@ HOLDINGS: dict[str, Holding] = {
             "policy": "digest of the sanction policy in force",
             "phase": "where it stands",
             "counted": "whether later cases climb on it",
+            "open_items": "how much the tenant has still to do",
             "opened_at": "when",
             "notified_at": "when the tenant was told",
             "closed_at": "when it was closed",

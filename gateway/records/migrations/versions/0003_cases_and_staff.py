@@ -7,11 +7,13 @@ revision = "0003"
 down_revision = "0002"
 
 _CASES = """
-INSERT INTO cases SELECT id, randomblob(16), kind, '', tenant, mailing, '', 'closed', 0, opened_at,
-  notified_at, coalesce(closed_at, opened_at), NULL, NULL, NULL, json_object(
-  'tenant', tenant, 'ladder', kind, 'step', '', 'mailing', mailing, 'policy', '',
-  'phase', 'closed', 'opened_at', opened_at, 'notified_at', notified_at,
-  'closed_at', coalesce(closed_at, opened_at)) FROM old_cases
+INSERT INTO cases SELECT id, randomblob(16), kind, '', tenant, mailing, '', 'closed', 0, 0,
+  opened_at, notified_at, coalesce(closed_at, opened_at), NULL, NULL, NULL, json_object(
+  'id', id, 'tenant', tenant, 'ladder', kind, 'step', '', 'mailing', mailing, 'policy', '',
+  'phase', 'closed', 'opened_at', opened_at, 'notified_at', notified_at, 'before', NULL,
+  'closed_at', coalesce(closed_at, opened_at), 'requirements', json('[]'), 'fees', json('[]'),
+  'reminded', json('[]'), 'domains', json('[]'), 'authors', json('[]'), 'approvals', json('[]'))
+  FROM old_cases
 """
 """What was there before there were ladders is over: its facts stay, its blocks a person lifts."""
 _FACTS = """
@@ -49,6 +51,7 @@ def upgrade() -> None:
         sa.Column("policy", sa.Text, nullable=False),
         sa.Column("phase", sa.Text, nullable=False),
         sa.Column("counted", sa.Integer, nullable=False),
+        sa.Column("open_items", sa.Integer, nullable=False),
         sa.Column("opened_at", sa.Integer, nullable=False),
         sa.Column("notified_at", sa.Integer),
         sa.Column("closed_at", sa.Integer),
