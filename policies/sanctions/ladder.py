@@ -133,8 +133,8 @@ class Preset:
     """The notice names the complaining address, so that the tenant deletes it."""
     hourly_rate: FeeRule | None = None
     """For billed minutes (amount an hour, one hour at least)."""
-    clauses: dict[str, str] = field(default_factory=dict)
-    """Clause number to what it says, condensed in our words; shown in notices and pages."""
+    clauses: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Clause number to what it says, condensed in our words, by language; for notices and pages."""
 
     def ladder_of(self, kind: FactKind) -> Ladder | None:
         """The ladder that takes this kind, if any: facts of other kinds are only recorded."""
