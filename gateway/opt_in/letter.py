@@ -7,16 +7,15 @@ escaped, so that none ends a header field or an element early. Raises SigningFai
 
 from __future__ import annotations
 
-import quopri
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.header import Header
 from hashlib import sha256
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.message.body import RelaxedBodyHash
+from gateway.message.composing import encoded, quoted_printable
 from gateway.message.dkim import Signer, sign
 from gateway.message.received_field import rfc5322_date
 from gateway.opt_in.texts import TEXTS
@@ -144,11 +143,11 @@ def _paragraphs(draft: Draft, words: dict[str, str]) -> list[str]:
 
 def _header(draft: Draft, subject: str, boundary: str) -> bytes:
     """The header section. Auto-Submitted keeps vacation replies away (RFC 3834 section 5)."""
-    sender = f"{_encoded(draft.sender_name, 'From', is_phrase=True)} <{draft.sender}>"
+    sender = f"{encoded(draft.sender_name, 'From', is_phrase=True)} <{draft.sender}>"
     fields = [
         f"From: {sender}",
         f"To: <{draft.address}>",
-        f"Subject: {_encoded(subject, 'Subject')}",
+        f"Subject: {encoded(subject, 'Subject')}",
         f"Date: {rfc5322_date(draft.at)}",
         f"Message-ID: {draft.message_id}",
         "Auto-Submitted: auto-generated",
@@ -160,25 +159,12 @@ def _header(draft: Draft, subject: str, boundary: str) -> bytes:
     return "".join(f"{field}\r\n" for field in fields).encode()
 
 
-def _encoded(text: str, name: str, *, is_phrase: bool = False) -> str:
-    """`text` for a field's body: as it is, quoted, or in encoded words (RFC 2047)."""
-    if text.isascii() and text.isprintable() and len(text) < 60:
-        if not is_phrase:
-            return text
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return Header(text, "utf-8", header_name=name).encode(linesep="\r\n")
-
-
 def _part(boundary: str, kind: str, text: str) -> bytes:
-    # A bare CR of a consent text is a line's end too: only CRLF may reach the wire.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    octets = quopri.encodestring(lines.encode())
     head = (
         f"--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n"
         "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     )
-    return head.encode("ascii") + octets.replace(b"\n", b"\r\n") + b"\r\n"
+    return head.encode("ascii") + quoted_printable(text) + b"\r\n"
 
 
 def _shown(at: int) -> str:
