@@ -113,7 +113,13 @@ def about(
     spellings: Iterable[Address] = (),
 ) -> Holdings:
     """All rows about `address`, those of `tenant` alone when one is named."""
-    keys = person_keys(keyring, address, spellings)
+    return about_keys(connection, keyring, person_keys(keyring, address, spellings), tenant)
+
+
+def about_keys(
+    connection: Connection, keyring: Keyring, keys: PersonKeys, tenant: str = ""
+) -> Holdings:
+    """All rows under these keys, those of `tenant` alone when one is named."""
     view = _View(connection, keyring, keys, tenant)
     return {
         "suppressions": view.suppressions(),

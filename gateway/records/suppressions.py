@@ -8,7 +8,7 @@ does not allow what was asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,6 +178,11 @@ def find(connection: Connection, keyring: Keyring, target: Address | str) -> lis
     else:
         keys = keyring.look_up_keys(target)
         keys += hashes.look_up_keys(keyring, target, index.hashed_kinds(connection))
+    return find_by_keys(connection, keyring, keys)
+
+
+def find_by_keys(connection: Connection, keyring: Keyring, keys: Sequence[bytes]) -> list[Entry]:
+    """Every entry, live, expired or lifted, that stands under one of these keys."""
     live = select(standing_index.c.entry).where(
         standing_index.c.key.in_(keys), standing_index.c.code >= FIRST_SUPPRESSION
     )
