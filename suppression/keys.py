@@ -31,7 +31,8 @@ SECRET_OCTETS = 32
 MAX_GENERATION = 63
 """A token has six bits for it."""
 _DOMAINS_CACHED = 8192
-# Each subject secret makes a key that encrypts exactly one text, so the nonce may be constant.
+# Each subject secret makes a key for exactly one text, and one for exactly one content, so the
+# nonce may be constant.
 _NONCE = bytes(12)
 
 
@@ -253,8 +254,25 @@ class Keyring:
         except (InvalidTag, KeyError, IndexError) as error:
             raise ValueError("sealed text does not open with this keyring") from error
 
+    def seal_content(self, secret: bytes, octets: bytes) -> bytes:
+        """Encrypt `octets` under the secret of a sealed text, by a key of their own.
+
+        One content for each secret: destroying it destroys text and content.
+        """
+        return AESGCM(self._content_key(secret)).encrypt(_NONCE, octets, None)
+
+    def open_content(self, secret: bytes, data: bytes) -> bytes:
+        """The octets again; ValueError as for `open`."""
+        try:
+            return AESGCM(self._content_key(secret)).decrypt(_NONCE, data, None)
+        except (InvalidTag, KeyError, IndexError) as error:
+            raise ValueError("sealed content does not open with this keyring") from error
+
     def _text_key(self, secret: bytes) -> bytes:
         return self._wraps[secret[0]](b"seal\0" + secret)[:KEY_OCTETS]
+
+    def _content_key(self, secret: bytes) -> bytes:
+        return self._wraps[secret[0]](b"seal content\0" + secret)[:KEY_OCTETS]
 
 
 def _generation(entry: dict[str, object]) -> Generation:

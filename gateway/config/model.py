@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AnyHttpUrl, Field, field_validator
 
 from gateway.config.api import ApiSettings
+from gateway.config.clamav import ClamAvSettings
 from gateway.config.desk import DeskSettings
 from gateway.config.notices import FeedbackSettings, NoticeSettings
 from gateway.config.pre_check import PreCheckSettings
@@ -329,6 +330,9 @@ class GatewayConfig(Settings):
     )
     feedback: FeedbackSettings | None = Field(
         default=None, description="Where tenants' replies arrive; nowhere when absent."
+    )
+    clamav: ClamAvSettings | None = Field(
+        default=None, description="Virus scanner of uploads; they are not scanned when absent."
     )
     journal: JournalSettings = Field(default=JournalSettings(), description="The event journal.")
     retention: RetentionSettings = Field(
