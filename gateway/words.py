@@ -51,6 +51,17 @@ class WebhookKind(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"
     CONSENT_CONFIRMED = "consent.confirmed"
+    REPORT_RECEIVED = "report.received"
+    CASE_OPENED = "case.opened"
+    CASE_BLOCKED = "case.blocked"
+    CASE_UNBLOCKED = "case.unblocked"
+    CASE_FEE = "case.fee"
+    CASE_DEADLINE = "case.deadline"
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it is about a person, whose address is told."""
+        return not self.value.startswith("case.")
 
 
 class Role(StrEnum):

@@ -88,11 +88,16 @@ class Standings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block in force on a sender domain."""
+    """A block in force on a sender domain; `*` when the tenant's service is ended.
+
+    `items` is how many requirements of its case are open, `tracking` what a link names the case by.
+    """
 
     case: str
     domain: str
     reason: str
+    items: int = 0
+    tracking: bytes = b""
 
 
 class Blocks(Protocol):

@@ -21,6 +21,8 @@ from policies.ports import Block
 from suppression.masking import mask
 
 ALL_TENANTS = "*"
+ALL_DOMAINS = "*"
+"""In the place of a domain: the tenant's service is ended, whatever it sends as."""
 _VERSION = "blocks:version"
 
 
@@ -53,9 +55,14 @@ class BlockList:
     async def find(self, tenant: str, domain: str) -> Block | None:
         """The block on `domain` (A-label) for this tenant, if any. Raises StoreUnavailable."""
         self._follow()
-        if not self._blocks:
+        blocks = self._blocks
+        if not blocks:
             return None
-        return self._blocks.get((tenant, domain)) or self._blocks.get((ALL_TENANTS, domain))
+        return (
+            blocks.get((tenant, ALL_DOMAINS))
+            or blocks.get((tenant, domain))
+            or blocks.get((ALL_TENANTS, domain))
+        )
 
     async def lifts(self, tenant: str) -> int:
         """How many blocks of this tenant's have been lifted. Raises StoreUnavailable."""
@@ -86,11 +93,12 @@ class BlockList:
         if version == self._version and self._seen is not None:
             return
         rows = connection.execute(
-            "SELECT case_id, tenant, domain, reason FROM blocks WHERE lifted_at IS NULL"
+            "SELECT b.case_id, b.tenant, b.domain, b.reason, c.open_items, c.tracking "
+            "FROM blocks b LEFT JOIN cases c ON c.id = b.case_id WHERE b.lifted_at IS NULL"
         )
         self._blocks = {
-            (tenant, domain): Block(case_id(number), domain, reason)
-            for number, tenant, domain, reason in rows
+            (tenant, domain): Block(case_id(number), domain, reason, items or 0, tracking or b"")
+            for number, tenant, domain, reason, items, tracking in rows
         }
         self._lifts = dict(
             connection.execute(
@@ -191,6 +199,11 @@ def _changed(
     """Record the change, and let every `BlockList` see that there is one."""
     detail = {"domain": domain, "why": why}
     audit.append(connection, at=now, actor=actor, action=action, scope=tenant, detail=detail)
+    have_read(connection)
+
+
+def have_read(connection: Connection) -> None:
+    """Have every `BlockList` read again; after an audit record of this transaction's."""
     bumped = connection.execute(
         update(meta).where(meta.c.name == _VERSION).values(value=str(audit.head(connection)[0]))
     )

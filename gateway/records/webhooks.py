@@ -98,7 +98,7 @@ def queue(
     connection: Connection,
     tenant_number: int,
     kind: WebhookKind,
-    key: bytes,
+    key: bytes | None,
     subject: int | None,
     payload: Mapping[str, object],
     now: float,
@@ -106,7 +106,7 @@ def queue(
     """Tell the tenant soon, when it has a webhook for this kind.
 
     `payload` becomes the call's `data`, together with the address of `subject` (when it is known
-    still); it holds nothing personal itself.
+    still); it holds nothing personal itself. `key` is whom it is about, None for nobody.
     """
     if not is_wanted(connection, tenant_number, kind):
         return
@@ -134,7 +134,7 @@ def due(connection: Connection, tenant: str, now: float, limit: int) -> list[Del
     number = find_number(connection, tenant)
     waiting = _row.next_at.is_not(None) & (_row.next_at <= now) & (_row.tenant == number)
     if hidden := restricted_keys(connection).get(tenant):
-        waiting &= _row.key.not_in(hidden)
+        waiting &= _row.key.is_(None) | _row.key.not_in(hidden)
     query = _deliveries().where(waiting).order_by(_row.next_at, _row.id).limit(limit)
     return _decoded(connection, query)
 

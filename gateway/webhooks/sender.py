@@ -198,10 +198,10 @@ def pause(failures: int) -> float:
 def body_of(delivery: Delivery, text: str | None) -> bytes:
     """The call's JSON; `text` is the plain address or domain, None when it is not known."""
     is_domain = text is not None and "@" not in text
-    data = {
-        **delivery.payload,
-        "address": None if is_domain else text,
-        **({"domain": text} if is_domain else {}),
-    }
+    data = dict(delivery.payload)
+    if delivery.kind.is_personal:
+        data["address"] = None if is_domain else text
+    if is_domain:
+        data["domain"] = text
     timestamp = datetime.fromtimestamp(delivery.made_at, UTC).isoformat().replace("+00:00", "Z")
     return orjson.dumps({"type": delivery.kind, "timestamp": timestamp, "data": data})

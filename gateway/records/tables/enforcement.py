@@ -28,6 +28,7 @@ cases = Table(
     Column("phase", Text, nullable=False),
     Column("counted", Integer, nullable=False),
     Column("open_items", Integer, nullable=False),
+    Column("volume", Integer, nullable=False),
     Column("opened_at", Integer, nullable=False),
     Column("notified_at", Integer),
     Column("closed_at", Integer),
@@ -61,6 +62,7 @@ Index("ix_cases_next", cases.c.next_at, sqlite_where=_running, postgresql_where=
 Index("ix_cases_due", cases.c.due_at, sqlite_where=_running, postgresql_where=_running)
 Index("ix_cases_review", cases.c.review_due_at, sqlite_where=_running, postgresql_where=_running)
 Index("ix_cases_phase", cases.c.phase, cases.c.id)
+Index("ix_cases_notified", cases.c.notified_at)
 
 case_entries = Table(
     "case_entries",

@@ -274,6 +274,7 @@ HOLDINGS: dict[str, Holding] = {
             "phase": "where it stands",
             "counted": "whether later cases climb on it",
             "open_items": "how much the tenant has still to do",
+            "volume": "percent of the usual volume while on probation, else 100",
             "opened_at": "when",
             "notified_at": "when the tenant was told",
             "closed_at": "when it was closed",

@@ -7,7 +7,7 @@ revision = "0003"
 down_revision = "0002"
 
 _CASES = """
-INSERT INTO cases SELECT id, randomblob(16), kind, '', tenant, mailing, '', 'closed', 0, 0,
+INSERT INTO cases SELECT id, randomblob(16), kind, '', tenant, mailing, '', 'closed', 0, 0, 100,
   opened_at, notified_at, coalesce(closed_at, opened_at), NULL, NULL, NULL, json_object(
   'id', id, 'tenant', tenant, 'ladder', kind, 'step', '', 'mailing', mailing, 'policy', '',
   'phase', 'closed', 'opened_at', opened_at, 'notified_at', notified_at, 'before', NULL,
@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("phase", sa.Text, nullable=False),
         sa.Column("counted", sa.Integer, nullable=False),
         sa.Column("open_items", sa.Integer, nullable=False),
+        sa.Column("volume", sa.Integer, nullable=False),
         sa.Column("opened_at", sa.Integer, nullable=False),
         sa.Column("notified_at", sa.Integer),
         sa.Column("closed_at", sa.Integer),
@@ -86,6 +87,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),
     )
+    op.create_index("ix_cases_notified", "cases", ["notified_at"], unique=False)
     op.create_index("ix_cases_phase", "cases", ["phase", "id"], unique=False)
     op.create_index(
         "ix_cases_review",
