@@ -23,6 +23,7 @@ from gateway.commands import (
     pre_check,
     purge,
     service,
+    staff,
     subject,
     subject_acts,
     suppress,
@@ -65,6 +66,7 @@ app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
 app.add_typer(token.app, name="token", rich_help_panel="Customers")
 pre_check.register(app)
 app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
+app.add_typer(staff.app, name="staff", rich_help_panel="Abuse desk")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
 app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")

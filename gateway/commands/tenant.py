@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from gateway.commands.passwords import PasswordFrom, PasswordOption, take_password
 from gateway.commands.shared import (
     ByOption,
     ConfigOption,
@@ -33,22 +32,7 @@ SELECTOR = "consentry"
 RELOAD = "The running gateway sees it after `consentry reload`."
 
 
-class PasswordFrom(StrEnum):
-    """Where a password comes from."""
-
-    GENERATE = "generate"
-    ASK = "ask"
-    STDIN = "stdin"
-
-
 NameArgument = Annotated[str, typer.Argument(help="The tenant's name.")]
-PasswordOption = Annotated[
-    PasswordFrom,
-    typer.Option(
-        "--password",
-        help="generate one and print it once, ask for it, or read the first line of stdin.",
-    ),
-]
 
 
 @app.command()
@@ -82,7 +66,7 @@ def add(
         if taken := next((own for own in domains if own in other.domains), None):
             raise ConfigurationError(f"{taken} belongs to tenant {owner}")
     streams = dict(map(_stream, stream or ["main:list"]))
-    secret, generated = _password(password)
+    secret, generated = take_password(password)
     pems = {own: new_key(KeyKind.RSA) for own in domains}
     paths = {own: folder / f"keys/dkim/{own}.{SELECTOR}.pem" for own in domains}
     draft = TenantDraft(
@@ -127,7 +111,7 @@ def passwd(
     Example: echo "$SECRET" | consentry tenant passwd acme --password stdin
     """
     loaded = open_config(config)
-    secret, generated = _password(password)
+    secret, generated = take_password(password)
     added = edit.set_password(loaded, name, login or name, edit.hash_password(secret))
     typer.echo(f"login {login or name} {'added' if added else 'changed'}")
     _tell(login or name, generated)
@@ -195,18 +179,6 @@ def _stream(text: str) -> tuple[str, StreamKind]:
         raise ConfigurationError(
             f"--stream {text}: write name:kind with kind {', '.join(StreamKind)}"
         ) from None
-
-
-def _password(source: PasswordFrom) -> tuple[str, str]:
-    """The password, and once more when it was made here and must be shown."""
-    match source:
-        case PasswordFrom.GENERATE:
-            made = edit.new_password()
-            return made, made
-        case PasswordFrom.ASK:
-            return typer.prompt("Password", hide_input=True, confirmation_prompt=True), ""
-        case PasswordFrom.STDIN:
-            return sys.stdin.readline().rstrip("\r\n"), ""
 
 
 def _tell(login: str, generated: str) -> None:

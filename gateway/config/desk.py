@@ -24,7 +24,8 @@ class Totp(StrEnum):
     OFFERED = "offered"
 
 
-def _zone(name: str) -> str:
+def as_zone(name: str) -> str:
+    """`name`, which must be a time zone; ValueError."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -44,7 +45,7 @@ def _issuer(url: str) -> str:
 
 Zone = Annotated[
     str,
-    AfterValidator(_zone),
+    AfterValidator(as_zone),
     WithJsonSchema({"type": "string", "title": "time zone", "examples": ["Europe/Warsaw"]}),
 ]
 """An IANA time zone."""

@@ -16,6 +16,7 @@ from gateway.errors import ConsentryError
 from gateway.records import audit, staff_sessions
 from gateway.records.subjects import add_subject, plain_texts
 from gateway.records.tables import staff, subject_secrets, subjects
+from gateway.words import Address
 from gateway.words import Role as Role
 from suppression.keys import Keyring
 
@@ -79,6 +80,25 @@ def member(connection: Connection, name: str) -> Member:
 def by_identity(connection: Connection, identity: str) -> Member | None:
     """Who is this at the OpenID provider."""
     row = connection.execute(select(staff).where(staff.c.identity == identity)).first()
+    return None if row is None else decoded(row)
+
+
+def oidc_identity(issuer: str, subject: str) -> str:
+    """Who this is at an OpenID provider; neither part has a space (RFC 3986; OpenID Connect Core
+    section 2 has `sub` be ASCII)."""
+    return f"{issuer} {subject}"
+
+
+def email_identity(keyring: Keyring, address: Address) -> str:
+    """Who has this address at the OpenID provider, until they come and are known by `sub`."""
+    return f"email {keyring.exact_key(address).hex()}"
+
+
+def by_email(connection: Connection, keyring: Keyring, address: Address) -> Member | None:
+    """Who was added by this address, under any generation of the keys."""
+    keys = keyring.look_up_keys(address)
+    query = select(staff).where(staff.c.identity.in_([f"email {key.hex()}" for key in keys]))
+    row = connection.execute(query).first()
     return None if row is None else decoded(row)
 
 

@@ -14,9 +14,10 @@ from starlette.types import ASGIApp
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Event
-from gateway.web.desk import pages, sign_in
+from gateway.web.desk import me, pages, sign_in
 from gateway.web.desk.gate import CHECKED, Gate
 from gateway.web.desk.parts import Current
+from gateway.web.desk.passwords import Failures, Passwords
 from gateway.web.desk.screens import SCREENS
 
 
@@ -49,7 +50,10 @@ def desk_app(current: Current) -> ASGIApp:
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(pages.static_file(name), media_type=pages.STATIC[name], headers=headers)
 
-    app.include_router(sign_in.routes)
+    passwords = Passwords(lambda: current().clock())
+    codes = Failures(lambda: current().clock(), sign_in.WRONG_CODES)
+    app.include_router(sign_in.router(passwords, codes))
+    app.include_router(me.router(passwords), dependencies=[CHECKED])
     for screen in SCREENS:
         app.include_router(screen.routes, dependencies=[CHECKED])
     return Gate(app, current)

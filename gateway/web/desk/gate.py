@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, Headers, MutableHeaders, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -102,6 +103,14 @@ def staff_of(request: Request) -> Staff:
     return who
 
 
+def half_of(request: Request) -> Staff:
+    """Who asks, who may not have shown a second factor yet."""
+    who: Staff | None = request.state.staff
+    if who is None:
+        raise Problem(HTTPStatus.FORBIDDEN)
+    return who
+
+
 Anyone = Annotated[Staff, Depends(require(*Role))]
 Worker = Annotated[Staff, Depends(require(*CHANGES))]
 """Abuse staff, leads, operators."""
@@ -118,11 +127,15 @@ class Form:
 
     def text(self, name: str, most: int = 2000) -> str:
         """A field's text, "" when there is none; 400 when it is longer than `most`."""
-        value = self._data.get(name, "")
-        text = value.strip() if isinstance(value, str) else ""
+        text = self.raw(name).strip()
         if len(text) > most:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return text.replace("\r\n", "\n")
+
+    def raw(self, name: str) -> str:
+        """A field's text as it was sent."""
+        value = self._data.get(name, "")
+        return value if isinstance(value, str) else ""
 
     def number(self, name: str) -> int | None:
         """A field's whole number, None when it says none."""
@@ -141,18 +154,33 @@ class Form:
 
 async def posted(request: Request) -> Form:
     """The form of a POST, once it has shown the session's token."""
-    who = staff_of(request)
-    try:
-        data = await request.form(max_files=1, max_fields=1000)
-    except ClientDisconnect:
-        raise Problem(HTTPStatus.BAD_REQUEST) from None
-    token = data.get("csrf", "")
-    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), who.csrf.encode()):
+    return await _form(request, staff_of(request))
+
+
+async def half_posted(request: Request) -> Form:
+    """The same of a session that may lack its second factor."""
+    return await _form(request, half_of(request))
+
+
+async def _form(request: Request, who: Staff) -> Form:
+    form = await read_form(request)
+    token = form.raw("csrf")
+    if not hmac.compare_digest(token.encode(), who.csrf.encode()):
         raise Problem(HTTPStatus.FORBIDDEN)
-    return Form(data)
+    return form
+
+
+async def read_form(request: Request) -> Form:
+    """What a POST says, whoever sends it."""
+    try:
+        return Form(await request.form(max_files=1, max_fields=1000))
+    except (ClientDisconnect, HTTPException):
+        raise Problem(HTTPStatus.BAD_REQUEST) from None
 
 
 Posted = Annotated[Form, Depends(posted)]
+Half = Annotated[Staff, Depends(half_of)]
+HalfPosted = Annotated[Form, Depends(half_posted)]
 
 
 async def _checked(request: Request) -> None:
