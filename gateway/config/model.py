@@ -19,6 +19,7 @@ from gateway.config.desk import DeskSettings
 from gateway.config.notices import FeedbackSettings, NoticeSettings
 from gateway.config.pre_check import PreCheckSettings
 from gateway.config.retention import RetentionSettings
+from gateway.config.sanctions import SanctionSettings
 from gateway.config.sender_dns import SenderDnsSettings
 from gateway.config.values import (
     Domain,
@@ -324,6 +325,9 @@ class GatewayConfig(Settings):
     )
     pre_check: PreCheckSettings = Field(
         default=PreCheckSettings(), description="How much tenants may pre-check."
+    )
+    sanctions: SanctionSettings = Field(
+        default=SanctionSettings(), description="What follows when a tenant breaks the rules."
     )
     notices: NoticeSettings = Field(
         default=NoticeSettings(), description="Mail to tenants about their cases."

@@ -26,6 +26,7 @@ from gateway.config.dkim import DkimKey
 from gateway.config.model import BytesPerDay, Count, LimitSettings
 from gateway.config.opt_in import OptInSettings
 from gateway.config.pre_check import PreCheckRule, PreCheckSettings
+from gateway.config.sanctions import PresetChoice
 from gateway.config.values import (
     DisplayName,
     Domain,
@@ -234,6 +235,10 @@ class TenantConfig(Settings):
     )
     pre_check: PreCheckSettings | None = Field(
         default=None, description="How much may be pre-checked, where it differs."
+    )
+    sanctions: PresetChoice | None = Field(
+        default=None,
+        description="The contract that goes for it, as in the gateway file's `sanctions.preset`.",
     )
     webhook: WebhookSettings | None = Field(
         default=None, description="Where the tenant is told what happened to its recipients."

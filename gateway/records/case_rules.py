@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from policies.sanctions.calendar import Calendar
 from policies.sanctions.ladder import Preset
 from suppression.keys import Keyring
 
-if TYPE_CHECKING:
-    from policies.sanctions.calendar import Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ class Rules:
     tenants: Mapping[str, TenantRules]
     house: TenantRules
     link: str = ""
+    feedback_sources: frozenset[str] = frozenset()
+    """Domains whose signature makes a report evidence of grade A."""
 
     def of(self, tenant: str) -> TenantRules:
         """The tenant's own."""
