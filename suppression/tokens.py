@@ -33,6 +33,9 @@ class Purpose(StrEnum):
     CASE = "case"
     """Names a tenant by its own number, and a case by its tracking number in place of the
     recipient's key; `suppression.case_links` makes the link."""
+    REPLY = "reply"
+    """As CASE, in the address that answers to a notice go to; mail is copied and passed on, so it
+    opens no page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from gateway.config.dkim import DkimKey
 from gateway.config.keyfiles import octets
 from gateway.config.tenant import TenantConfig
 from gateway.message.dkim import Signer
@@ -21,13 +22,15 @@ Signers = Mapping[str, Sequence[Signer]]
 def signers_of(tenants: Mapping[str, TenantConfig]) -> Signers:
     """Every domain's signers; none for a domain with `dkim: none`."""
     return {
-        domain: tuple(
-            Signer(domain.removeprefix("*."), key.selector, load_key(octets(key.key_file)))
-            for key in settings.keys
-        )
+        domain: signers_of_keys(domain.removeprefix("*."), settings.keys)
         for tenant in tenants.values()
         for domain, settings in tenant.domains.items()
     }
+
+
+def signers_of_keys(domain: str, keys: Sequence[DkimKey]) -> tuple[Signer, ...]:
+    """The signers of one domain (A-label)."""
+    return tuple(Signer(domain, key.selector, load_key(octets(key.key_file))) for key in keys)
 
 
 def signers_for(signers: Signers, domain: str) -> Sequence[Signer]:

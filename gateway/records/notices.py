@@ -18,10 +18,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select, update
 
-from gateway.records import audit
 from gateway.records.case_rules import Rules
+from gateway.records.case_store import load_case
+from gateway.records.case_trail import write_entry
 from gateway.records.subjects import add_subject, overwrite, plain_texts
-from gateway.records.tables import case_entries, notices
+from gateway.records.tables import notices
 from policies.sanctions.case import Case
 from policies.sanctions.words import NoticeKind
 from suppression.keys import Keyring
@@ -194,8 +195,7 @@ def begin(connection: Connection, keyring: Keyring, number: int, mail: Mail, now
         subject = add_subject(connection, keyring.seal(json.dumps(held)))
     is_repeat = notice.state is NoticeState.UNDER_WAY
     if is_repeat:
-        detail = {"kind": notice.kind, "notice": number, "repeats": notice.repeats + 1}
-        _tell(connection, notice, "notice.repeated", now, detail)
+        _tell(connection, notice, "notice.repeated", now, repeats=notice.repeats + 1)
     values = {
         "subject": subject,
         "message_id": mail.message_id,
@@ -213,8 +213,7 @@ def begin(connection: Connection, keyring: Keyring, number: int, mail: Mail, now
 def taken(connection: Connection, number: int, said: str, now: float) -> Notice:
     """The next hop has it. The caller moves the case, in the same transaction."""
     notice = find(connection, number)
-    detail = {"kind": notice.kind, "notice": number, "said": said}
-    _tell(connection, notice, "notice.sent", now, detail)
+    _tell(connection, notice, "notice.sent", now, said=said)
     return _outcome(connection, number, NoticeState.SENT, said, None, sent_at=int(now))
 
 
@@ -233,7 +232,7 @@ def put_off(connection: Connection, number: int, said: str, now: float, *, is_ou
 def refuse(connection: Connection, number: int, said: str, now: float) -> Notice:
     """The next hop refuses it for good."""
     notice = find(connection, number)
-    _tell(connection, notice, "notice.refused", now, {"kind": notice.kind, "said": said})
+    _tell(connection, notice, "notice.refused", now, said=said)
     return _outcome(connection, number, NoticeState.REFUSED, said, None)
 
 
@@ -242,7 +241,7 @@ def unaddressed(connection: Connection, number: int, now: float) -> bool:
     notice = find(connection, number)
     is_new = notice.state is not NoticeState.UNADDRESSED
     if is_new:
-        _tell(connection, notice, "notice.unaddressed", now, {"kind": notice.kind})
+        _tell(connection, notice, "notice.unaddressed", now)
     state = NoticeState.UNADDRESSED
     _outcome(connection, number, state, "the tenant has no contact", int(now) + PAUSES[0])
     return is_new
@@ -258,8 +257,7 @@ def resend(connection: Connection, number: int, actor: str, now: float) -> int:
     row = {**kept, **fresh, "made_at": int(now), "next_at": int(now)}
     made = connection.execute(insert(notices), row).inserted_primary_key
     assert made is not None  # noqa: S101 - as above
-    detail = {"kind": old["kind"], "notice": number, "again": int(made[0])}
-    _tell(connection, find(connection, number), "notice.resent", now, detail, actor)
+    _tell(connection, find(connection, number), "notice.resent", now, actor, again=int(made[0]))
     return int(made[0])
 
 
@@ -284,21 +282,12 @@ def _tell(
     notice: Notice,
     kind: str,
     now: float,
-    detail: Mapping[str, object],
     actor: str = ACTOR,
+    **detail: object,
 ) -> None:
     """An entry in the case's timeline, and its audit record."""
-    shown = mask_all(detail)
-    row = {"case_id": notice.case, "at": int(now), "actor": actor, "kind": kind}
-    connection.execute(insert(case_entries), {**row, "detail": json.dumps(shown, sort_keys=True)})
-    audit.append(
-        connection,
-        at=now,
-        actor=actor,
-        action=kind,
-        scope=notice.tenant,
-        detail={**detail, "case": notice.case},
-    )
+    told = {"kind": notice.kind.value, "notice": notice.number, **detail}
+    write_entry(connection, load_case(connection, notice.case), kind, actor, now, told)
 
 
 def _all() -> Select[tuple[Any, ...]]:

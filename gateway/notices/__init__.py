@@ -1,0 +1,1 @@
+"""Mail to tenants about their cases: what it says, and how it leaves."""
