@@ -100,6 +100,7 @@ facts = Table(
 """Immutable: what happened, once. No case: excused, or of a kind that no ladder takes."""
 
 Index("ix_facts_recent", facts.c.tenant, facts.c.kind, facts.c.at)
+Index("ix_facts_ref", facts.c.ref)
 Index("ix_facts_key", facts.c.key, sqlite_where=text("key IS NOT NULL"))
 
 reports = Table(

@@ -147,6 +147,7 @@ def upgrade() -> None:
         "ix_facts_key", "facts", ["key"], unique=False, sqlite_where=sa.text("key IS NOT NULL")
     )
     op.create_index("ix_facts_recent", "facts", ["tenant", "kind", "at"], unique=False)
+    op.create_index("ix_facts_ref", "facts", ["ref"], unique=False)
     op.create_table(
         "fees",
         sa.Column("id", sa.Integer, primary_key=True),
