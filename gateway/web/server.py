@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import uvloop
@@ -33,6 +34,7 @@ from gateway.privacy.purge import purge_job
 from gateway.records.database import open_database
 from gateway.records.event_index import EventIndex
 from gateway.records.keyring import open_keyring
+from gateway.sanctions.rules import rules_of
 from gateway.web.api.app import api_app
 from gateway.web.api.parts import ApiParts
 from gateway.web.app import web_app
@@ -189,7 +191,8 @@ class WebProcess:
 
     def _make_desk_parts(self, loaded: Loaded, keyring: Keyring) -> DeskParts:
         smtp, index = self._smtp, self._index
-        return DeskParts(self.database, keyring, loaded, time.time, self._emit, smtp, index)
+        rules = cache(lambda: rules_of(loaded, keyring))
+        return DeskParts(self.database, keyring, loaded, time.time, self._emit, smtp, index, rules)
 
     def _on_hangup(self) -> None:
         with suppress(ConsentryError):  # told in the journal; a signal has nobody to answer to

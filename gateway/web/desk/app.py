@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Event
-from gateway.web.desk import me, pages, sign_in
+from gateway.web.desk import dangerous, me, pages, sign_in
 from gateway.web.desk.gate import CHECKED, Gate
 from gateway.web.desk.parts import Current
 from gateway.web.desk.passwords import Failures, Passwords
@@ -54,6 +54,7 @@ def desk_app(current: Current) -> ASGIApp:
     codes = Failures(lambda: current().clock(), sign_in.WRONG_CODES)
     app.include_router(sign_in.router(passwords, codes))
     app.include_router(me.router(passwords), dependencies=[CHECKED])
+    app.include_router(dangerous.routes, dependencies=[CHECKED])
     for screen in SCREENS:
         app.include_router(screen.routes, dependencies=[CHECKED])
     return Gate(app, current)

@@ -24,6 +24,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gateway.errors import StoreUnavailable
+from gateway.records import undoings
 from gateway.records.staff import Role
 from gateway.web.desk.texts import PROBLEMS, TEXTS
 from gateway.web.pages import NAMES, choose_language
@@ -99,7 +101,7 @@ def page(
             staff=shown,
             roles=Role,
             nav=[screen for screen in SCREENS if shown and screen.is_for(shown.role)],
-            undoings=undoings_of(request) if shown else (),
+            undoings=_undoings(request, shown, language) if shown else (),
             now=request.state.parts.clock(),
             csrf=Markup('<input type="hidden" name="csrf" value="{}">').format(
                 who.csrf if who else ""
@@ -120,9 +122,19 @@ def page(
     return response
 
 
-def undoings_of(request: Request) -> tuple[object, ...]:
+def _undoings(request: Request, who: Staff, language: str) -> list[dict[str, object]]:
     """What who asks can still take back."""
-    return ()
+    from gateway.web.desk.dangerous import title_of
+
+    parts = request.state.parts
+    try:
+        with parts.database.reading() as connection:
+            found = undoings.standing(connection, who.member.id, parts.clock())
+    except StoreUnavailable:
+        return []  # the page may be the one that says so
+    return [
+        {"id": one.id, "title": title_of(one, language), "ends_at": one.ends_at} for one in found
+    ]
 
 
 def problem(request: Request, status: HTTPStatus, detail: str = "") -> Response:

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from gateway.config.load import Loaded
 from gateway.config.tenant import TenantConfig
 from gateway.events import Emit
+from gateway.records.case_rules import Rules
 from gateway.records.database import Database
 from gateway.records.event_index import EventIndex
 from policies.ports import Clock
@@ -22,7 +23,8 @@ from suppression.keys import Keyring
 class DeskParts:
     """The rest of the gateway; `clock` gives Unix seconds.
 
-    `smtp` is the control socket of the process that takes mail, `index` finds events.
+    `smtp` is the control socket of the process that takes mail, `index` finds events, `make_rules`
+    gives the sanction rules (kept, once they are made).
     """
 
     database: Database
@@ -32,6 +34,12 @@ class DeskParts:
     emit: Emit
     smtp: Path
     index: EventIndex
+    make_rules: Callable[[], Rules]
+
+    @property
+    def rules(self) -> Rules:
+        """The sanction rules in force."""
+        return self.make_rules()
 
     @property
     def tenants(self) -> Mapping[str, TenantConfig]:
