@@ -21,6 +21,7 @@ import typer
 
 from gateway.commands.shared import fail, open_config, show
 from gateway.config.load import Loaded
+from gateway.config.scopes import all_scopes, is_scope
 from gateway.errors import AddressSyntaxError, ConfigurationError
 from gateway.records.bulk import Tally
 from gateway.records.database import Database, open_database
@@ -49,16 +50,11 @@ class Records:
 
     def is_scope(self, scope: str) -> bool:
         """Whether `scope` is `*` or names a configured tenant or stream."""
-        tenant, slash, stream = scope.partition("/")
-        known = self.loaded.tenants.get(tenant)
-        return scope == "*" or (known is not None and (not slash or stream in known.streams))
+        return is_scope(self.loaded.tenants, scope)
 
     def scopes(self) -> list[str]:
         """Every scope text that names a configured tenant or stream, in order."""
-        streams = (
-            f"{id}/{name}" for id, known in self.loaded.tenants.items() for name in known.streams
-        )
-        return sorted([*self.loaded.tenants, *streams])
+        return all_scopes(self.loaded.tenants)
 
 
 @contextmanager

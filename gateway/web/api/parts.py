@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.config.api import ApiSettings
 from gateway.config.load import Loaded
+from gateway.config.scopes import is_scope
 from gateway.config.tenant import TenantConfig
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
@@ -44,9 +45,7 @@ class ApiParts:
 
     def is_scope(self, scope: str) -> bool:
         """Whether `scope` is `*` or names a configured tenant or stream."""
-        tenant, slash, stream = scope.partition("/")
-        known = self.tenants.get(tenant)
-        return scope == "*" or (known is not None and (not slash or stream in known.streams))
+        return is_scope(self.tenants, scope)
 
 
 Current = Callable[[], ApiParts]

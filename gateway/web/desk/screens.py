@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from gateway.records.staff import Role
-from gateway.web.desk import today
+from gateway.web.desk import look_up, today
 
 EVERYBODY = tuple(Role)
 
@@ -33,4 +33,7 @@ class Screen:
         return self.is_listed and role in self.roles
 
 
-SCREENS: tuple[Screen, ...] = (Screen("today", "", today.routes),)
+SCREENS: tuple[Screen, ...] = (
+    Screen("today", "", today.routes),
+    Screen("look_up", "look-up", look_up.routes),
+)

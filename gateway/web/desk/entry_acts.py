@@ -1,0 +1,80 @@
+"""Adding and lifting suppressions on the desk, by the rules of the suppression table.
+
+Staff act as the operator; the list owner's wish, for robinson lists, and what concerns protected
+addresses is for leads and operators. Functions run in the caller's transaction. Raise `Refused` and
+LookupError with what is allowed, and `Problem` where a role does not allow it.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from gateway.records.database import Connection
+from gateway.records.staff import Role
+from gateway.records.suppressions import Draft, Entry, Refused, add, add_by_key, entry_of, lift
+from gateway.web.desk.gate import DECIDES, Staff
+from gateway.web.desk.pages import Problem
+from gateway.web.desk.parts import DeskParts
+from gateway.words import Address
+from suppression.precedence import RULES, Lifter, may_lift
+from suppression.standing import Reason, Stops
+
+REASONS = (
+    Reason.MANUAL,
+    Reason.UNSUBSCRIBE,
+    Reason.COMPLAINT,
+    Reason.OBJECTION,
+    Reason.HARD_BOUNCE,
+    Reason.PROTECTED,
+)
+"""What staff add by hand; erasures and restrictions are subject requests, robinson lists come
+whole."""
+
+
+def capacity(entry: Entry, role: Role) -> Lifter | None:
+    """In what capacity a member of that role lifts this entry; None when they may not."""
+    decides = role in DECIDES
+    if entry.lifted_at is not None or role is Role.AUDITOR:
+        return None
+    if may_lift(entry.reason, Lifter.OPERATOR, entry.setter):
+        return Lifter.OPERATOR if decides or entry.reason is not Reason.PROTECTED else None
+    if decides and may_lift(entry.reason, Lifter.LIST_OWNER, entry.setter):
+        return Lifter.LIST_OWNER
+    return None
+
+
+def suppress(
+    connection: Connection,
+    parts: DeskParts,
+    staff: Staff,
+    target: Address | str | bytes,
+    reason: Reason,
+    scope: str,
+    why: str,
+    stops: Stops | None = None,
+) -> tuple[int, bool]:
+    """Add an entry for an address, a domain or a key; its number and whether it is new."""
+    if reason is Reason.PROTECTED and not staff.may(*DECIDES):
+        raise Problem(HTTPStatus.FORBIDDEN)
+    stops = stops if reason is Reason.MANUAL else None
+    draft = Draft(reason, scope, Lifter.OPERATOR, "desk", stops, actor=staff.name, why=why)
+    now = parts.clock()
+    if not isinstance(target, bytes):
+        return add(connection, parts.keyring, target, draft, now)
+    if RULES[reason].is_loose:
+        raise Refused(f"{reason} needs the address, and only its key is known")
+    return add_by_key(connection, target, draft, now)
+
+
+def lift_entry(
+    connection: Connection, parts: DeskParts, staff: Staff, number: int, why: str
+) -> Entry:
+    """End an entry; the entry as it was."""
+    entry = entry_of(connection, parts.keyring, number)
+    by = capacity(entry, staff.role)
+    if by is None:
+        if entry.lifted_at is not None:
+            raise Refused(f"entry {number} is lifted already")
+        raise Problem(HTTPStatus.FORBIDDEN)
+    lift(connection, number, by, staff.name, why, parts.clock())
+    return entry
