@@ -104,22 +104,8 @@ def queue(
     notice tells besides the case as it then stands: `reason`, `requirement`, `until` (Unix s),
     `fee` (its number), `facts` (numbers of the facts that a REPORT passes on), `upheld`."""
     contacts = rules.of(case.tenant).contacts
-    row = {
-        "case_id": case.id,
-        "tenant": case.tenant,
-        "kind": kind.value,
-        "language": contacts[0].language if contacts else "en",
-        "extra": json.dumps(mask_all(extra or {}), sort_keys=True, separators=(",", ":")),
-        "made_at": int(now),
-        "next_at": int(now),
-        "attempts": 0,
-        "repeats": 0,
-        "state": NoticeState.WAITING.value,
-        "said": "",
-    }
-    made = connection.execute(insert(notices), row).inserted_primary_key
-    assert made is not None  # noqa: S101 - a single-row insert always has one
-    return int(made[0])
+    language = contacts[0].language if contacts else "en"
+    return _add(connection, case.id, case.tenant, kind, language, extra or {}, now)
 
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -172,28 +158,30 @@ def mail_of(connection: Connection, keyring: Keyring, notice: Notice) -> Mail | 
 # ---- the sender's -------------------------------------------------------------------------------
 
 
-def adopt_dead(connection: Connection, now: float) -> int:
-    """At the start: whatever was under way when the process ended is due at once; how many."""
+def take_up(connection: Connection, now: float) -> int:
+    """At the start: whatever was under way when a process ended is due at once; how many."""
     under_way = _row.state == NoticeState.UNDER_WAY.value
     return connection.execute(update(notices).where(under_way).values(next_at=int(now))).rowcount
 
 
-def begin(connection: Connection, keyring: Keyring, number: int, mail: Mail, now: float) -> bool:
-    """Note that `mail` leaves now; False when the notice is not due any more.
+def begin(
+    connection: Connection, keyring: Keyring, number: int, mail: Mail, now: float
+) -> Notice | None:
+    """Note that `mail` leaves now; None when the notice is not due any more.
 
     Where an earlier try may have been taken, this one is counted as a repeat. Should nothing come
     of it, not even an outcome, it is due again after its pause.
     """
     notice = find(connection, number)
     if notice.next_at is None:
-        return False
+        return None
     subject = notice.subject
     if not notice.may_be_out or mail_of(connection, keyring, notice) != mail:
         if subject is not None:
             overwrite(connection, [subject])
         held = {"from": mail.sender, "to": mail.recipient, "octets": mail.octets.decode("latin-1")}
         subject = add_subject(connection, keyring.seal(json.dumps(held)))
-    is_repeat = notice.state is NoticeState.UNDER_WAY
+    is_repeat = notice.may_be_out and notice.state is not NoticeState.WAITING
     if is_repeat:
         _tell(connection, notice, "notice.repeated", now, repeats=notice.repeats + 1)
     values = {
@@ -207,7 +195,7 @@ def begin(connection: Connection, keyring: Keyring, number: int, mail: Mail, now
     }
     values["next_at"] = int(now) + PAUSES[min(notice.attempts, len(PAUSES) - 1)]
     connection.execute(update(notices).where(_row.id == number).values(values))
-    return True
+    return find(connection, number)
 
 
 def taken(connection: Connection, number: int, said: str, now: float) -> Notice:
@@ -229,15 +217,28 @@ def put_off(connection: Connection, number: int, said: str, now: float, *, is_ou
     return _outcome(connection, number, NoticeState.WAITING, said, next_at, begun_at=begun_at)
 
 
-def refuse(connection: Connection, number: int, said: str, now: float) -> Notice:
-    """The next hop refuses it for good."""
+def postpone(connection: Connection, number: int, why: str, now: float) -> None:
+    """It could not even be written; what is known of its tries stays as it is."""
+    notice = find(connection, number)
+    _outcome(connection, number, notice.state, why, int(now) + notice.pause)
+
+
+def refuse(connection: Connection, number: int, said: str, now: float, contacts: int = 1) -> Notice:
+    """The next hop refuses it for good; of several `contacts` the next one gets it, at once and as
+    a new mail."""
     notice = find(connection, number)
     _tell(connection, notice, "notice.refused", now, said=said)
-    return _outcome(connection, number, NoticeState.REFUSED, said, None)
+    refused_by = int(notice.extra.get("refused_by", 0)) + 1
+    if refused_by >= contacts:
+        return _outcome(connection, number, NoticeState.REFUSED, said, None)
+    extra = json.dumps({**notice.extra, "refused_by": refused_by}, sort_keys=True)
+    fresh = {"extra": extra, "message_id": None, "subject": None, "begun_at": None}
+    connection.execute(update(notices).where(_row.id == number).values(fresh))
+    return _outcome(connection, number, NoticeState.WAITING, said, int(now))
 
 
 def unaddressed(connection: Connection, number: int, now: float) -> bool:
-    """The tenant has nobody to write to: it waits; True when that is new."""
+    """The tenant has nobody to write to: it waits; whether that is new."""
     notice = find(connection, number)
     is_new = notice.state is not NoticeState.UNADDRESSED
     if is_new:
@@ -249,19 +250,41 @@ def unaddressed(connection: Connection, number: int, now: float) -> bool:
 
 def resend(connection: Connection, number: int, actor: str, now: float) -> int:
     """Send a notice once more, as a new mail to the contact of that time; the new one's number."""
-    old = connection.execute(select(notices).where(_row.id == number)).mappings().first()
-    if old is None:
-        raise LookupError(f"there is no notice {number}")
-    kept = {name: old[name] for name in ("case_id", "tenant", "kind", "language", "extra")}
-    fresh = {"attempts": 0, "repeats": 0, "state": NoticeState.WAITING.value, "said": ""}
-    row = {**kept, **fresh, "made_at": int(now), "next_at": int(now)}
-    made = connection.execute(insert(notices), row).inserted_primary_key
-    assert made is not None  # noqa: S101 - as above
-    _tell(connection, find(connection, number), "notice.resent", now, actor, again=int(made[0]))
-    return int(made[0])
+    notice = find(connection, number)
+    extra = {name: value for name, value in notice.extra.items() if name != "refused_by"}
+    again = _add(connection, notice.case, notice.tenant, notice.kind, notice.language, extra, now)
+    _tell(connection, notice, "notice.resent", now, actor, again=again)
+    return again
 
 
 # ---- inside -------------------------------------------------------------------------------------
+
+
+def _add(
+    connection: Connection,
+    case: int,
+    tenant: str,
+    kind: NoticeKind,
+    language: str,
+    extra: Mapping[str, object],
+    now: float,
+) -> int:
+    row = {
+        "case_id": case,
+        "tenant": tenant,
+        "kind": kind.value,
+        "language": language,
+        "extra": json.dumps(mask_all(extra), sort_keys=True, separators=(",", ":")),
+        "made_at": int(now),
+        "next_at": int(now),
+        "attempts": 0,
+        "repeats": 0,
+        "state": NoticeState.WAITING.value,
+        "said": "",
+    }
+    made = connection.execute(insert(notices), row).inserted_primary_key
+    assert made is not None  # noqa: S101 - a single-row insert always has one
+    return int(made[0])
 
 
 def _outcome(
