@@ -23,6 +23,8 @@ from gateway.records.notice_facts import particulars
 from gateway.records.notices import Notice
 from gateway.records.policy_versions import preset_of
 from gateway.records.streams import find_number
+from gateway.relay.configured import configured_hops
+from gateway.relay.settings import NextHopSettings
 from policies.sanctions.case import Case
 from policies.sanctions.ladder import Step
 from policies.sanctions.words import NoticeKind, Phase
@@ -44,12 +46,13 @@ class House:
     sender_name: str
     domain: str
     signers: tuple[Signer, ...]
+    hops: tuple[NextHopSettings, ...]
     rules: Rules
     tokens: Tokens
 
     @classmethod
     def of(cls, loaded: Loaded, rules: Rules) -> House:
-        """Raises ConfigurationError for keys that cannot be read."""
+        """Raises ConfigurationError for keys or passwords that cannot be read."""
         config = loaded.config
         sender = config.notices.sender_of(config.hostname)
         domain = sender.rpartition("@")[2]
@@ -59,6 +62,7 @@ class House:
             config.notices.name,
             config.notices.domain or "",
             signers_of_keys(domain, config.notices.dkim),
+            configured_hops(config),
             rules,
             Tokens(rules.keyring),
         )

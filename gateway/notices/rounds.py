@@ -46,7 +46,6 @@ class NoticeRounds:
         self,
         database: Database,
         house: House,
-        hops: Sequence[NextHopSettings],
         emit: Emit,
         clock: Clock,
         send: HandOver = hand_over,
@@ -54,7 +53,6 @@ class NoticeRounds:
     ) -> None:
         self._database = database
         self._house = house
-        self._hops = tuple(hops)
         self._emit = emit
         self._clock = clock
         self._send = send
@@ -62,9 +60,9 @@ class NoticeRounds:
         self._has_begun = False
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
-    def adopt(self, house: House, hops: Sequence[NextHopSettings]) -> None:
+    def adopt(self, house: House) -> None:
         """Work by a new configuration from now on."""
-        self._house, self._hops = house, tuple(hops)
+        self._house = house
 
     def job(self) -> Job:
         """The rounds as a job of the web process."""
@@ -125,7 +123,7 @@ class NoticeRounds:
             return
         if begun.repeats > notice.repeats:
             self._tell("notice.repeated", begun)
-        said = await self._send(self._hops, mail.sender, mail.recipient, mail.octets)
+        said = await self._send(self._house.hops, mail.sender, mail.recipient, mail.octets)
         await self._note(begun, said)
 
     def _mail(self, notice: Notice) -> Mail | None:

@@ -28,6 +28,8 @@ from gateway.jobs import Job, head_job, run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.journal_index import index_job
 from gateway.metrics import WebMetrics, heartbeat, merge
+from gateway.notices.gather import House as NoticeHouse
+from gateway.notices.rounds import NoticeRounds
 from gateway.opt_in.rounds import House, Rounds
 from gateway.pre_check.check import ended_job
 from gateway.privacy.purge import purge_job
@@ -75,6 +77,8 @@ class WebProcess:
         self._sender.adopt(endpoints(loaded.tenants), self._keyring)
         house = House.of(loaded, self._keyring)
         self._rounds = Rounds(self.database, house, self._emit, time.time)
+        notices = NoticeHouse.of(loaded, rules_of(loaded, self._keyring))
+        self._notices = NoticeRounds(self.database, notices, self._emit, time.time)
         self._parts = self._make_parts(loaded, self._keyring)
         self._api_parts = self._make_api_parts(loaded, self._keyring)
         self._desk_parts = self._make_desk_parts(loaded, self._keyring)
@@ -129,6 +133,7 @@ class WebProcess:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sender.close()
         await self._rounds.close()
+        await self._notices.close()
         self._index.close()
         self.database.close()
         self._emit(Event("process.stopped", time.time(), detail={"process": "web"}))
@@ -140,7 +145,8 @@ class WebProcess:
         standard = standard_jobs(self.database.path)
         ended = ended_job(self.database, time.time)
         found = index_job(self._index)
-        return [*standard, head, purge, ended, found, self._sender.job(), self._rounds.job()]
+        senders = [self._sender.job(), self._rounds.job(), self._notices.job()]
+        return [*standard, head, purge, ended, found, *senders]
 
     def _kept(self) -> tuple[GatewayConfig, Keyring]:
         config = self._loaded.config
@@ -162,6 +168,7 @@ class WebProcess:
             desk_parts = self._make_desk_parts(loaded, keyring)
             receivers = endpoints(loaded.tenants)
             house = House.of(loaded, keyring)
+            notices = NoticeHouse.of(loaded, rules_of(loaded, keyring))
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self._emit(Event("config.refused", time.time(), detail=detail))
@@ -173,6 +180,7 @@ class WebProcess:
         self._keyring, self._desk_parts = keyring, desk_parts
         self._sender.adopt(receivers, keyring)
         self._rounds.adopt(house)
+        self._notices.adopt(notices)
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
 
