@@ -139,7 +139,12 @@ def _unblock(connection: Connection, case: Case, reason: str, actor: str, now: f
     for tenant, domain in lifted:
         lift_block(connection, tenant, domain, actor, reason, now)
         holder = next(
-            (c for c in running(connection, tenant) if c.blocked and domain in c.domains), None
+            (
+                c
+                for c in running(connection, tenant)
+                if c.id != case.id and c.blocked and domain in c.domains
+            ),
+            None,
         )
         if holder is not None:
             block = StandingBlock(

@@ -15,7 +15,6 @@ from policies.sanctions.ladder import Preset
 from suppression.keys import Keyring
 
 
-
 @dataclass(frozen=True, slots=True)
 class Contact:
     """Where notices to a tenant go, and in which language (`en`, `pl`)."""

@@ -93,7 +93,7 @@ def by_tracking(connection: Connection, tracking: bytes) -> StoredCase | None:
 
 
 def search(connection: Connection, text: str, limit: int = PAGE) -> Page:
-    """What staff typed: a case's id, a fact's ref, a mailing, a tenant, or a domain ever blocked."""
+    """What staff typed: a case's id, a fact's ref, a mailing, a tenant, a domain ever blocked."""
     text = text.strip()
     try:
         found = find_case(connection, case_number(text))
