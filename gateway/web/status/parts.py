@@ -1,0 +1,47 @@
+"""What the status pages work with, made anew with each configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.config.load import Loaded
+from gateway.config.tenant import ContactSettings
+from gateway.events import Emit
+from gateway.message.dkim import Signer
+from gateway.records.case_rules import Rules
+from gateway.records.database import Database
+from gateway.records.event_index import EventIndex
+from gateway.relay.settings import NextHopSettings
+from policies.ports import Clock
+from suppression.keys import Keyring
+from suppression.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class StatusParts:
+    """The rest of the gateway; `clock` gives Unix seconds, `hops` take mailed codes, which
+    `signers` sign, and `index` finds refusals."""
+
+    database: Database
+    keyring: Keyring
+    loaded: Loaded
+    rules: Rules
+    clock: Clock
+    emit: Emit
+    index: EventIndex
+    hops: tuple[NextHopSettings, ...] = ()
+    signers: tuple[Signer, ...] = ()
+    tokens: Tokens = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", Tokens(self.keyring))
+
+    def contact(self, tenant: str) -> ContactSettings | None:
+        """Where a code for this tenant goes: to whom notices go first."""
+        known = self.loaded.tenants.get(tenant)
+        return known.contacts[0] if known is not None and known.contacts else None
+
+
+Current = Callable[[], StatusParts]
+"""Gives the parts in force, asked at each request."""
