@@ -1,7 +1,7 @@
 """One sender domain's DKIM, SPF, DMARC and MX, asked for at once.
 
-`SenderDns` is made once for a process and adopts new settings on a reload; `state` gives what was
-found within the settings' patience and raises nothing: what nobody answered is `unknown`.
+`SenderDns.state` gives what was found within the settings' patience and raises nothing: what
+nobody answered is `unknown`. `under` keeps the answers over a reload that leaves the settings.
 """
 
 from __future__ import annotations
@@ -22,21 +22,17 @@ class SenderDns:
     """Asks, and keeps the answers for their time."""
 
     def __init__(self, settings: SenderDnsSettings) -> None:
-        self._begin(settings)
-
-    def adopt(self, settings: SenderDnsSettings) -> None:
-        """Ask by these settings from now on; with other settings nothing kept counts."""
-        if settings != self._settings:
-            self._begin(settings)
-
-    def _begin(self, settings: SenderDnsSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._lookups = Lookups(settings)
+
+    def under(self, settings: SenderDnsSettings) -> SenderDns:
+        """The same by these settings; by other ones nothing that is kept counts."""
+        return self if settings == self.settings else SenderDns(settings)
 
     async def state(self, domain: str, signers: Sequence[Signer]) -> DomainState:
         """What the DNS says of a sender domain (A-label, or `*.parent`) that `signers` sign."""
         name = domain.removeprefix("*.")
-        outgoing = [ip_address(str(address)) for address in self._settings.outgoing]
+        outgoing = [ip_address(str(address)) for address in self.settings.outgoing]
         under = name != domain
         keys = [self._in_time(signer_name(one), self._dkim(one)) for one in signers]
         spf, policy, mx, *found = await asyncio.gather(
@@ -50,7 +46,7 @@ class SenderDns:
 
     async def _in_time(self, name: str, check: Coroutine[None, None, Finding]) -> Finding:
         try:
-            async with asyncio.timeout(self._settings.patience):
+            async with asyncio.timeout(self.settings.patience):
                 return await check
         except (TimeoutError, Unanswered):
             return Finding(name, Say.UNKNOWN)

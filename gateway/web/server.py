@@ -37,6 +37,7 @@ from gateway.records.database import open_database
 from gateway.records.event_index import EventIndex
 from gateway.records.keyring import open_keyring
 from gateway.sanctions.rules import rules_of
+from gateway.sender_dns.check import SenderDns
 from gateway.web.api.app import api_app
 from gateway.web.api.parts import ApiParts
 from gateway.web.app import web_app
@@ -79,6 +80,7 @@ class WebProcess:
         self._rounds = Rounds(self.database, house, self._emit, time.time)
         notices = NoticeHouse.of(loaded, rules_of(loaded, self._keyring))
         self._notices = NoticeRounds(self.database, notices, self._emit, time.time)
+        self._sender_dns = SenderDns(config.sender_dns)
         self._parts = self._make_parts(loaded, self._keyring)
         self._api_parts = self._make_api_parts(loaded, self._keyring)
         self._desk_parts = self._make_desk_parts(loaded, self._keyring)
@@ -200,7 +202,10 @@ class WebProcess:
     def _make_desk_parts(self, loaded: Loaded, keyring: Keyring) -> DeskParts:
         smtp, index = self._smtp, self._index
         rules = cache(lambda: rules_of(loaded, keyring))
-        return DeskParts(self.database, keyring, loaded, time.time, self._emit, smtp, index, rules)
+        dns = self._sender_dns.under(loaded.config.sender_dns)
+        return DeskParts(
+            self.database, keyring, loaded, time.time, self._emit, smtp, index, rules, dns
+        )
 
     def _on_hangup(self) -> None:
         with suppress(ConsentryError):  # told in the journal; a signal has nobody to answer to

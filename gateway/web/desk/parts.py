@@ -15,6 +15,7 @@ from gateway.events import Emit
 from gateway.records.case_rules import Rules
 from gateway.records.database import Database
 from gateway.records.event_index import EventIndex
+from gateway.sender_dns.check import SenderDns
 from policies.ports import Clock
 from suppression.keys import Keyring
 
@@ -24,7 +25,7 @@ class DeskParts:
     """The rest of the gateway; `clock` gives Unix seconds.
 
     `smtp` is the control socket of the process that takes mail, `index` finds events, `make_rules`
-    gives the sanction rules (kept, once they are made).
+    gives the sanction rules (kept, once they are made), `sender_dns` looks sender domains up.
     """
 
     database: Database
@@ -35,6 +36,7 @@ class DeskParts:
     smtp: Path
     index: EventIndex
     make_rules: Callable[[], Rules]
+    sender_dns: SenderDns
 
     @property
     def rules(self) -> Rules:

@@ -253,8 +253,7 @@ async def test_other_settings_ask_anew(server: NameServer) -> None:
     asks = asking(server)
     await asks.state("acme.test", [SIGNER])
     before = len(server.asked)
-    asks.adopt(asking(server)._settings)
-    await asks.state("acme.test", [SIGNER])
+    await asks.under(asking(server).settings).state("acme.test", [SIGNER])
     assert len(server.asked) == before
-    asks.adopt(asking(server, "203.0.113.1")._settings)
-    assert (await asks.state("acme.test", [SIGNER])).spf.say is Say.SPF_NOT_COVERED
+    other = asks.under(asking(server, "203.0.113.1").settings)
+    assert (await other.state("acme.test", [SIGNER])).spf.say is Say.SPF_NOT_COVERED
