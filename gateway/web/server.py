@@ -47,6 +47,8 @@ from gateway.web.health import problems_of
 from gateway.web.http import HttpServer
 from gateway.web.parts import WebParts
 from gateway.web.recipients import Recipients
+from gateway.web.status.app import status_app
+from gateway.web.status.parts import StatusParts
 from gateway.webhooks.call import endpoints
 from gateway.webhooks.sender import Sender
 from suppression.keys import Keyring
@@ -84,9 +86,11 @@ class WebProcess:
         self._parts = self._make_parts(loaded, self._keyring)
         self._api_parts = self._make_api_parts(loaded, self._keyring)
         self._desk_parts = self._make_desk_parts(loaded, self._keyring)
+        self._status_parts = self._make_status_parts(loaded, self._keyring, notices)
         mounted = {
             "/v1": api_app(lambda: self._api_parts),
             "/desk": desk_app(lambda: self._desk_parts),
+            "/status": status_app(lambda: self._status_parts),
         }
         self._http = HttpServer(web_app(lambda: self._parts, mounted))
         self._control = ControlServer(
@@ -171,6 +175,7 @@ class WebProcess:
             receivers = endpoints(loaded.tenants)
             house = House.of(loaded, keyring)
             notices = NoticeHouse.of(loaded, rules_of(loaded, keyring))
+            status_parts = self._make_status_parts(loaded, keyring, notices)
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self._emit(Event("config.refused", time.time(), detail=detail))
@@ -180,6 +185,7 @@ class WebProcess:
             warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
         self._keyring, self._desk_parts = keyring, desk_parts
+        self._status_parts = status_parts
         self._sender.adopt(receivers, keyring)
         self._rounds.adopt(house)
         self._notices.adopt(notices)
@@ -206,6 +212,12 @@ class WebProcess:
         return DeskParts(
             self.database, keyring, loaded, time.time, self._emit, smtp, index, rules, dns
         )
+
+    def _make_status_parts(
+        self, loaded: Loaded, keyring: Keyring, house: NoticeHouse
+    ) -> StatusParts:
+        database, emit, index = self.database, self._emit, self._index
+        return StatusParts(database, keyring, loaded, house, time.time, emit, index)
 
     def _on_hangup(self) -> None:
         with suppress(ConsentryError):  # told in the journal; a signal has nobody to answer to

@@ -14,6 +14,7 @@ from gateway.message.body import RelaxedBodyHash
 from gateway.message.composing import encoded, quoted_printable
 from gateway.message.dkim import sign
 from gateway.message.received_field import rfc5322_date
+from gateway.notices.gather import House
 from gateway.records.mailed_codes import SECONDS
 from gateway.refs import new_ref
 from gateway.web.status.parts import StatusParts
@@ -31,22 +32,18 @@ async def send(parts: StatusParts, tenant: str, about: str, code: str) -> bool:
     contact = parts.contact(tenant)
     if contact is None:
         return False
-    config = parts.loaded.config
-    sender = config.notices.sender_of(config.hostname)
-    octets = compose(parts, sender, contact.email, contact.language, about, code)
+    house = parts.house
+    octets = compose(house, contact.email, contact.language, about, code, int(parts.clock()))
     try:
         async with asyncio.timeout(PATIENCE):
-            said = await hand_over(parts.hops, sender, contact.email, octets)
+            said = await hand_over(house.hops, house.sender, contact.email, octets)
     except TimeoutError:
         return True
     return said.fate in (Fate.TAKEN, Fate.UNKNOWN)
 
 
-def compose(
-    parts: StatusParts, sender: str, recipient: str, language: str, about: str, code: str
-) -> bytes:
+def compose(house: House, recipient: str, language: str, about: str, code: str, now: int) -> bytes:
     """The whole mail, signed. Auto-Submitted keeps vacation replies away (RFC 3834 section 5)."""
-    config, now = parts.loaded.config, int(parts.clock())
     words = MAIL.get(language, MAIL["en"])
     shown = f"{code[:4]} {code[4:]}"
     case = f"[{about}] " if about else ""
@@ -57,13 +54,13 @@ def compose(
             words["not"],
         )
     )
-    name = encoded(config.notices.name, "From", is_phrase=True)
+    name = encoded(house.sender_name, "From", is_phrase=True)
     fields = [
-        f"From: {name} <{sender}>",
+        f"From: {name} <{house.sender}>",
         f"To: <{recipient}>",
         f"Subject: {encoded(case + words['subject'], 'Subject')}",
         f"Date: {rfc5322_date(now)}",
-        f"Message-ID: <{_unique(code)}@{config.hostname}>",
+        f"Message-ID: <{_unique(code)}@{house.hostname}>",
         "Auto-Submitted: auto-generated",
         f"Content-Language: {language if language in MAIL else 'en'}",
         "MIME-Version: 1.0",
@@ -74,7 +71,7 @@ def compose(
     body = quoted_printable(text + "\n")
     body_hash = RelaxedBodyHash()
     body_hash.add(body)
-    return b"".join((sign(parts.signers, header, body_hash.digest(), now), header, b"\r\n", body))
+    return b"".join((sign(house.signers, header, body_hash.digest(), now), header, b"\r\n", body))
 
 
 def _unique(code: str) -> str:

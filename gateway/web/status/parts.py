@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.config.load import Loaded
 from gateway.config.tenant import ContactSettings
 from gateway.events import Emit
-from gateway.message.dkim import Signer
+from gateway.notices.gather import House
 from gateway.records.case_rules import Rules
 from gateway.records.database import Database
 from gateway.records.event_index import EventIndex
-from gateway.relay.settings import NextHopSettings
 from policies.ports import Clock
 from suppression.keys import Keyring
 from suppression.tokens import Tokens
@@ -20,22 +19,26 @@ from suppression.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class StatusParts:
-    """The rest of the gateway; `clock` gives Unix seconds, `hops` take mailed codes, which
-    `signers` sign, and `index` finds refusals."""
+    """The rest of the gateway; `clock` gives Unix seconds, `house` sends mailed codes as it does
+    notices, and `index` finds refusals."""
 
     database: Database
     keyring: Keyring
     loaded: Loaded
-    rules: Rules
+    house: House
     clock: Clock
     emit: Emit
     index: EventIndex
-    hops: tuple[NextHopSettings, ...] = ()
-    signers: tuple[Signer, ...] = ()
-    tokens: Tokens = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tokens", Tokens(self.keyring))
+    @property
+    def rules(self) -> Rules:
+        """The sanction rules in force."""
+        return self.house.rules
+
+    @property
+    def tokens(self) -> Tokens:
+        """Those that links carry."""
+        return self.house.tokens
 
     def contact(self, tenant: str) -> ContactSettings | None:
         """Where a code for this tenant goes: to whom notices go first."""
