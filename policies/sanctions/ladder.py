@@ -63,11 +63,13 @@ class Then(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeeRule:
-    """Proposed when the step is reached; a person issues it. `each` per report, 0 reports: none."""
+    """Proposed when the step is reached; a person issues it. `each` per report, 0 reports: none.
+    `clause` is what it rests on, the step's own when empty."""
 
     amount: int
     currency: str
     each: FactKind | None = FactKind.COMPLAINT
+    clause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

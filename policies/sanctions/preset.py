@@ -194,7 +194,7 @@ def _probation(path: str, data: object) -> Probation | None:
 def _fee(path: str, data: object) -> FeeRule | None:
     if data is None:
         return None
-    entry = mapping(path, data, ("amount", "currency", "per"))
+    entry = mapping(path, data, ("amount", "currency", "per", "clause"))
     per = entry.get("per")
     if per not in ("report", "case"):
         raise wrong(f"{path}.per", "report or case is needed")
@@ -202,14 +202,17 @@ def _fee(path: str, data: object) -> FeeRule | None:
 
 
 def _hourly(path: str, data: object) -> FeeRule | None:
-    return None if data is None else _money(path, mapping(path, data, ("amount", "currency")), None)
+    if data is None:
+        return None
+    return _money(path, mapping(path, data, ("amount", "currency", "clause")), None)
 
 
 def _money(path: str, entry: Any, each: FactKind | None) -> FeeRule:
     currency = text(f"{path}.currency", entry.get("currency"))
     if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise wrong(f"{path}.currency", "three capital letters (ISO 4217) are needed")
-    return FeeRule(whole(f"{path}.amount", entry.get("amount"), 1), currency, each)
+    amount, clause = whole(f"{path}.amount", entry.get("amount"), 1), entry.get("clause", "")
+    return FeeRule(amount, currency, each, clause and text(f"{path}.clause", clause))
 
 
 def _check(preset: Preset) -> None:
@@ -222,8 +225,16 @@ def _check(preset: Preset) -> None:
                 raise wrong(f"{path}.takes", f"{taken[kind]} takes {kind} already")
             taken[kind] = ladder.name
         for number, step in enumerate(ladder.steps):
-            if step.clause not in preset.clauses:
-                raise wrong(f"{path}.steps[{number}].clause", f"{step.clause} is not in clauses")
+            _worded(preset, f"{path}.steps[{number}]", step.clause)
+            if step.fee and step.fee.clause:
+                _worded(preset, f"{path}.steps[{number}].fee", step.fee.clause)
+    if preset.hourly_rate:
+        _worded(preset, f"{preset.name}.hourly_rate", preset.hourly_rate.clause)
+
+
+def _worded(preset: Preset, path: str, clause: str) -> None:
+    if clause not in preset.clauses:
+        raise wrong(f"{path}.clause", f"{clause or 'none'} is not in clauses")
 
 
 def to_plain(preset: Preset) -> dict[str, Any]:
@@ -234,8 +245,7 @@ def to_plain(preset: Preset) -> dict[str, Any]:
         "review_business_days": preset.review_business_days,
         "appeal": preset.appeal,
         "passes_complainer_on": preset.passes_complainer_on,
-        "hourly_rate": preset.hourly_rate
-        and {"amount": preset.hourly_rate.amount, "currency": preset.hourly_rate.currency},
+        "hourly_rate": preset.hourly_rate and _plain_money(preset.hourly_rate),
         "clauses": preset.clauses,
         "ladders": {ladder.name: _plain_ladder(ladder) for ladder in preset.ladders},
     }
@@ -273,14 +283,13 @@ def _plain_step(step: Step) -> dict[str, Any]:
         "then": str(step.then),
         "deadline": step.deadline,
         "requirements": list(step.requirements),
-        "fee": fee
-        and {
-            "amount": fee.amount,
-            "currency": fee.currency,
-            "per": "report" if fee.each else "case",
-        },
+        "fee": fee and {**_plain_money(fee), "per": "report" if fee.each else "case"},
         "needs_report": step.needs_report,
     }
+
+
+def _plain_money(fee: FeeRule) -> dict[str, Any]:
+    return {"amount": fee.amount, "currency": fee.currency, "clause": fee.clause}
 
 
 def digest(preset: Preset) -> str:
