@@ -15,6 +15,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Event
@@ -31,7 +32,7 @@ AT_ONCE = 4
 """Forms acted on at the same time: each may draw a picture or check a list."""
 
 
-def status_app(current: Current) -> FastAPI:
+def status_app(current: Current) -> ASGIApp:
     """The application over the parts that `current` gives at each request."""
     pages = Pages()
     app = FastAPI(openapi_url=None, redirect_slashes=False)
