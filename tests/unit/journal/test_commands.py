@@ -83,7 +83,9 @@ def test_explain_takes_a_ref_with_and_without_a_recipient(config: Path) -> None:
     assert "taken" in text
 
 
-@pytest.mark.parametrize(("ref", "expected"), [("nonsense", 2), (new_ref(), 1)])
+@pytest.mark.parametrize(
+    ("ref", "expected"), [("nonsense", 2), (new_ref(), 1)], ids=["malformed", "unknown"]
+)
 def test_explain_says_when_it_knows_nothing(config: Path, ref: str, expected: int) -> None:
     """A malformed ref is wrong use, an unknown one a failure."""
     assert run(config, "explain", ref)[0] == expected
