@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from gateway.records.staff import Role
-from gateway.web.desk import look_up, today
+from gateway.web.desk import case, cases, look_up, today
 
 EVERYBODY = tuple(Role)
 
@@ -35,5 +35,8 @@ class Screen:
 
 SCREENS: tuple[Screen, ...] = (
     Screen("today", "", today.routes),
+    Screen("cases", "cases", cases.routes),
+    Screen("case", "cases/{name}", case.routes, is_listed=False),
     Screen("look_up", "look-up", look_up.routes),
+    Screen("lists", "lists", lists.routes),
 )
