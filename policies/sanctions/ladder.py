@@ -136,7 +136,8 @@ class Preset:
     hourly_rate: FeeRule | None = None
     """For billed minutes (amount an hour, one hour at least)."""
     clauses: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Clause number to what it says, condensed in our words, by language; for notices and pages."""
+    """Clause number to what it says, condensed in our words, by language, for notices and pages;
+    `promise` beside the languages is its number in the design's list of promises."""
 
     def ladder_of(self, kind: FactKind) -> Ladder | None:
         """The ladder that takes this kind, if any: facts of other kinds are only recorded."""

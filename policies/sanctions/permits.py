@@ -106,7 +106,7 @@ def _approval(case: Case, step: Step, actor: str) -> str | None:
 
 
 def _termination(case: Case, step: Step, decision: Decision, actor: str) -> str | None:
-    if step.then not in (Then.MAY_TERMINATE, Then.PERSON_DECIDES):
+    if step.then not in (Then.MAY_TERMINATE, Then.PERSON_DECIDES, Then.SUSPEND):
         return f"{step.clause} leads to no termination"
     if case.phase is Phase.OPEN and step.deadline is not None:
         return "its longest clock has not run out"

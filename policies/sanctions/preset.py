@@ -94,7 +94,9 @@ def read(name: str, data: object) -> Preset:
             f"{name}.passes_complainer_on", entry.get("passes_complainer_on", False)
         ),
         hourly_rate=_hourly(f"{name}.hourly_rate", entry.get("hourly_rate")),
-        clauses={key: texts(f"{name}.clauses.{key}", said) for key, said in clauses.items()},
+        clauses={
+            key: texts(f"{name}.clauses.{key}", said, "promise") for key, said in clauses.items()
+        },
     )
     _check(preset)
     return preset

@@ -12,6 +12,7 @@ from typing import TypeVar
 from gateway.errors import ConfigurationError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+LANGUAGES = ("en", "pl")
 _DURATION = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -46,10 +47,11 @@ def text(path: str, value: object) -> str:
     return value
 
 
-def texts(path: str, value: object) -> dict[str, str]:
-    """The same text in English and Polish."""
-    found = mapping(path, value, ("en", "pl"))
-    return {language: text(f"{path}.{language}", found.get(language)) for language in ("en", "pl")}
+def texts(path: str, value: object, *more: str) -> dict[str, str]:
+    """The same text in English and Polish, and what else may be said of it."""
+    found = mapping(path, value, {*LANGUAGES, *more})
+    names = [*LANGUAGES, *(name for name in more if name in found)]
+    return {name: text(f"{path}.{name}", found.get(name)) for name in names}
 
 
 def flag(path: str, value: object) -> bool:
