@@ -13,6 +13,7 @@ import io
 import resource
 import sys
 import warnings
+from contextlib import suppress
 
 from PIL import Image, ImageOps
 
@@ -44,7 +45,9 @@ def draw(octets: bytes) -> tuple[str, bytes]:
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
                 return "pixels", b""
             picture.load()
-            upright = ImageOps.exif_transpose(picture) or picture
+            upright: Image.Image = picture
+            with suppress(Exception):  # broken metadata turns nothing
+                upright = ImageOps.exif_transpose(picture)
             pixels = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return "pixels", b""
