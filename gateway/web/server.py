@@ -24,6 +24,8 @@ from gateway.config.values import Endpoint
 from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ControlServer, ask
 from gateway.errors import ConfigurationError, ConsentryError
 from gateway.events import Event
+from gateway.feedback.intake import Intake
+from gateway.feedback.listener import FeedbackListener
 from gateway.jobs import Job, head_job, run_jobs, standard_jobs
 from gateway.journal import Journal
 from gateway.journal_index import index_job
@@ -42,6 +44,7 @@ from gateway.web.api.app import api_app
 from gateway.web.api.parts import ApiParts
 from gateway.web.app import web_app
 from gateway.web.desk.app import desk_app
+from gateway.web.desk.live import Live
 from gateway.web.desk.parts import DeskParts
 from gateway.web.health import problems_of
 from gateway.web.http import HttpServer
@@ -82,14 +85,17 @@ class WebProcess:
         self._rounds = Rounds(self.database, house, self._emit, time.time)
         notices = NoticeHouse.of(loaded, rules_of(loaded, self._keyring))
         self._notices = NoticeRounds(self.database, notices, self._emit, time.time)
+        self._intake = Intake(self.database, notices, self._emit, time.time)
+        self._feedback: FeedbackListener | None = None
         self._sender_dns = SenderDns(config.sender_dns)
         self._parts = self._make_parts(loaded, self._keyring)
         self._api_parts = self._make_api_parts(loaded, self._keyring)
         self._desk_parts = self._make_desk_parts(loaded, self._keyring)
         self._status_parts = self._make_status_parts(loaded, self._keyring, notices)
+        self._live = Live()
         mounted = {
             "/v1": api_app(lambda: self._api_parts),
-            "/desk": desk_app(lambda: self._desk_parts),
+            "/desk": desk_app(lambda: self._desk_parts, self._live),
             "/status": status_app(lambda: self._status_parts),
         }
         self._http = HttpServer(web_app(lambda: self._parts, mounted))
@@ -111,6 +117,9 @@ class WebProcess:
         self._socket = listen(self._loaded.config.web.listen)
         await self._sender.mark()
         await self._control.start()
+        if self._loaded.config.feedback is not None:
+            self._feedback = FeedbackListener(self._loaded.config, self._intake)
+            await self._feedback.start()
         self._tasks = [
             asyncio.create_task(heartbeat(self.metrics.loop_lag.observe)),
             asyncio.create_task(run_jobs(self._jobs(), self._emit, time.time)),
@@ -128,8 +137,12 @@ class WebProcess:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._http.end)
+            loop.add_signal_handler(number, self._end)
         await self._http.serve(sockets=[self._socket])
+
+    def _end(self) -> None:
+        self._live.close()
+        self._http.end()
 
     async def stop(self) -> None:
         """End what runs and write what is left."""
@@ -137,6 +150,8 @@ class WebProcess:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._feedback is not None:
+            await self._feedback.close()
         await self._sender.close()
         await self._rounds.close()
         await self._notices.close()
@@ -183,12 +198,15 @@ class WebProcess:
         warnings = loaded.warnings
         if loaded.config.web.listen != self._loaded.config.web.listen:
             warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
+        if loaded.config.feedback != self._loaded.config.feedback:
+            warnings += (f"{loaded.path}: feedback: takes effect after a restart",)
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
         self._keyring, self._desk_parts = keyring, desk_parts
         self._status_parts = status_parts
         self._sender.adopt(receivers, keyring)
         self._rounds.adopt(house)
         self._notices.adopt(notices)
+        self._intake.adopt(notices)
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
 

@@ -1,0 +1,1 @@
+"""Mail to the gateway itself: tenants' replies to notices."""

@@ -1,0 +1,167 @@
+"""The SMTP listener for mail to the gateway itself, in the web process; aiosmtpd speaks SMTP.
+
+Takes mail for `Intake` and nothing else: bounded in octets, recipients, commands, connections and
+time. Offers STARTTLS where the gateway has a certificate, and never AUTH. Raises ConfigurationError
+when the address cannot be listened on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from gateway.config.model import GatewayConfig
+from gateway.errors import ConfigurationError
+from gateway.feedback.intake import OK, OUR_FAULT, Addressed, Intake
+
+PATIENCE = 120.0
+"""Seconds that one command may take, a whole message included."""
+MAX_RECIPIENTS = 10
+MAX_COMMANDS = 100
+"""Of one kind, on one connection."""
+
+
+class FeedbackListener:
+    """One listening socket. `start` after construction, `close` at the end."""
+
+    def __init__(self, config: GatewayConfig, intake: Intake) -> None:
+        settings = config.feedback
+        assert settings is not None  # noqa: S101 - only made where there is one
+        self._settings = settings
+        self._hostname = config.hostname
+        self._handler = _Handler(intake)
+        self._tls = _context(config)
+        self._open: set[_Session] = set()
+        endpoint = settings.listen
+        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((endpoint.host, endpoint.port), family=family)
+        except OSError as error:
+            raise ConfigurationError(
+                f"feedback.listen: {endpoint}: {error.strerror or error}"
+            ) from error
+        self.port = int(self._socket.getsockname()[1])
+        """The port in use, also when 0 was asked for."""
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._session, sock=self._socket)
+
+    async def close(self) -> None:
+        """Accept no more and hang up; whoever has no answer yet will send again."""
+        if self._server is None:
+            self._socket.close()
+            return
+        self._server.close()
+        for session in list(self._open):
+            session.hang_up()
+        await self._server.wait_closed()
+
+    def _session(self) -> asyncio.BaseProtocol:
+        if len(self._open) >= self._settings.max_connections:
+            return _Busy()
+        return _Session(
+            self._open,
+            self._handler,
+            data_size_limit=self._settings.max_bytes,
+            hostname=self._hostname,
+            ident="ESMTP",
+            tls_context=self._tls,
+            timeout=PATIENCE,
+            auth_exclude_mechanism=["PLAIN", "LOGIN"],
+            command_call_limit={"*": MAX_COMMANDS},
+            enable_SMTPUTF8=True,
+            loop=asyncio.get_running_loop(),
+        )
+
+
+class _Mail(Envelope):
+    """A mail under way, with the cases that its recipients name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cases: list[Addressed] = []
+
+
+class _Handler:
+    """What aiosmtpd asks at each command."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return OK
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
+            return "452 4.5.3 too many recipients"
+        found = self._intake.addressed(address)
+        if isinstance(found, str):
+            return found
+        envelope.rcpt_tos.append(address)
+        assert isinstance(envelope, _Mail)  # noqa: S101 - sessions make no other
+        envelope.cases.append(found)
+        return OK
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        content = envelope.content
+        assert isinstance(envelope, _Mail)  # noqa: S101 - as above
+        assert isinstance(content, bytes)  # noqa: S101 - nothing is decoded
+        # Should the client hang up now, the mail is kept and known when it comes again.
+        taking = self._intake.take(tuple(envelope.cases), envelope.mail_from or "", content)
+        return await asyncio.shield(asyncio.ensure_future(taking))
+
+    async def handle_exception(self, error: Exception) -> str:
+        return OUR_FAULT
+
+
+class _Session(SMTP):
+    """One connection, which its listener can close."""
+
+    def __init__(self, open_sessions: set[_Session], handler: _Handler, **settings: object) -> None:
+        super().__init__(handler, **settings)  # type: ignore[arg-type]
+        self._listed = open_sessions
+        open_sessions.add(self)
+
+    def _create_envelope(self) -> Envelope:
+        return _Mail()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self._listed.discard(self)
+
+    def hang_up(self) -> None:
+        """Close the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()  # type: ignore[attr-defined]
+
+
+class _Busy(asyncio.Protocol):
+    """Says that there are too many connections."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's
+        transport.write(b"421 4.3.2 too many connections, please try again\r\n")
+        transport.close()
+
+
+def _context(config: GatewayConfig) -> ssl.SSLContext | None:
+    if config.tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls.certificate, config.tls.key)
+    except OSError as error:
+        raise ConfigurationError(f"tls.certificate: {error}") from error
+    return context
