@@ -1,4 +1,4 @@
-"""Parts of long lists for the API: suppression entries and audit records, by number, oldest first.
+"""Parts of long lists: suppression entries and audit records, by number, oldest first or newest.
 
 Each call looks through a bounded number of rows, whatever the filter, so that a page of a rare kind
 among ten million does not hold a thread: `next` is then where to go on, with fewer rows than asked
@@ -35,7 +35,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries: of one `tenant` ("" for all), one `scope`, one reason, in one state.
+    """Which entries: of one `tenant` ("" for all), one `scope`, one reason, in one state, of one
+    source (its number).
 
     Without `hidden`, those that may not be disclosed are left out, and those of people whose data
     is restricted.
@@ -46,6 +47,7 @@ class Wanted:
     reason: Reason | None = None
     state: State | None = None
     hidden: bool = True
+    source: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,16 @@ class Record:
 
 
 def list_entries(
-    connection: Connection, wanted: Wanted, after: int, limit: int, now: float
+    connection: Connection,
+    wanted: Wanted,
+    after: int,
+    limit: int,
+    now: float,
+    *,
+    is_newest_first: bool = False,
 ) -> Part:
-    """Entries numbered above `after`, at most `limit`."""
+    """Entries numbered above `after`, at most `limit`; below it, or from the last one if it is 0,
+    when the newest come first."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.tenant:
         conditions.append(suppressions.c.scope.in_(tenant_numbers(connection, wanted.tenant)))
@@ -90,6 +99,10 @@ def list_entries(
         conditions.append(suppressions.c.id.not_in(restricted))
     if wanted.state is not None:
         conditions.append(_is_in(wanted.state, now))
+    if wanted.source is not None:
+        conditions.append(suppressions.c.source == wanted.source)
+    if is_newest_first:
+        return _part_back(connection, suppressions, conditions, after, limit)
     return _part(connection, suppressions, conditions, after, limit)
 
 
@@ -138,3 +151,19 @@ def _part(
         return Part(numbers[:limit], numbers[limit - 1])
     last = connection.scalar(select(func.max(table.c.id))) or 0
     return Part(numbers, end if end < last else None)
+
+
+def _part_back(
+    connection: Connection,
+    table: Table,
+    conditions: list[ColumnElement[bool]],
+    before: int,
+    limit: int,
+) -> Part:
+    before = before or (connection.scalar(select(func.max(table.c.id))) or 0) + 1
+    start = max(0, before - SCANNED)
+    query = select(table.c.id).where(table.c.id >= start, table.c.id < before, *conditions)
+    numbers = list(connection.scalars(query.order_by(table.c.id.desc()).limit(limit + 1)))
+    if len(numbers) > limit:
+        return Part(numbers[:limit], numbers[limit - 1])
+    return Part(numbers, start if start > 1 else None)

@@ -84,6 +84,7 @@ def import_suppressions(
     dry_run: bool = False,
     diff: Diff | None = None,
     is_edition: bool = False,
+    in_two: bool = False,
 ) -> Tally:
     """Import `rows`; reason and scope come from the row, else from `default`.
 
@@ -94,20 +95,21 @@ def import_suppressions(
     `is_scope` says whether a scope text names a tenant or stream there is. `progress` is told of
     rows read, then `merging` of rows brought into force. With an open `staging`, `rows` are of the
     blocks that it lacks: an import that was interrupted goes on, and counts as begun when it was.
+    `in_two` calls, a dry run stays staged and the import itself then needs no rows.
     """
     if is_edition and default.reason is not Reason.ROBINSON:
         raise Refused("only a robinson list comes in editions that replace each other")
     if diff is None and dry_run:
         diff = Diff()
     tally = Tally()
-    scopes = _Scopes(database, dry_run)
+    scopes = _Scopes(database, dry_run and not in_two)
     with ExitStack() as stack:
         if staging is None:
             staging = stack.enter_context(Staging(keyring, now))
         begun, add, seal = staging.began, staging.add, keyring.seal
         if not dry_run:
-            _open(database, staging, default, file, now)
-        numbers = _Sources(database, dry_run)
+            _open(database, staging, default, file, now, in_two)
+        numbers = _Sources(database, dry_run and not in_two)
 
         def take(row: Row) -> None:
             draft = _draft(row, default)
@@ -168,9 +170,17 @@ def _end_older(
     return older - (0 if diff is None else diff.outlasted)
 
 
-def _open(database: Database, staging: Staging, default: Draft, file: ListFile, now: float) -> None:
+def _open(
+    database: Database,
+    staging: Staging,
+    default: Draft,
+    file: ListFile,
+    now: float,
+    in_two: bool,
+) -> None:
     """Say in the audit trail that an import begins, or goes on."""
-    action = "suppression.import-resumed" if staging.blocks else "suppression.import-started"
+    is_new = in_two or not staging.blocks
+    action = "suppression.import-started" if is_new else "suppression.import-resumed"
     with database.transaction() as connection:
         if not staging.blocks:
             forget(connection, staging)

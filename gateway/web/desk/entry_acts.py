@@ -1,21 +1,28 @@
 """Adding and lifting suppressions on the desk, by the rules of the suppression table.
 
 Staff act as the operator; the list owner's wish, for robinson lists, and what concerns protected
-addresses is for leads and operators. Functions run in the caller's transaction. Raise `Refused` and
-LookupError with what is allowed, and `Problem` where a role does not allow it.
+addresses is for leads and operators. Both can be undone for a minute, where the table lets the
+operator. Functions run in the caller's transaction. Raise `Refused` and LookupError with what is
+allowed, and `Problem` where a role does not allow it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
+from gateway.errors import AddressSyntaxError
+from gateway.events import Event
 from gateway.records.database import Connection
+from gateway.records.drafts import check
 from gateway.records.staff import Role
 from gateway.records.suppressions import Draft, Entry, Refused, add, add_by_key, entry_of, lift
+from gateway.web.desk.dangerous import Act, offer, undoes
 from gateway.web.desk.gate import DECIDES, Staff
 from gateway.web.desk.pages import Problem
 from gateway.web.desk.parts import DeskParts
 from gateway.words import Address
+from suppression.listfile import read_target
 from suppression.precedence import RULES, Lifter, may_lift
 from suppression.standing import Reason, Stops
 
@@ -60,10 +67,15 @@ def suppress(
     draft = Draft(reason, scope, Lifter.OPERATOR, "desk", stops, actor=staff.name, why=why)
     now = parts.clock()
     if not isinstance(target, bytes):
-        return add(connection, parts.keyring, target, draft, now)
-    if RULES[reason].is_loose:
+        number, is_new = add(connection, parts.keyring, target, draft, now)
+    elif RULES[reason].is_loose:
         raise Refused(f"{reason} needs the address, and only its key is known")
-    return add_by_key(connection, target, draft, now)
+    else:
+        number, is_new = add_by_key(connection, target, draft, now)
+    if is_new and may_lift(reason, Lifter.OPERATOR, draft.setter):
+        detail = {"entry": number, "kind": reason, "scope": scope}
+        offer(connection, staff, "suppress", detail, now)
+    return number, is_new
 
 
 def lift_entry(
@@ -76,5 +88,42 @@ def lift_entry(
         if entry.lifted_at is not None:
             raise Refused(f"entry {number} is lifted already")
         raise Problem(HTTPStatus.FORBIDDEN)
-    lift(connection, number, by, staff.name, why, parts.clock())
+    now = parts.clock()
+    lift(connection, number, by, staff.name, why, now)
+    detail = {"entry": number, "kind": entry.reason, "scope": entry.scope}
+    offer(connection, staff, "lift", detail, now)
     return entry
+
+
+@undoes("suppress", en="Suppressed: {kind} for {scope}", pl="Zablokowano: {kind} dla {scope}")
+def _unsuppress(connection: Connection, act: Act) -> Sequence[Event]:
+    lift(connection, _entry(act), Lifter.OPERATOR, act.staff.name, "undone", act.now)
+    return ()
+
+
+@undoes("lift", en="Lifted: {kind} for {scope}", pl="Zniesiono: {kind} dla {scope}")
+def _suppress_again(connection: Connection, act: Act) -> Sequence[Event]:
+    """Another entry like the one that was lifted: what is lifted stays so."""
+    entry = entry_of(connection, act.parts.keyring, _entry(act))
+    is_manual = entry.reason is Reason.MANUAL
+    draft = Draft(
+        entry.reason,
+        entry.scope,
+        entry.setter,
+        entry.source,
+        entry.stops if is_manual else None,
+        entry.ends_at if is_manual else None,
+        entry.is_disclosable,
+        act.staff.name,
+        "lifting undone",
+    )
+    try:
+        add(connection, act.parts.keyring, read_target(entry.address), draft, act.now)
+    except AddressSyntaxError:  # known by its key only, or since erased
+        code = check(draft, entry.key, entry.hashed)
+        add_by_key(connection, entry.key, draft, act.now, code)
+    return ()
+
+
+def _entry(act: Act) -> int:
+    return int(str(act.detail["entry"]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from gateway.records.staff import Role
-from gateway.web.desk import case, cases, look_up, today
+from gateway.web.desk import audit, blocks, case, cases, lists, look_up, staff, today
 
 EVERYBODY = tuple(Role)
 
@@ -38,5 +38,8 @@ SCREENS: tuple[Screen, ...] = (
     Screen("cases", "cases", cases.routes),
     Screen("case", "cases/{name}", case.routes, is_listed=False),
     Screen("look_up", "look-up", look_up.routes),
+    Screen("blocks", "blocks", blocks.routes),
     Screen("lists", "lists", lists.routes),
+    Screen("audit", "audit", audit.routes),
+    Screen("staff", "staff", staff.routes, (Role.OPERATOR,)),
 )
