@@ -1,7 +1,7 @@
 """Finding records of the audit trail: by who, what, where, about whom and since when.
 
-Records come newest first. `keys` are all that an address may stand under; a scope takes its
-streams in. Read-only.
+Records come newest first, of those with a lower number than `before`. `keys` are all that an
+address may stand under; a scope takes its streams in. Read-only.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def search(
     scope: str = "",
     keys: Collection[bytes] = (),
     since: float | None = None,
+    before: int | None = None,
     limit: int | None = None,
 ) -> list[Record]:
     """The records for which all holds that is given; `action` may end in `.` for a whole group."""
@@ -38,6 +39,8 @@ def search(
         conditions.append(or_(audit.c.scope == scope, streams))
     if keys:
         conditions.append(audit.c.key.in_(keys))
+    if before is not None:
+        conditions.append(audit.c.id < before)
     if since is not None:
         conditions.append(audit.c.at >= since)
     query = select(audit).where(*conditions).order_by(audit.c.id.desc()).limit(limit)

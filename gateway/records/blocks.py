@@ -8,6 +8,7 @@ any process has committed anything since: some 3 microseconds, and the answer is
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from gateway.errors import StoreUnavailable
 from gateway.records import audit
 from gateway.records.database import connect_reader
 from gateway.records.tables import blocks, meta
+from gateway.state.mailings import LONGEST
 from policies.ports import Block
+from policies.terms import DAY
 from suppression.masking import mask
 
 ALL_TENANTS = "*"
@@ -30,6 +33,7 @@ _VERSION = "blocks:version"
 class StoredBlock:
     """One block on record; instants are Unix seconds."""
 
+    id: int
     case: str
     tenant: str
     domain: str
@@ -51,6 +55,8 @@ class BlockList:
         self._version: tuple[str] | None = None
         self._blocks: dict[tuple[str, str], Block] = {}
         self._lifts: dict[str, int] = {}
+        self._shares: dict[str, int] = {}
+        self._ended: frozenset[str] = frozenset()
 
     async def find(self, tenant: str, domain: str) -> Block | None:
         """The block on `domain` (A-label) for this tenant, if any. Raises StoreUnavailable."""
@@ -68,6 +74,14 @@ class BlockList:
         """How many blocks of this tenant's have been lifted. Raises StoreUnavailable."""
         self._follow()
         return self._lifts.get(tenant, 0)
+
+    def share(self, tenant: str) -> int:
+        """Percent of its usual volume that a tenant may send, as of the last look-up."""
+        return self._shares.get(tenant, 100)
+
+    def is_ended(self, mailing: str) -> bool:
+        """Whether a case's first notice has ended this mailing, as of the last look-up."""
+        return mailing in self._ended
 
     def _follow(self) -> None:
         try:
@@ -97,7 +111,14 @@ class BlockList:
             "FROM blocks b LEFT JOIN cases c ON c.id = b.case_id WHERE b.lifted_at IS NULL"
         )
         self._blocks = {
-            (tenant, domain): Block(case_id(number), domain, reason, items or 0, tracking or b"")
+            (tenant, domain): Block(
+                case_id(number),
+                domain,
+                reason,
+                items or 0,
+                # What goes for everybody is nobody's own case to look into.
+                b"" if tenant == ALL_TENANTS else tracking or b"",
+            )
             for number, tenant, domain, reason, items, tracking in rows
         }
         self._lifts = dict(
@@ -105,6 +126,16 @@ class BlockList:
                 "SELECT tenant, count(*) FROM blocks WHERE lifted_at IS NOT NULL GROUP BY tenant"
             ).fetchall()
         )
+        self._shares = dict(
+            connection.execute(
+                "SELECT tenant, min(volume) FROM cases WHERE phase = 'probation' AND "
+                "closed_at IS NULL GROUP BY tenant"
+            ).fetchall()
+        )
+        # A mailing is 7 days long at most; what is older has ended by itself.
+        recent = "SELECT mailing FROM cases WHERE notified_at > ?"
+        since = (int(time.time()) - LONGEST - DAY,)
+        self._ended = frozenset(name for (name,) in connection.execute(recent, since))
         self._version = version
 
 
@@ -163,16 +194,27 @@ def lift_block(
 
 
 def list_blocks(
-    connection: Connection, tenant: str = "", *, with_lifted: bool = False
+    connection: Connection,
+    tenant: str = "",
+    *,
+    with_lifted: bool = False,
+    before: int | None = None,
+    limit: int | None = None,
 ) -> list[StoredBlock]:
-    """Blocks in force, newest first, of one tenant or of all; with those lifted if asked."""
-    query = select(blocks).order_by(blocks.c.id.desc())
+    """Blocks in force, newest first, of one tenant or of all; with those lifted if asked.
+
+    At most `limit` of those with a lower number than `before`.
+    """
+    query = select(blocks).order_by(blocks.c.id.desc()).limit(limit)
     if tenant:
         query = query.where(blocks.c.tenant.in_([tenant, ALL_TENANTS]))
     if not with_lifted:
         query = query.where(blocks.c.lifted_at.is_(None))
+    if before is not None:
+        query = query.where(blocks.c.id < before)
     return [
         StoredBlock(
+            row.id,
             case_id(row.case_id),
             row.tenant,
             row.domain,

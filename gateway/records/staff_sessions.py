@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -70,6 +71,16 @@ def find(connection: Connection, text: str, now: float) -> Session | None:
     return Session(
         row.digest, row.name, row.made_at, row.seen_at, row.ends_at, bool(row.is_complete)
     )
+
+
+def living(connection: Connection, digests: Collection[bytes], now: float) -> set[bytes]:
+    """Those of these sessions that have not ended (disabling a member ends theirs)."""
+    query = select(staff_sessions.c.digest).where(
+        staff_sessions.c.digest.in_(digests),
+        staff_sessions.c.ends_at > now,
+        staff_sessions.c.seen_at > now - IDLE,
+    )
+    return set(connection.execute(query).scalars())
 
 
 def see(connection: Connection, digest: bytes, now: float) -> None:

@@ -14,14 +14,15 @@ from starlette.types import ASGIApp
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Event
-from gateway.web.desk import dangerous, me, pages, sign_in
+from gateway.web.desk import dangerous, live, me, pages, sign_in
 from gateway.web.desk.gate import CHECKED, Gate
+from gateway.web.desk.live import Live
 from gateway.web.desk.parts import Current
 from gateway.web.desk.passwords import Failures, Passwords
 from gateway.web.desk.screens import SCREENS
 
 
-def desk_app(current: Current) -> ASGIApp:
+def desk_app(current: Current, counted: Live) -> ASGIApp:
     """The application over the parts that `current` gives at each request."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
 
@@ -52,12 +53,13 @@ def desk_app(current: Current) -> ASGIApp:
 
     passwords = Passwords(lambda: current().clock())
     codes = Failures(lambda: current().clock(), sign_in.WRONG_CODES)
-    app.include_router(sign_in.router(passwords, codes))
-    app.include_router(me.router(passwords), dependencies=[CHECKED])
+    app.include_router(sign_in.router(codes))
+    app.include_router(me.routes, dependencies=[CHECKED])
+    app.include_router(live.router(counted, current), dependencies=[CHECKED])
     app.include_router(dangerous.routes, dependencies=[CHECKED])
     for screen in SCREENS:
         app.include_router(screen.routes, dependencies=[CHECKED])
-    return Gate(app, current)
+    return Gate(app, current, passwords)
 
 
 def _tell(request: Request, what: str) -> None:

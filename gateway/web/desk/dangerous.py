@@ -3,8 +3,9 @@
 A route asks `reason_of(form)` first. While it is None the answer is `ask(...)`: a page that says
 what the act touches and wants a reason, whose form comes to the same route again. Then the route
 does it and, in the same transaction, `offer`s how it is undone; every page shows that for a minute.
-What undoes an act is named with `@undoes("<act>", en=, pl=)` beside it; it gets the open transaction
-and gives the events to emit, and raises LookupError or ConsentryError when it can no more: 409.
+What undoes an act is named with `@undoes("<act>", en=, pl=)` beside it; it gets the open
+transaction, gives the events to emit, and raises LookupError or ConsentryError when it can no more:
+409.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Act:
     now: float
 
 
+Work = Callable[[Connection], Sequence[Event]]
 Reverse = Callable[[Connection, Act], Sequence[Event]]
 _REVERSES: dict[str, tuple[Reverse, Mapping[str, str]]] = {}
 

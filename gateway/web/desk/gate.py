@@ -32,6 +32,7 @@ from gateway.records.staff_sessions import Session
 from gateway.web.desk import pages
 from gateway.web.desk.pages import Problem
 from gateway.web.desk.parts import Current, DeskParts
+from gateway.web.desk.passwords import Passwords
 
 MAX_BODY = 2**20
 BODY_LIMITS = {"/lists/": 64 * 2**20}
@@ -40,6 +41,8 @@ OPEN = ("/sign-in", "/oidc", "/static/")
 """Paths that need no session."""
 HALF = ("/second-factor", "/sign-out")
 """Paths that a session without its second factor reaches, and only these."""
+LIVE = "/live"
+"""What pages fetch by themselves: one that was left open is nobody's work."""
 OWN = ("/sign-out", "/second-factor", "/me")
 """What an auditor may POST: things about their own sign-in."""
 HEADERS = {
@@ -194,18 +197,19 @@ CHECKED = Depends(_checked)
 
 
 class Gate:
-    """Lets a request through to `app` with `parts` and `staff` in its state."""
+    """Lets a request through to `app` with `parts`, `staff` and `passwords` in its state."""
 
-    def __init__(self, app: ASGIApp, current: Current) -> None:
+    def __init__(self, app: ASGIApp, current: Current, passwords: Passwords) -> None:
         self._app = app
         self._current = current
+        self._passwords = passwords
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         parts = self._current()
         request = Request(scope)
         path = path_of(scope)
-        scope.setdefault("state", {}).update(parts=parts, staff=None)
+        scope.setdefault("state", {}).update(parts=parts, staff=None, passwords=self._passwords)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -282,7 +286,7 @@ async def _who(request: Request, parts: DeskParts) -> Staff | None:
         member = staff.member(connection, session.staff) if session else None
     if session is None or member is None:
         return None
-    if session.is_stale(now) and path_of(request.scope) != "/live":  # a page left open is no use
+    if session.is_stale(now) and not path_of(request.scope).startswith(LIVE):
 
         def see(connection: Connection) -> None:
             staff_sessions.see(connection, session.digest, now)

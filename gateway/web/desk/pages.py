@@ -133,7 +133,13 @@ def _undoings(request: Request, who: Staff, language: str) -> list[dict[str, obj
     except StoreUnavailable:
         return []  # the page may be the one that says so
     return [
-        {"id": one.id, "title": title_of(one, language), "ends_at": one.ends_at} for one in found
+        {
+            "id": one.id,
+            "title": title_of(one, language),
+            "ends_at": one.ends_at,
+            "until": f"{datetime.fromtimestamp(one.ends_at, ZoneInfo(who.zone)):%H:%M:%S}",
+        }
+        for one in found
     ]
 
 

@@ -13,10 +13,11 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from fastapi import Depends, Request
 
 from gateway.errors import ConsentryError
 from gateway.records import staff
@@ -111,3 +112,12 @@ class Passwords:
             return await loop.run_in_executor(self._threads, partial(work, *arguments))
         finally:
             self._waiting -= 1
+
+
+def _shared(request: Request) -> Passwords:
+    passwords: Passwords = request.state.passwords
+    return passwords
+
+
+Hashing = Annotated[Passwords, Depends(_shared)]
+"""The process's one, for routes."""

@@ -30,7 +30,7 @@ from gateway.web.desk.gate import (
 )
 from gateway.web.desk.pages import back_to, page
 from gateway.web.desk.parts import DeskParts, Parts
-from gateway.web.desk.passwords import Busy, Failures, Locked, Passwords
+from gateway.web.desk.passwords import Busy, Failures, Hashing, Locked
 from gateway.web.desk.sign_in_texts import TEXTS
 from gateway.web.visitor import visitor
 
@@ -39,8 +39,8 @@ WRONG_CODES = 5
 _NEXT = re.compile(r"[a-z0-9-]+(?:/[A-Za-z0-9._~%*@-]+)*(?:\?[A-Za-z0-9._~%&=*+-]*)?", re.ASCII)
 
 
-def router(passwords: Passwords, codes: Failures) -> APIRouter:
-    """The routes, over what counts wrong passwords and wrong codes."""
+def router(codes: Failures) -> APIRouter:
+    """The routes, over what counts wrong codes."""
     routes = APIRouter()
 
     @routes.get("/sign-in")
@@ -48,7 +48,9 @@ def router(passwords: Passwords, codes: Failures) -> APIRouter:
         return _ask(request, parts, after=request.query_params.get("next", ""))
 
     @routes.post("/sign-in")
-    async def sign_in(request: Request, parts: Parts, form: StrangersForm) -> Response:
+    async def sign_in(
+        request: Request, parts: Parts, form: StrangersForm, passwords: Hashing
+    ) -> Response:
         name, after = form.text("name", 64), form.text("next", 500)
         client = visitor(request, parts.loaded.config.web.proxy_from).ip
         try:

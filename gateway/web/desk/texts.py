@@ -33,6 +33,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "back": "Back",
         "undo": "Undo",
         "undo_left": "can be undone until",
+        "keys_title": "Keys",
+        "keys_rows": "next row, row before",
+        "close": "Close",
     },
     "pl": {
         "desk": "Stanowisko nadużyć",
@@ -62,6 +65,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "back": "Wstecz",
         "undo": "Cofnij",
         "undo_left": "można cofnąć do",
+        "keys_title": "Klawisze",
+        "keys_rows": "następny wiersz, poprzedni wiersz",
+        "close": "Zamknij",
     },
 }
 """By language, then by name; each language has the same names."""
