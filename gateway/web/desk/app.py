@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Event
-from gateway.web.desk import dangerous, live, me, pages, sign_in
+from gateway.web.desk import dangerous, live, me, oidc, pages, sign_in
 from gateway.web.desk.gate import CHECKED, Gate
 from gateway.web.desk.live import Live
 from gateway.web.desk.parts import Current
@@ -54,6 +54,7 @@ def desk_app(current: Current, counted: Live) -> ASGIApp:
     passwords = Passwords(lambda: current().clock())
     codes = Failures(lambda: current().clock(), sign_in.WRONG_CODES)
     app.include_router(sign_in.router(codes))
+    app.include_router(oidc.router(oidc.Flows()))
     app.include_router(me.routes, dependencies=[CHECKED])
     app.include_router(live.router(counted, current), dependencies=[CHECKED])
     app.include_router(dangerous.routes, dependencies=[CHECKED])

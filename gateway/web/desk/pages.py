@@ -161,7 +161,7 @@ def to_sign_in(request: Request) -> Response:
         return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Refresh": "true"})
     if request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site":
         # The cookie is not sent along by a link from elsewhere; a page of ours leads on with it.
-        return page(request, "onward", TEXTS)
+        return page(request, "onward", TEXTS, target="")
     path = request.url.path.removeprefix(request.scope.get("root_path", "")).lstrip("/")
     query = f"?{request.url.query}" if request.url.query else ""
     after = f"?next={quote(path + query, safe='')}" if path and request.method == "GET" else ""

@@ -44,8 +44,8 @@ def router(codes: Failures) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/sign-in")
-    async def ask(request: Request, parts: Parts) -> Response:
-        return _ask(request, parts, after=request.query_params.get("next", ""))
+    async def show(request: Request, parts: Parts) -> Response:
+        return ask(request, parts, after=request.query_params.get("next", ""))
 
     @routes.post("/sign-in")
     async def sign_in(
@@ -61,10 +61,10 @@ def router(codes: Failures) -> APIRouter:
             is_locked = isinstance(error, Locked)
             _failed(parts, client, "locked" if is_locked else "busy")
             status = HTTPStatus.TOO_MANY_REQUESTS if is_locked else HTTPStatus.SERVICE_UNAVAILABLE
-            return _ask(request, parts, after, status, "locked" if is_locked else "busy")
+            return ask(request, parts, after, status, "locked" if is_locked else "busy")
         if member is None:
             _failed(parts, client, "wrong name or password")
-            return _ask(request, parts, after, HTTPStatus.FORBIDDEN, "wrong")
+            return ask(request, parts, after, HTTPStatus.FORBIDDEN, "wrong")
         needs_code = member.has_totp or parts.loaded.config.desk.totp is Totp.REQUIRED
         text = await begin(request, parts, member, "password", is_complete=not needs_code)
         response = back_to(request, "second-factor" if needs_code else safe(after))
@@ -161,13 +161,14 @@ async def _strangers_form(request: Request) -> Form:
 StrangersForm = Annotated[Form, Depends(_strangers_form)]
 
 
-def _ask(
+def ask(
     request: Request,
     parts: DeskParts,
     after: str = "",
     status: HTTPStatus = HTTPStatus.OK,
     trouble: str = "",
 ) -> Response:
+    """The page to sign in at, with what went wrong."""
     oidc = parts.loaded.config.desk.oidc
     return page(
         request,
