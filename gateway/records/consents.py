@@ -140,6 +140,41 @@ def find_consents(connection: Connection, keyring: Keyring, address: Address) ->
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """An attestation on record; `rows` is None when its list was never brought in wholly."""
+
+    number: int
+    scope: str
+    source: str
+    attested_at: int
+    file_hash: str
+    actor: str
+    recorded_at: int
+    rows: int | None
+
+
+def list_attestations(connection: Connection, tenant: str = "", limit: int = 100) -> list[Attested]:
+    """The latest attestations, newest first: of one tenant or of all."""
+    query = select(attestations).order_by(attestations.c.id.desc()).limit(limit)
+    if tenant:
+        query = query.where(attestations.c.tenant == find_scope(connection, tenant))
+    texts = scope_texts(connection)
+    return [
+        Attested(
+            row.id,
+            texts[row.scope],
+            row.source,
+            row.attested_at,
+            row.file_hash.hex(),
+            row.actor,
+            row.recorded_at,
+            row.rows,
+        )
+        for row in connection.execute(query)
+    ]
+
+
 def has_attested(connection: Connection, tenant: str) -> bool:
     """Whether a tenant's consent levels are enforced already."""
     number = find_scope(connection, tenant)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -90,6 +91,24 @@ def of_tenant(
     return _read(connection, keyring, (proofs.c.tenant == number) & (proofs.c.id > after), limit)
 
 
+def latest(
+    connection: Connection,
+    keyring: Keyring,
+    tenant: str = "",
+    stream: str = "",
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Proof]:
+    """The latest proofs with an `id` below `before`, newest first: of all tenants, of one, or of
+    one of its lists."""
+    condition = proofs.c.id > 0 if before is None else proofs.c.id < before
+    if tenant:
+        number = find_number(connection, tenant, stream)
+        column = proofs.c.scope if stream else proofs.c.tenant
+        condition &= column == (-1 if number is None else number)
+    return _read(connection, keyring, condition, limit, order=proofs.c.id.desc())
+
+
 def due(connection: Connection, keyring: Keyring, now: float, limit: int = 100) -> list[Proof]:
     """Proofs that something is to be done about by now, the longest waiting first."""
     return _read(connection, keyring, proofs.c.due_at <= now, limit, order=proofs.c.due_at)
@@ -100,7 +119,7 @@ def _read(
     keyring: Keyring,
     condition: ColumnElement[bool],
     limit: int | None = None,
-    order: ColumnElement[int] | None = None,
+    order: ColumnElement[Any] | None = None,
 ) -> list[Proof]:
     query = (
         select(

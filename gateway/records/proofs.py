@@ -33,6 +33,7 @@ from gateway.records.proof_view import Proof as Proof
 from gateway.records.proof_view import by_id
 from gateway.records.proof_view import by_tracking as by_tracking
 from gateway.records.proof_view import find as find
+from gateway.records.proof_view import latest as latest
 from gateway.records.proof_view import of_tenant as of_tenant
 from gateway.records.streams import stream_number
 from gateway.records.tables import proofs

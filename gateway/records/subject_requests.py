@@ -17,6 +17,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, insert, select, update
 
 from gateway.errors import ConsentryError
+from gateway.message.address import parse_mailbox
 from gateway.records import audit
 from gateway.records.streams import find_scope, scope_number, scope_texts
 from gateway.records.subjects import add_subject, plain_texts
@@ -197,6 +198,24 @@ def list_requests(
         )
         for row in rows
     ]
+
+
+def find_request(connection: Connection, keyring: Keyring, number: int) -> SubjectRequest:
+    """The request with this number. Raises LookupError."""
+    for one in list_requests(connection, keyring, with_done=True):
+        if one.id == number:
+            return one
+    raise LookupError(f"no request has the number {number}")
+
+
+def address_of(connection: Connection, keyring: Keyring, number: int) -> Address | None:
+    """Whose request it is; None once they were erased. Raises LookupError."""
+    query = select(subject_requests.c.subject).where(subject_requests.c.id == number)
+    row = connection.execute(query).first()
+    if row is None:
+        raise LookupError(f"no request has the number {number}")
+    text = plain_texts(connection, keyring, [row.subject]).get(row.subject) if row.subject else None
+    return None if text is None else parse_mailbox(text)
 
 
 def _open(connection: Connection, number: int) -> _Row:

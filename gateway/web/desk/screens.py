@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from gateway.records.staff import Role
-from gateway.web.desk import audit, blocks, case, cases, lists, look_up, staff, today
+from gateway.web.desk import audit, blocks, case, cases, consents, lists, look_up, staff, today
 
 EVERYBODY = tuple(Role)
 
@@ -40,6 +40,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen("look_up", "look-up", look_up.routes),
     Screen("blocks", "blocks", blocks.routes),
     Screen("lists", "lists", lists.routes),
+    Screen("consents", "consents", consents.routes),
     Screen("audit", "audit", audit.routes),
     Screen("staff", "staff", staff.routes, (Role.OPERATOR,)),
 )
