@@ -40,9 +40,12 @@ from gateway.records.tables import (
     facts,
     idempotency,
     meta,
+    metadata,
+    notices,
     proof_steps,
     proofs,
     receipts,
+    staff,
     standing_index,
     subject_requests,
     subject_secrets,
@@ -59,6 +62,16 @@ _FOUND_AT_ONCE = 2000
 _MIN_SLICE, _MAX_SLICE = 50, 2000
 _LAST = "purge:last"
 _ENDED = (Status.REVOKED, Status.EXPIRED, Status.SUPERSEDED, Status.FAILED)
+
+_REFERRING = (
+    *(
+        table.c.subject
+        for table in metadata.sorted_tables
+        if "subject" in table.c and table is not subject_secrets
+    ),
+    staff.c.totp,
+)
+"""Every column that refers to a sealed text."""
 
 Remove = Callable[[Connection, list[int], ColumnElement[bool]], int]
 """Removes those of the rows with these numbers that the condition still holds for."""
@@ -225,6 +238,14 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        "notices",
+        "cases",
+        notices,
+        lambda cutoff: (
+            (notices.c.made_at < cutoff) & ~exists().where(cases.c.id == notices.c.case_id)
+        ),
+    ),
+    Rule(
         "subject_requests",
         "subject_requests",
         subject_requests,
@@ -361,19 +382,7 @@ def _orphans(database: Database, dry_run: bool) -> int:
 
     What nothing refers to can never be referred to again, so that it is found without the lock.
     """
-    used = union_all(
-        *(
-            select(column).where(column.is_not(None))
-            for column in (
-                suppressions.c.subject,
-                consents.c.subject,
-                proofs.c.subject,
-                proof_steps.c.subject,
-                webhook_deliveries.c.subject,
-                subject_requests.c.subject,
-            )
-        )
-    )
+    used = union_all(*(select(column).where(column.is_not(None)) for column in _REFERRING))
     with database.reading() as connection:
         query = select(subjects.c.id).where(subjects.c.id.not_in(used)).order_by(subjects.c.id)
         found = list(connection.execute(query).scalars())

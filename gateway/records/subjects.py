@@ -17,8 +17,11 @@ from gateway.records.codes import CONSENTS, FIRST_SUPPRESSION
 from gateway.records.streams import tenant_numbers, within
 from gateway.records.tables import (
     consents,
+    facts,
+    notices,
     proof_steps,
     proofs,
+    reports,
     sources,
     standing_index,
     subject_requests,
@@ -79,7 +82,8 @@ def subjects_under(
 ) -> set[int]:
     """Every subject that any record under `keys` refers to, in a scope text or (None) everywhere.
 
-    `tenant` holds its streams too. Entries, consents, proofs with their steps, webhooks, requests.
+    `tenant` holds its streams too. Entries, consents, proofs with their steps, webhooks, requests,
+    facts with the notices of their cases, reports.
     """
     found: set[int] = set()
     numbers = None if scope in (None, "*") else within(connection, scope or "")
@@ -106,8 +110,26 @@ def subjects_under(
         numbers = tenant_numbers(connection, (scope or "").partition("/")[0])
     told = select(webhook_deliveries.c.subject).where(webhook_deliveries.c.key.in_(keys))
     collect(told, webhook_deliveries.c.tenant)
+    found |= _held_against(connection, keys, None if numbers is None else (scope or ""))
     asked = select(subject_requests.c.subject).where(subject_requests.c.key.in_(keys))
     collect(asked, subject_requests.c.scope)
+    return found
+
+
+def _held_against(connection: Connection, keys: Collection[bytes], scope: str | None) -> set[int]:
+    """Subjects of complaints and other facts under `keys`, of one tenant or (None) of all, and the
+    notices of their cases, which may name whoever complained."""
+    texts = (
+        (facts, select(facts.c.subject)),
+        (facts, select(notices.c.subject).join(facts, facts.c.case_id == notices.c.case_id)),
+        (reports, select(reports.c.subject)),
+    )
+    found: set[int] = set()
+    for table, query in texts:
+        query = query.where(table.c.key.in_(keys))
+        if scope is not None:
+            query = query.where(table.c.tenant == scope.partition("/")[0])
+        found.update(number for number in connection.execute(query).scalars() if number)
     return found
 
 
