@@ -81,6 +81,8 @@ async def read_form(request: Request, may_send_files: Callable[[Fields], bool]) 
         raise HTTPException(HTTPStatus.BAD_REQUEST) from None
     if reader.is_too_large:
         raise TooLarge(reader.form.fields)
+    if not reader.is_whole:
+        raise HTTPException(HTTPStatus.BAD_REQUEST)
     return reader.form
 
 
@@ -92,6 +94,8 @@ class _Reader:
         self.room = 0
         """Octets that the body may have beyond FORM_OCTETS."""
         self.is_too_large = False
+        self.is_whole = False
+        """Whether the form's end has come."""
         self._may = may_send_files
         self._header = [b"", b""]
         self._options: dict[bytes, bytes] = {}
@@ -108,7 +112,11 @@ class _Reader:
             "on_headers_finished": self._end_headers,
             "on_part_data": lambda data, start, end: self._take(data[start:end]),
             "on_part_end": self._end,
+            "on_end": self._finish,
         }
+
+    def _finish(self) -> None:
+        self.is_whole = True
 
     def _begin(self) -> None:
         self._header, self._options = [b"", b""], {}

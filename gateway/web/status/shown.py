@@ -19,6 +19,9 @@ from policies.sanctions.case import Case
 from policies.sanctions.ladder import Ladder
 from policies.sanctions.words import Phase
 
+ASKING = frozenset({Phase.OPEN, Phase.SUBMITTED, Phase.OVERDUE})
+"""Phases in which something may be handed in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -198,7 +201,7 @@ def _items(found: CaseView, view: View, speak: Speaker) -> list[Item]:
         elif one.rejected:
             note = speak.words["rejected"].format(reason=one.rejected)
         way = "text"
-        if one.met_at is not None or found.stored.case.phase.is_over:
+        if one.met_at is not None or found.stored.case.phase not in ASKING:
             way = ""
         elif one.name == "deleted" and waiting:
             way = "delete"
