@@ -39,17 +39,19 @@ from gateway.metrics import (
     Metrics,
     heartbeat,
 )
-from gateway.presets import load_preset
 from gateway.records.blocks import BlockList
-from gateway.records.cases import CaseBook
+from gateway.records.case_rules import Rules
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
 from gateway.records.ledger import SqliteLedgerStore
+from gateway.records.policy_versions import remember
 from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
 from gateway.records.windows import WindowRecords
 from gateway.refs import new_ref
 from gateway.relay.hops import NextHops
+from gateway.sanctions.book import CaseBook
+from gateway.sanctions.rules import rules_of
 from gateway.smtp.authentication import Authenticator
 from gateway.smtp.listeners import Listeners
 from gateway.smtp.memory import MemoryBudget
@@ -62,9 +64,9 @@ from gateway.state.clock import steady_clock
 from gateway.state.mailings import Mailings
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
-from policies.blocking import thresholds
 from policies.ports import Clock
 from policies.registry import Parts
+from suppression.case_links import case_link
 from suppression.tokens import Tokens
 
 DRAIN_MARGIN = 60.0
@@ -117,28 +119,31 @@ class Gateway:
             byte_windows=self.byte_windows,
             rates=self.rates,
             blocks=self.blocks,
+            case_page=self._case_page,
             warn=self._warn,
             monotonic=time.monotonic,
         )
         self._number = numbering(self.database)
+        self._rules = self._remember(rules_of(loaded, self._keyring))
+        book = CaseBook(self.database, lambda: self._rules, clock)
+        enforcement = Enforcement(self.rates, self.blocks, book, self.emit, clock)
         prepared = self._prepare(loaded)
         self.snapshot = prepared.snapshot
         self.hops = NextHops(prepared.hops, self.emit)
         self.delivery = Delivery(
-            self.ledger, self.hops, Tokens(self._keyring), self.emit, self.metrics, clock
+            self.ledger,
+            self.hops,
+            Tokens(self._keyring),
+            self.emit,
+            self.metrics,
+            clock,
+            enforcement.delivered,
         )
         self.services = Services(
             current=lambda: self.snapshot,
             authenticator=self.authenticator,
             windows=self.rates,
-            enforcement=Enforcement(
-                self.rates,
-                self.blocks,
-                CaseBook(self.database),
-                thresholds(load_preset("standard")),
-                self.emit,
-                clock,
-            ),
+            enforcement=enforcement,
             delivery=self.delivery,
             hops=self.hops,
             budget=self.budget,
@@ -147,7 +152,7 @@ class Gateway:
             metrics=self.metrics,
             is_writable=lambda: self.journal.is_writable,
             new_ref=new_ref,
-            mailing=mailings.mailing_id,
+            mailing=partial(mailings.mailing_id, is_ended=self.blocks.is_ended),
             clock=clock,
         )
         self.listeners = Listeners(self.services)
@@ -243,6 +248,7 @@ class Gateway:
             loaded = await asyncio.to_thread(load, self._loaded.path)
             check_reload(self._loaded, loaded)
             keyring = await asyncio.to_thread(open_keyring, self.database, loaded.config.keyring)
+            rules = await asyncio.to_thread(lambda: self._remember(rules_of(loaded, keyring)))
             prepared = await asyncio.to_thread(self._prepare, loaded)
             added = self.listeners.bind(prepared.listeners)
             try:
@@ -256,7 +262,7 @@ class Gateway:
             raise
         # Nothing can fail from here on: it is all in force, or none of it.
         self._loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
-        self._keyring, self.delivery.tokens = keyring, Tokens(keyring)
+        self._keyring, self.delivery.tokens, self._rules = keyring, Tokens(keyring), rules
         self.standings.adopt(keyring)
         self.listeners.apply(prepared.listeners, added)
         self._apply_limits()
@@ -269,6 +275,19 @@ class Gateway:
     def _prepare(self, loaded: Loaded) -> Prepared:
         parts = replace(self._parts, hostname=loaded.config.hostname)
         return prepare(loaded, parts, self.standings, self._number, self._policy_failed)
+
+    def _remember(self, rules: Rules) -> Rules:
+        """Have the records know which policies go for whom from now on."""
+        with self.database.transaction() as connection:
+            remember(connection, rules, self._clock())
+        return rules
+
+    def _case_page(self, tenant: str, tracking: bytes) -> str:
+        """Where the tenant reads about a case of its own; asked at refusals only."""
+        terms = self.snapshot.tenants.get(tenant)
+        if terms is None or not self._rules.link:
+            return ""
+        return case_link(self._rules.link, self.delivery.tokens, terms.number, tracking)
 
     def _apply_limits(self) -> None:
         config = self._loaded.config

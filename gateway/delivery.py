@@ -7,7 +7,7 @@ runs to its end, however long the next hop listens and whether or not the custom
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -87,7 +87,9 @@ class Delivery:
         emit: Emit,
         metrics: Metrics,
         clock: Clock,
+        delivered: Callable[[str, int], Awaitable[None]],
     ) -> None:
+        """`delivered` is told a tenant and how many copies of a message the next hop took."""
         self._ledger = ledger
         self._hops = hops
         self.tokens = tokens
@@ -95,6 +97,7 @@ class Delivery:
         self._emit = emit
         self._metrics = metrics
         self._clock = clock
+        self._delivered = delivered
         self._unseen: dict[str, Plan] = {}
         self.in_progress = 0
 
@@ -323,6 +326,8 @@ class Delivery:
                 for index, outcome in enumerate(plan.outcomes())
                 if index in sent
             )
+        if taken:
+            await self._delivered(job.transaction.tenant.name, taken)
         problems = await settle(job.transaction, job.taken_octets, taken)
         if problems:
             job.trail["unsettled"] = problems

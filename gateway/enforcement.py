@@ -1,60 +1,61 @@
-"""Turns what the policies found into facts, and facts into warnings and blocks.
+"""Turns what the policies found into facts, and has the records act on them.
 
-Told each ruling at MAIL and RCPT, it counts recipients and facts of the last 24 h for each tenant,
-has facts and blocks stored durably and emits `fact.recorded`, `domain.warned` and
-`domain.blocked`. A store that is away costs the record, not the count: `fact.lost` says so, and
-the next fact tries the block again. Decides nothing by itself: the thresholds are
-`policies.blocking`'s.
+Told each ruling at MAIL and RCPT, it counts recipients and facts of the last 24 h for each tenant
+and has each fact taken durably with all that follows from it: cases, notices, blocks. It emits what
+came of that. A store that is away costs the record, not the count: `fact.lost` says so, and the
+next fact brings what this one would have. Decides nothing by itself: the ladders of
+`policies.sanctions` do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from gateway import replies
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
 from gateway.pipeline import Ruling, Trail
-from policies.blocking import Fact, FactKind, Step, Threshold, domains_of, judge
+from gateway.records.cases import FactTaken
 from policies.ports import Blocks, Clock, RateWindows
-from policies.terms import DAY
+from policies.sanctions.case import Counts, Fact
+from policies.sanctions.words import Excuse, FactKind
+from policies.senders import blockable
+from policies.terms import DAY, MONTH
 from policies.transaction import Recipient, Transaction
 from suppression.standing import Reason
 
+REFUSALS: dict[object, FactKind] = {
+    Reason.PROTECTED.value: FactKind.PROTECTED_HIT,
+    Reason.COMPLAINT.value: FactKind.COMPLAINT_IGNORED,
+}
+"""Which recipients that are refused count against the tenant."""
+
 
 class FactBook(Protocol):
-    """Where facts and blocks are kept for good; both raise StoreUnavailable."""
+    """Where facts are kept and acted on; raises StoreUnavailable."""
 
-    async def record(self, fact: Fact) -> str:
-        """Store the fact; the number of the case that it folds into."""
-
-    async def block(self, tenant: str, domain: str, case: str, reason: str) -> None:
-        """Block the tenant's domain under that case, in force when this returns."""
+    async def take(self, fact: Fact, counts: Counts, entries: Collection[int]) -> FactTaken:
+        """Store the fact with all that follows, in force when this returns. `entries` are the
+        suppression entries that stopped the recipient."""
 
 
 class Enforcement:
     """One per process."""
 
     def __init__(
-        self,
-        rates: RateWindows,
-        blocks: Blocks,
-        book: FactBook,
-        thresholds: Mapping[FactKind, Threshold],
-        emit: Emit,
-        clock: Clock,
+        self, rates: RateWindows, blocks: Blocks, book: FactBook, emit: Emit, clock: Clock
     ) -> None:
         self._rates = rates
         self._blocks = blocks
         self._book = book
-        self._thresholds = thresholds
         self._emit = emit
         self._clock = clock
 
     async def after_mail(self, t: Transaction, ruling: Ruling) -> None:
         """Hear what became of a MAIL."""
-        if _noted(ruling.trail, "batch", "defiance", True):
-            await self._take(t, FactKind.BATCH_DEFIANCE, b"")
+        if _noted(ruling.trail, "batch", "defiance") is True:
+            await self._take(t, FactKind.BATCH_DEFIANCE, None)
 
     async def after_rcpt(
         self, t: Transaction, rulings: Sequence[tuple[Recipient | None, Ruling]]
@@ -65,61 +66,77 @@ class Enforcement:
         for recipient, ruling in rulings:
             if recipient is None or ruling.reply is None:
                 continue
-            if _noted(ruling.trail, "suppression", "suppression", str(Reason.PROTECTED)):
-                await self._take(t, FactKind.PROTECTED_HIT, recipient.standing.key)
+            kind = REFUSALS.get(_noted(ruling.trail, "suppression", "suppression"))
+            # Whoever may not know of a complaint cannot have ignored it.
+            is_hidden = (
+                kind is FactKind.COMPLAINT_IGNORED and ruling.reply.tag != replies.COMPLAINT.tag
+            )
+            if kind is not None and not is_hidden:
+                await self._take(t, kind, recipient)
 
-    async def _take(self, t: Transaction, kind: FactKind, key: bytes) -> None:
-        tenant, domains = t.tenant.name, domains_of(t)
+    async def delivered(self, tenant: str, copies: int) -> None:
+        """Hear how many copies of a message the next hop took."""
+        await self._rates.add(f"delivered:{tenant}", copies, DAY)
+        await self._rates.add(f"delivered:{tenant}", copies, MONTH)
+
+    async def _take(self, t: Transaction, kind: FactKind, recipient: Recipient | None) -> None:
+        tenant, domains = t.tenant.name, blockable(t)
         try:
             # Who lifts a block forgives what led to it: each lift begins a new count.
             count = f"{kind}:{tenant}:{await self._blocks.lifts(tenant)}"
         except StoreUnavailable:
             count = f"{kind}:{tenant}:0"
-        facts = await self._rates.add(f"fact:{count}", 1, DAY)
-        recipients = await self._rates.count(f"recipients:{tenant}", DAY)
-        sender = domains[0] if t.mail_from is not None else ""
-        fact = Fact(kind, tenant, t.stream.name, t.mailing, sender, key, t.ref, self._clock())
-        numbers: dict[str, object] = {"fact": str(kind), "facts": facts, "recipients": recipients}
-        try:
-            number = await self._book.record(fact)
-            numbers["case"] = number
-            self._tell(t, "fact.recorded", sender, numbers)
-            threshold = self._thresholds.get(kind)
-            match judge(facts, recipients, threshold) if threshold else Step.NOTHING:
-                case Step.BLOCK:
-                    reason = f"{facts} facts ({kind}) among {recipients} recipients in 24 h"
-                    for domain in domains:
-                        if await self._blocks.find(tenant, domain) is None:
-                            await self._book.block(tenant, domain, number, reason)
-                            self._tell(t, "domain.blocked", domain, numbers)
-                case Step.WARN:
-                    if await self._rates.take(f"warned:{count}", 1, 1, DAY) is None:
-                        self._tell(t, "domain.warned", sender, numbers)
-                case Step.NOTHING:
-                    pass
-        except StoreUnavailable as error:
-            self._tell(t, "fact.lost", sender, {**numbers, "error": str(error)})
-
-    def _tell(self, t: Transaction, kind: str, domain: str, detail: dict[str, object]) -> None:
-        self._emit(
-            Event(
-                kind,
-                self._clock(),
-                session=t.session,
-                ref=t.ref,
-                tenant=t.tenant.name,
-                stream=t.stream.name,
-                mailing=t.mailing,
-                domain=domain,
-                detail=dict(detail),
-            )
+        standing = recipient.standing if recipient else None
+        fact = Fact(
+            kind=kind,
+            tenant=tenant,
+            stream=t.stream.name,
+            mailing=t.mailing,
+            domain=domains[0] if t.mail_from is not None else "",
+            key=standing.key if standing else b"",
+            ref=t.ref,
+            at=self._clock(),
+            excuse=Excuse.CLEARED if standing and standing.is_cleared else None,
+            domains=tuple(domains),
         )
+        matches = standing.matches if standing else ()
+        entries = [m.entry for m in matches if REFUSALS.get(m.reason.value) is kind]
+        excused = await self._rates.count(f"excused:{count}", DAY)
+        counts = Counts(
+            facts=await self._rates.add(f"fact:{count}", 1, DAY) - excused,
+            recipients=await self._rates.count(f"recipients:{tenant}", DAY),
+            delivered=await self._rates.count(f"delivered:{tenant}", DAY),
+        )
+        try:
+            taken = await self._book.take(fact, counts, entries)
+        except StoreUnavailable as error:
+            self._lost(t, fact, counts, error)
+            return
+        if taken.fact.excuse is not None:
+            await self._rates.add(f"excused:{count}", 1, DAY)
+        for event in taken.events:
+            event.session, event.stream = t.session, t.stream.name
+            event.ref, event.mailing = t.ref, t.mailing
+            self._emit(event)
+
+    def _lost(self, t: Transaction, fact: Fact, counts: Counts, error: StoreUnavailable) -> None:
+        detail: dict[str, object] = {
+            "fact": fact.kind.value,
+            "facts": counts.facts,
+            "recipients": counts.recipients,
+            "error": str(error),
+        }
+        event = Event(
+            "fact.lost", fact.at, t.session, t.ref, fact.tenant, fact.stream, fact.mailing
+        )
+        event.domain, event.detail = fact.domain, detail
+        self._emit(event)
 
 
-def _noted(trail: Trail, policy: str, name: str, value: object) -> bool:
-    """Whether that policy, enforced, noted `name` = `value` among its inputs."""
+def _noted(trail: Trail, policy: str, name: str) -> object:
+    """What that policy, enforced, noted as `name` among its inputs; None for nothing."""
     for entry in trail:
         if entry["policy"] == policy and not entry["observed"]:
             inputs = entry["inputs"]
-            return isinstance(inputs, dict) and inputs.get(name) == value
-    return False
+            return inputs.get(name) if isinstance(inputs, dict) else None
+    return None

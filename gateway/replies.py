@@ -191,9 +191,10 @@ DOMAIN_BLOCKED = Reply(
     550,
     "5.7.1",
     "DOMAIN-BLOCKED",
-    "{domain} is blocked, case {case}",
+    "{domain} is blocked, case {case}, {items} items open",
     "Sending from this domain was stopped because the rules of the service were broken, or by the "
-    "operator's decision. Contact your provider and name the case.",
+    "operator's decision. The link in the refusal leads to the case: why, what to do, until when. "
+    "Where there is none, contact your provider and name the case.",
 )
 TENANT_CLOSED = Reply(
     451,

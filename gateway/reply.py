@@ -19,13 +19,18 @@ MAX_TEXT = 400
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One SMTP reply. `text` may hold `{placeholders}` in the catalogue, never on the wire."""
+    """One SMTP reply. `text` may hold `{placeholders}` in the catalogue, never on the wire.
+
+    `page` is the address of a page of its own, which its second line names in the place of the
+    tag's.
+    """
 
     code: int
     enhanced: str
     tag: str
     text: str
     explanation: str = ""
+    page: str = ""
 
     def __post_init__(self) -> None:
         if not 200 <= self.code <= 599:
@@ -63,10 +68,9 @@ class Reply:
         text = clean(self.text)[:MAX_TEXT]
         if ref and (self.tag or self.code == 250):
             text = f"{text}; ref={ref}"
-        if self.tag and link:
-            return (
-                f"{self.code}-{head}{tag}{text}\r\n{self.code} {head}{link}/{self.tag}\r\n"
-            ).encode("ascii")
+        page = self.page or (f"{link}/{self.tag}" if link else "")
+        if self.tag and page:
+            return f"{self.code}-{head}{tag}{text}\r\n{self.code} {head}{page}\r\n".encode("ascii")
         return f"{self.code} {head}{tag}{text}\r\n".encode("ascii")
 
     def __str__(self) -> str:

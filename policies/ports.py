@@ -109,6 +109,14 @@ class Blocks(Protocol):
     async def lifts(self, tenant: str) -> int:
         """How many blocks of this tenant's have been lifted: what came before counts no more."""
 
+    def share(self, tenant: str) -> int:
+        """Percent of its usual volume that the tenant may send: 100 but on probation. As fresh as
+        the last `find`; never waits."""
+
+
+CasePage = Callable[[str, bytes], str]
+"""The address of a tenant's own page about a case, by its tracking number; "" when there is none.
+"""
 
 Clock = Callable[[], float]
 """Unix seconds."""

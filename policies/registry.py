@@ -20,7 +20,7 @@ from policies.domain_block import DomainBlockPolicy
 from policies.from_alignment import FromAlignmentPolicy
 from policies.message_sanity import MessageSanityPolicy
 from policies.policy import Policy
-from policies.ports import Batches, Blocks, ByteWindows, Clock, RateWindows
+from policies.ports import Batches, Blocks, ByteWindows, CasePage, Clock, RateWindows
 from policies.pre_check import PreCheckPolicy
 from policies.rate import RatePolicy
 from policies.recipients import RecipientsPolicy
@@ -39,6 +39,7 @@ class Parts:
     byte_windows: ByteWindows
     rates: RateWindows
     blocks: Blocks
+    case_page: CasePage
     warn: Warn
     monotonic: Clock
 
@@ -48,14 +49,14 @@ Factory = Callable[[Parts, Mode], Policy]
 REGISTRY: Mapping[str, tuple[type, Factory]] = {
     "tenant-state": (TenantStatePolicy, lambda *_: TenantStatePolicy()),
     "sender-domain": (SenderDomainPolicy, lambda *_: SenderDomainPolicy()),
-    "domain-block": (DomainBlockPolicy, lambda p, _: DomainBlockPolicy(p.blocks)),
+    "domain-block": (DomainBlockPolicy, lambda p, _: DomainBlockPolicy(p.blocks, p.case_page)),
     "recipients": (RecipientsPolicy, lambda *_: RecipientsPolicy()),
     "batch": (
         BatchPolicy,
         lambda p, mode: BatchPolicy(p.batches, p.monotonic, waits=mode is Mode.ENFORCE),
     ),
     "bytes": (BytesPolicy, lambda p, _: BytesPolicy(p.byte_windows, p.rates, p.warn)),
-    "rate": (RatePolicy, lambda p, _: RatePolicy(p.rates)),
+    "rate": (RatePolicy, lambda p, _: RatePolicy(p.rates, p.blocks)),
     "suppression": (SuppressionPolicy, lambda *_: SuppressionPolicy()),
     "consent": (ConsentPolicy, lambda *_: ConsentPolicy()),
     "pre-check": (PreCheckPolicy, lambda *_: PreCheckPolicy()),

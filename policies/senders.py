@@ -1,4 +1,7 @@
-"""Whose mail a message says it is: the domains of From, Sender and their Resent- kin. Pure."""
+"""Whose mail a message says it is: the domains of From, Sender and their Resent- kin. Pure.
+
+And on which of the tenant's names a block of a transaction's sender falls.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from functools import lru_cache
 from gateway.errors import AddressSyntaxError, HeaderSyntaxError
 from gateway.message.header import HeaderView
 from gateway.message.mailbox_list import mailboxes
-from suppression.address import a_label
+from policies.terms import TenantTerms
+from policies.transaction import Transaction
+from suppression.address import a_label, suffixes
 
 MAX_RESENT = 100
 
@@ -24,6 +29,22 @@ def author_domains(view: HeaderView) -> list[str]:
         if name in view:
             domains += _domains(view, name, most=MAX_RESENT)
     return domains
+
+
+def blockable(t: Transaction) -> list[str]:
+    """The registered names a block of this transaction's sender falls on; with the empty sender,
+    where nothing tells them apart, all of the tenant's."""
+    if t.mail_from is None:
+        return sorted({name.removeprefix("*.") for name in t.tenant.domains})
+    return [_registered(t.tenant, a_label(t.mail_from.domain))]
+
+
+def _registered(tenant: TenantTerms, domain: str) -> str:
+    """The domain itself, or the parent under whose `*.` entry it is registered: a block on one
+    name below it would be dodged with the next."""
+    if domain in tenant.domains:
+        return domain
+    return next((name for name in suffixes(domain) if f"*.{name}" in tenant.domains), domain)
 
 
 def _domains(view: HeaderView, name: bytes, least: int = 0, most: int = 1) -> list[str]:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from gateway.words import StreamKind
 
 DAY = 86_400
+MONTH = 30 * DAY
 
 
 class TenantState(StrEnum):
@@ -86,7 +87,8 @@ class StreamTerms:
 
 @dataclass(frozen=True, slots=True)
 class TenantTerms:
-    """A customer: what it may send as and how fast. Domains are lower-case A-labels."""
+    """A customer: what it may send as and how fast. Domains are lower-case A-labels; `number` is
+    its durable id as a whole, used in links to its pages."""
 
     name: str
     state: TenantState
@@ -96,6 +98,7 @@ class TenantTerms:
     limits: Limits
     starter_messages_per_hour: int = 100
     unsubscribe_hosts: frozenset[str] = field(default_factory=frozenset)
+    number: int = 0
 
     def owns(self, domain: str) -> bool:
         """True when `domain` (A-label) is registered, itself or under a `*.parent` entry."""

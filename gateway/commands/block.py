@@ -1,7 +1,8 @@
 """`consentry block`: blocks of sender domains, by a person's decision and with a reason.
 
-Works on the records directly; the running gateway obeys from the next MAIL on, without a reload.
-Every change is in the audit trail with who and why.
+A block by hand opens a case of its own (an emergency), a lift ends the case that it lifts: with
+timeline, notices and audit trail. Works on the records directly; the running gateway obeys from the
+next MAIL on, without a reload.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands.deciding import deciding
 from gateway.commands.shared import (
     ByOption,
     ConfigOption,
@@ -26,16 +28,14 @@ from gateway.commands.shared import (
 from gateway.config.load import Loaded
 from gateway.config.values import to_a_label
 from gateway.errors import ConfigurationError
-from gateway.records.blocks import ALL_TENANTS, add_block, case_id, lift_block, list_blocks
-from gateway.records.cases import list_cases, open_case
+from gateway.events import Event
+from gateway.records.blocks import ALL_TENANTS, case_id, list_blocks
+from gateway.records.case_blocks import block_by_hand, lift_by_hand
+from gateway.records.case_rules import Rules
 from gateway.records.database import Connection, open_database
-from policies.ports import Block
 from suppression.address import suffixes
 
 app = typer.Typer(no_args_is_help=True, help="Blocked sender domains: list, add, lift.")
-
-OPERATOR = "operator"
-"""The kind of case that a person opens; its `mailing` is the domain it is about."""
 
 DomainArgument = Annotated[str, typer.Argument(help="The sender domain.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit trail.", callback=clean)]
@@ -95,7 +95,7 @@ def add(
     Example: consentry block add acme.example --reason "bought list, call of 3 May"
     """
     name = _domain(domain)
-    with _change(open_config(config), tenant, name) as (connection, owner):
+    with _change(open_config(config), tenant, name) as (connection, owner, rules, events):
         now = time.time()
         standing = next(
             (b for b in list_blocks(connection, owner) if (b.tenant, b.domain) == (owner, name)),
@@ -104,9 +104,9 @@ def add(
         if standing is not None:
             typer.echo(f"{name} is blocked already, case {standing.case}: {standing.reason}")
             return
-        case = _case(connection, owner, name, now)
-        add_block(connection, owner, Block(case, name, reason), actor(by), now)
-    typer.echo(f"{name} is blocked, case {case}")
+        moved = block_by_hand(connection, owner, name, actor(by), reason, now, rules)
+        events += moved.events
+    typer.echo(f"{name} is blocked, case {case_id(moved.case.id)}")
 
 
 @app.command()
@@ -122,9 +122,11 @@ def lift(
     Example: consentry block lift acme.example --reason "list cleaned, screenshot received"
     """
     name = _domain(domain)
-    with _change(open_config(config), tenant, name) as (connection, owner):
-        if not lift_block(connection, owner, name, actor(by), reason, time.time()):
+    with _change(open_config(config), tenant, name) as (connection, owner, rules, events):
+        lifted = lift_by_hand(connection, owner, name, actor(by), reason, time.time(), rules)
+        if lifted is None:
             raise ConfigurationError(f"no block on {name} for {owner}; see `consentry block list`")
+        events += lifted
         remaining = [
             f"{block.domain} for {block.tenant} is still blocked, case {block.case}: {block.reason}"
             for block in list_blocks(connection)
@@ -135,17 +137,16 @@ def lift(
 
 
 @contextmanager
-def _change(loaded: Loaded, tenant: str | None, domain: str) -> Iterator[tuple[Connection, str]]:
-    """A transaction on the records, and the tenant whose domain it is."""
+def _change(
+    loaded: Loaded, tenant: str | None, domain: str
+) -> Iterator[tuple[Connection, str, Rules, list[Event]]]:
+    """A transaction on the records, the tenant whose domain it is, and the rules; what is put into
+    the list is emitted after it."""
     owner = tenant or _owner(loaded, domain)
     if owner != ALL_TENANTS and owner not in loaded.tenants:
         raise ConfigurationError(f"there is no tenant {owner}")
-    database = open_database(loaded.config.database, loaded.config.opt_out_log)
-    try:
-        with database.transaction() as connection:
-            yield connection, owner
-    finally:
-        database.close()
+    with deciding(loaded) as (connection, rules, events):
+        yield connection, owner, rules, events
 
 
 def _owner(loaded: Loaded, domain: str) -> str:
@@ -160,12 +161,3 @@ def _domain(text: str) -> str:
         return to_a_label(text)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-
-
-def _case(connection: Connection, tenant: str, domain: str, now: float) -> str:
-    """The open case of earlier decisions on the domain, or a new one."""
-    for case in list_cases(connection, tenant):
-        is_open = case.notified_at is None and case.closed_at is None
-        if is_open and (case.kind, case.mailing) == (OPERATOR, domain):
-            return case.id
-    return case_id(open_case(connection, OPERATOR, tenant, domain, now))

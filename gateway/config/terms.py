@@ -21,7 +21,8 @@ def tenant_terms(
     tenants: Mapping[str, TenantConfig],
     number: Callable[[str, str], int],
 ) -> dict[str, TenantTerms]:
-    """Terms by tenant name. `number(tenant, stream)` gives the stream's 24-bit id."""
+    """Terms by tenant name. `number(tenant, stream)` gives the stream's 24-bit id, the tenant's own
+    for an empty name."""
     house = override(Limits(), config.limits)
     return {name: _terms(tenant, house, number) for name, tenant in tenants.items()}
 
@@ -83,4 +84,5 @@ def _terms(tenant: TenantConfig, house: Limits, number: Callable[[str, str], int
         limits=limits,
         starter_messages_per_hour=tenant.starter_messages_per_hour,
         unsubscribe_hosts=frozenset(tenant.unsubscribe_hosts),
+        number=number(tenant.name, ""),
     )

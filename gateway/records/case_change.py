@@ -32,6 +32,7 @@ from gateway.records.policy_versions import in_force, preset_of
 from gateway.records.tables import facts
 from policies.sanctions import engine
 from policies.sanctions.case import (
+    Block,
     Case,
     Changed,
     Counts,
@@ -100,16 +101,22 @@ def begin(
     rules: Rules,
     *,
     until: float | None = None,
+    reason: str = "",
 ) -> Moved:
-    """Open a case with its first fact."""
+    """Open a case with its first fact. `reason` is the person's who opens it: blocks bear it."""
     earlier = history(connection, ladder.name, fact.tenant)
     changed = engine.open_case(preset, ladder, fact, counts, earlier, now, digest, until=until)
     case = insert_case(connection, changed.case, _clocks(changed.case, preset, now))
     detail = {"ladder": case.ladder, "step": case.step, "phase": case.phase.value}
-    write_entry(connection, case, "case.opened", actor, now, detail | {"fact": fact.kind.value})
+    detail |= {"fact": fact.kind.value, "reason": reason}
+    write_entry(connection, case, "case.opened", actor, now, detail)
     keep_fees(connection, case, (), actor, "", now)
-    events = carry_out(connection, case, changed.effects, actor, now, rules, {})
-    return Moved(case, changed.effects, events)
+    effects = tuple(
+        replace(effect, reason=reason) if reason and isinstance(effect, Block) else effect
+        for effect in changed.effects
+    )
+    events = carry_out(connection, case, effects, actor, now, rules, {})
+    return Moved(case, effects, events)
 
 
 def open_by_hand(
@@ -130,9 +137,20 @@ def open_by_hand(
     if ladder is None:
         raise engine.Refused(f"no ladder of the policy {preset.name} takes {own.kind}")
     counts = with_divisor(connection, rules, Counts(), own.tenant, now)
-    moved = begin(connection, preset, ladder, digest, own, counts, actor, now, rules, until=until)
+    moved = begin(
+        connection,
+        preset,
+        ladder,
+        digest,
+        own,
+        counts,
+        actor,
+        now,
+        rules,
+        until=until,
+        reason=reason,
+    )
     store_fact(connection, own, moved.case.id, None)
-    write_entry(connection, moved.case, "case.explained", actor, now, {"reason": reason})
     return moved
 
 

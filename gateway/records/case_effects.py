@@ -138,24 +138,25 @@ def _unblock(connection: Connection, case: Case, reason: str, actor: str, now: f
     kept = {}
     for tenant, domain in lifted:
         lift_block(connection, tenant, domain, actor, reason, now)
-        holder = next(
-            (
-                c
-                for c in running(connection, tenant)
-                if c.id != case.id and c.blocked and domain in c.domains
-            ),
-            None,
-        )
-        if holder is not None:
-            block = StandingBlock(
-                case_id(holder.id), domain, f"blocked by {case_id(holder.id)} too"
-            )
-            add_block(connection, tenant, block, actor, now)
-            kept[domain] = case_id(holder.id)
+        if holder := pass_on(connection, tenant, domain, case.id, actor, now):
+            kept[domain] = holder
     detail: dict[str, object] = {"domains": [domain for _, domain in lifted], "reason": reason}
     if kept:
         detail["blocked_still"] = kept
     write_entry(connection, case, "case.unblocked", actor, now, detail)
+
+
+def pass_on(
+    connection: Connection, tenant: str, domain: str, lifted: int, actor: str, now: float
+) -> str:
+    """Have the oldest other case that blocks the domain hold its block; its id, "" for none."""
+    for case in running(connection, tenant):
+        if case.id != lifted and case.blocked and domain in case.domains:
+            holder = case_id(case.id)
+            block = StandingBlock(holder, domain, f"blocked by {holder} too")
+            add_block(connection, tenant, block, actor, now)
+            return holder
+    return ""
 
 
 def _tell(connection: Connection, case: Case, told: Tell, now: float, rules: Rules) -> Event:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 GAP = 6 * 3600
@@ -37,23 +37,22 @@ class Mailings:
         self._current: dict[str, Mailing] = {}
         self._dirty: set[str] = set()
 
-    def mailing_id(self, stream_id: str, now: float) -> str:
-        """The id of the mailing that a transaction of the stream at `now` is part of."""
+    def mailing_id(
+        self,
+        stream_id: str,
+        now: float,
+        is_ended: Callable[[str], bool] = lambda _mailing: False,
+    ) -> str:
+        """The id of the mailing that a transaction of the stream at `now` is part of; `is_ended`
+        says of one whether a case has ended it."""
         mailing = self._current.get(stream_id)
-        if mailing is None or not mailing.goes_on(now):
+        if mailing is None or not mailing.goes_on(now) or is_ended(mailing.id):
             day = time.strftime("%y%m%d", time.gmtime(now))
             mailing = Mailing(stream_id, f"{day}-{secrets.token_hex(4)}", now, now)
             self._current[stream_id] = mailing
         mailing.last_at = max(mailing.last_at, now)
         self._dirty.add(stream_id)
         return mailing.id
-
-    def end(self, stream_id: str) -> None:
-        """End the stream's mailing; its next transaction starts a new one."""
-        mailing = self._current.get(stream_id)
-        if mailing is not None:
-            mailing.started_at = 0.0
-            self._dirty.add(stream_id)
 
     def changes(self) -> list[Mailing]:
         """The mailings that changed since the last call."""

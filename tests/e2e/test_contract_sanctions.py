@@ -44,6 +44,7 @@ def house(
         listed = running.folder / "protected.txt"
         listed.write_text("".join(f"{address}\n" for address in [*PROTECTED, "quiet.test"]))
         running.run("suppress", "import", str(listed), "--reason", "protected", "--scope", "*")
+        running.age_entries()
         yield running
 
 

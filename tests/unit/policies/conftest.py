@@ -85,6 +85,7 @@ class BlockBoard:
     """Blocks in force, by domain."""
 
     by_domain: dict[str, Block] = field(default_factory=dict)
+    volume: int = 100
 
     def put(self, domain: str) -> None:
         self.by_domain[domain] = Block("C-000007", domain, "spam")
@@ -94,6 +95,9 @@ class BlockBoard:
 
     async def lifts(self, tenant: str) -> int:
         return 0
+
+    def share(self, tenant: str) -> int:
+        return self.volume
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from policies.batch import BatchPolicy
 from policies.bytes import BytesPolicy, daily_limit
 from policies.rate import RatePolicy
 from policies.recipients import RecipientsPolicy
-from policies.terms import DAY, Announcement, Limits, Rate, TenantState
+from policies.terms import DAY, MONTH, Announcement, Limits, Rate, TenantState
 
 NOON = 1_800_000_000.0
 HOUR = 3600
@@ -235,7 +235,7 @@ RATES = Limits(
 
 async def test_starter_speed_is_a_number_of_messages_in_any_hour(world):
     """At the starter speed the message over it waits until the time named."""
-    policy = RatePolicy(world.rates)
+    policy = RatePolicy(world.rates, world.blocks)
     t = world.transaction(state=TenantState.STARTER)
     assert [tag(await policy.at_mail(t)) for _ in range(3)] == ["", "", "RATE"]
     verdict = await policy.at_mail(t)
@@ -248,7 +248,7 @@ async def test_starter_speed_is_a_number_of_messages_in_any_hour(world):
 
 async def test_all_windows_count_at_once_and_the_short_one_spares_the_long(world):
     """What the minute refuses does not use up the hour."""
-    policy, t = RatePolicy(world.rates), world.transaction(limits=RATES)
+    policy, t = RatePolicy(world.rates, world.blocks), world.transaction(limits=RATES)
     assert tags([await policy.at_mail(t) for _ in range(5)]) == ["", "", "RATE", "RATE", "RATE"]
     world.now += 60
     verdicts = [await policy.at_mail(t) for _ in range(2)]
@@ -258,13 +258,13 @@ async def test_all_windows_count_at_once_and_the_short_one_spares_the_long(world
 
 async def test_recipients_are_counted_one_by_one(world):
     """Of a group as many pass as the window has room for."""
-    policy, t = RatePolicy(world.rates), world.transaction(limits=RATES)
+    policy, t = RatePolicy(world.rates, world.blocks), world.transaction(limits=RATES)
     assert tags(await policy.at_rcpt(t, world.recipients(6))) == ["", "", "", "", "RATE", "RATE"]
 
 
 async def test_a_stream_with_rates_of_its_own_is_counted_by_itself(world):
     """Its messages do not use up the tenant's, nor theirs its."""
-    policy = RatePolicy(world.rates)
+    policy = RatePolicy(world.rates, world.blocks)
     shared = world.transaction(limits=RATES)
     own = world.transaction(limits=Limits(rates=(Rate("messages", 1, 60),)), tenant_limits=RATES)
     assert tags([await policy.at_mail(t) for t in (own, own, shared)]) == ["", "RATE", ""]
@@ -282,3 +282,21 @@ def test_from_the_101st_on_recipients_are_deferred_and_the_first_stand(
     verdicts = RecipientsPolicy().at_rcpt(t, world.recipients(asked))
     assert tags(verdicts) == [""] * passing + ["RCPT-LIMIT"] * (asked - passing)
     assert all(verdict.reply.code == 452 for verdict in verdicts[passing:])
+
+
+async def test_on_probation_a_share_of_the_usual_volume_passes(world):
+    """A quarter of the mean day of the last 30; the next recipient hears when there is room."""
+    policy, t = RatePolicy(world.rates, world.blocks), world.transaction()
+    world.blocks.volume = 25
+    await world.rates.add("delivered:acme", 30 * 400, MONTH)
+    verdicts = await policy.at_rcpt(t, world.recipients(101))
+    assert [tag(verdict) for verdict in verdicts] == [""] * 100 + ["RATE"]
+    assert "100 recipients" in verdicts[-1].reply.text
+
+
+async def test_probation_never_locks_a_tenant_out_for_having_been_blocked(world):
+    """With nothing delivered of late the starter speed is what counts as usual."""
+    policy, t = RatePolicy(world.rates, world.blocks), world.transaction()
+    world.blocks.volume = 25
+    verdicts = await policy.at_rcpt(t, world.recipients(13))
+    assert [tag(verdict) for verdict in verdicts] == [""] * 12 + ["RATE"]

@@ -21,6 +21,7 @@ def parts(world):
         world.byte_windows,
         world.rates,
         world.blocks,
+        lambda *_: "",
         lambda *_: None,
         world.monotonic,
     )

@@ -6,9 +6,14 @@ import pytest
 
 from gateway.words import StreamKind
 from policies.domain_block import DomainBlockPolicy
+from policies.ports import Block
 from policies.sender_domain import SenderDomainPolicy
 from policies.tenant_state import TenantStatePolicy
 from policies.terms import TenantState
+
+
+def page(tenant, tracking):
+    return f"https://mail.test/status/{tenant}-{tracking.hex()}"
 
 
 def tag(verdict):
@@ -70,7 +75,7 @@ def test_mail_from_belongs_to_the_tenant(world, mail_from, kind, expected):
 )
 async def test_a_block_is_found_at_every_stage(world, blocked, fields, expected):
     """MAIL FROM counts at every stage, header From and Sender at the message; parents cover."""
-    policy, t = DomainBlockPolicy(world.blocks), world.transaction()
+    policy, t = DomainBlockPolicy(world.blocks, page), world.transaction()
     world.blocks.put(blocked)
     got = [await policy.at_mail(t), *await policy.at_rcpt(t, world.recipients(1))]
     got.append(await policy.at_message(t, *world.message(*fields)))
@@ -79,18 +84,39 @@ async def test_a_block_is_found_at_every_stage(world, blocked, fields, expected)
 
 async def test_a_block_takes_effect_in_a_running_transaction_and_names_its_case(world):
     """Blocked after MAIL, the next RCPT is refused, each recipient of the group."""
-    policy, t = DomainBlockPolicy(world.blocks), world.transaction()
+    policy, t = DomainBlockPolicy(world.blocks, page), world.transaction()
     assert tag(await policy.at_mail(t)) == ""
     world.blocks.put("acme.example")
     verdicts = await policy.at_rcpt(t, world.recipients(3))
     assert [verdict.reply.text for verdict in verdicts] == [
-        "acme.example is blocked, case C-000007"
+        "acme.example is blocked, case C-000007, 0 items open"
     ] * 3
+
+
+async def test_a_case_of_the_tenants_own_is_linked_and_says_how_much_is_open(world):
+    """The second line leads to the tenant's page about the case, where there is one."""
+    policy, t = DomainBlockPolicy(world.blocks, page), world.transaction()
+    block = Block("C-000007", "acme.example", "spam", items=2, tracking=b"t" * 16)
+    world.blocks.by_domain["acme.example"] = block
+    reply = (await policy.at_mail(t)).reply
+    assert reply.encode("r1", "https://mail.test/replies").decode().splitlines() == [
+        "550-5.7.1 [DOMAIN-BLOCKED] acme.example is blocked, case C-000007, 2 items open; ref=r1",
+        f"550 5.7.1 https://mail.test/status/acme-{(b't' * 16).hex()}",
+    ]
+
+
+@pytest.mark.parametrize("mail_from", ["news@acme.example", None])
+async def test_an_ended_service_refuses_whatever_is_sent(world, mail_from):
+    """Two people ended it: [TERMINATED] at MAIL, also for the empty sender."""
+    policy, t = DomainBlockPolicy(world.blocks, page), world.transaction(mail_from)
+    ended = Block("C-000007", "*", "fraud")
+    world.blocks.by_domain |= {"*": ended, "acme.example": ended}
+    assert tag(await policy.at_mail(t)) == "TERMINATED"
 
 
 async def test_the_empty_sender_is_judged_by_header_from(world):
     """Mail from `<>` has no envelope domain to block, its author's counts."""
-    policy, t = DomainBlockPolicy(world.blocks), world.transaction(None)
+    policy, t = DomainBlockPolicy(world.blocks, page), world.transaction(None)
     world.blocks.put("acme.example")
     assert tag(await policy.at_mail(t)) == ""
     message = world.message("From: a@acme.example")
