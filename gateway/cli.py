@@ -20,6 +20,7 @@ from gateway.commands import (
     dkim,
     journal,
     key,
+    notice,
     pre_check,
     purge,
     service,
@@ -69,6 +70,7 @@ app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
 app.add_typer(staff.app, name="staff", rich_help_panel="Abuse desk")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
 app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
+app.add_typer(notice.app, name="notice", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
 app.add_typer(audit.app, name="audit", rich_help_panel="Abuse desk")
 app.add_typer(subject.app, name="subject", rich_help_panel="Abuse desk")
