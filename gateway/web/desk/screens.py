@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from gateway.records.staff import Role
-from gateway.web.desk import audit, blocks, case, cases, consents, lists, look_up, staff, today
+from gateway.web.desk import (
+    audit,
+    blocks,
+    case,
+    cases,
+    consents,
+    lists,
+    look_up,
+    staff,
+    tenant,
+    today,
+)
 
 EVERYBODY = tuple(Role)
 
@@ -38,6 +49,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen("cases", "cases", cases.routes),
     Screen("case", "cases/{name}", case.routes, is_listed=False),
     Screen("look_up", "look-up", look_up.routes),
+    Screen("tenants", "tenants", tenant.routes),
     Screen("blocks", "blocks", blocks.routes),
     Screen("lists", "lists", lists.routes),
     Screen("consents", "consents", consents.routes),

@@ -1,5 +1,5 @@
 /* What script adds to the desk; every page works without it.
-   Keys: "/" look-up, "j" and "k" rows, "Enter" opens, "?" help. Counters follow; undoings count down. */
+   Keys: "/" look-up, "j" and "k" rows, "Enter" opens, "?" help; a page's own open its forms. Counters follow; undoings count down. */
 "use strict";
 
 const typing = "input, select, textarea, [contenteditable]";
@@ -24,6 +24,14 @@ document.addEventListener("keydown", (event) => {
     else return;
     event.preventDefault();
   } else if (event.key === "?") document.querySelector("#keys")?.showModal();
+  else if (/^[a-z]$/.test(event.key)) {
+    /* An act of the page: its form opens, and what it asks first has the focus. */
+    const act = document.querySelector(`main details[data-key="${event.key}"]`);
+    if (!act || document.querySelector("dialog[open]")) return;
+    act.open = true;
+    act.querySelector("select, textarea, input:not([type=hidden])")?.focus();
+    event.preventDefault();
+  }
 });
 
 /* How far this clock is behind the gateway's. */
