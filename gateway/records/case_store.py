@@ -65,6 +65,12 @@ def running(connection: Connection, tenant: str) -> Iterable[Case]:
     return [decode(row.id, row.state) for row in connection.execute(query.order_by(_row.id))]
 
 
+def due_cases(connection: Connection, now: float, limit: int) -> list[int]:
+    """Cases for which something is to happen by itself by now, the longest due first."""
+    query = select(_row.id).where(_row.next_at <= int(now), _row.closed_at.is_(None))
+    return list(connection.execute(query.order_by(_row.next_at, _row.id).limit(limit)).scalars())
+
+
 def history(connection: Connection, ladder: str, tenant: str) -> int:
     """How many counted cases the tenant has had in this ladder."""
     query = select(func.count()).where(

@@ -16,10 +16,15 @@ from gateway.config.tenant import TenantConfig
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
 from gateway.journal import Journal
+from gateway.records.case_rules import Rules
 from gateway.records.choices import Chosen, choose, look
 from gateway.records.database import Connection, Database
 from gateway.records.proofs import Answer, Proof, Visit, by_tracking, confirm, revoke
+from gateway.records.reports import Report, take_report
+from gateway.records.streams import tenant_numbers
+from gateway.records.subjects import plain_texts, subject_of
 from gateway.web.parts import Question, State, Subscription
+from policies.sanctions.words import Grade
 from suppression.choices import Choice
 from suppression.consent import Status
 from suppression.keys import Keyring
@@ -49,12 +54,14 @@ class Recipients:
         journal: Journal,
         emit: Emit,
         tenants: Mapping[str, TenantConfig],
+        rules: Rules,
     ) -> None:
         self._database = database
         self._keyring = keyring
         self._journal = journal
         self._emit = emit
         self._tenants = tenants
+        self._rules = rules
 
     async def look(self, token: Token) -> Subscription:
         """What is in force for the token's recipient; reads a few rows on the event loop."""
@@ -70,21 +77,23 @@ class Recipients:
     async def choose(self, token: Token, choice: Choice, source: str) -> Subscription:
         """Put a choice in force; `source` says by which way it came."""
         now = time.time()
-        try:
-            chosen = await self._write(
-                lambda connection: choose(
-                    connection,
-                    self._keyring,
-                    token.stream_number,
-                    token.key,
-                    choice,
-                    source,
-                    now,
-                )
+
+        def decide(connection: Connection) -> tuple[Chosen, tuple[Event, ...]]:
+            chosen = choose(
+                connection, self._keyring, token.stream_number, token.key, choice, source, now
             )
+            if not chosen.is_complaint_new:
+                return chosen, ()
+            report = self._report(connection, chosen, token, choice, source, now)
+            return chosen, take_report(connection, report, self._rules, now).events
+
+        try:
+            chosen, events = await self._write(decide)
         except LookupError as error:
             raise _not_ours(error) from error
         self._tell(chosen, token, choice, source, now)
+        for event in events:
+            self._emit(event)
         self._be_told()
         return self._shown(chosen)
 
@@ -122,6 +131,30 @@ class Recipients:
         self._be_told()
         return found
 
+    def _report(
+        self,
+        connection: Connection,
+        chosen: Chosen,
+        token: Token,
+        choice: Choice,
+        source: str,
+        now: float,
+    ) -> Report:
+        """Our token, and the reporter is the person: it suppresses, a person decides the rest."""
+        scopes = tenant_numbers(connection, chosen.tenant)
+        subject = subject_of(connection, token.key, scopes)
+        known = plain_texts(connection, self._keyring, [subject] if subject else [])
+        return Report(
+            Grade.B,
+            source,
+            now,
+            tenant=chosen.tenant,
+            stream=chosen.stream,
+            key=token.key,
+            address=known.get(subject or 0, ""),
+            said={"why": choice.why} if choice.why else {},
+        )
+
     async def _write(self, work: Callable[[Connection], T]) -> T:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
@@ -147,7 +180,6 @@ class Recipients:
                 )
             )
         if chosen.is_complaint_new:
-            # Our token, and the reporter is the person: it suppresses, a person decides the rest.
             detail = {**about, "grade": "B"}
             self._emit(
                 Event(

@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import uvloop
@@ -35,10 +34,13 @@ from gateway.notices.rounds import NoticeRounds
 from gateway.opt_in.rounds import House, Rounds
 from gateway.pre_check.check import ended_job
 from gateway.privacy.purge import purge_job
+from gateway.records.case_rules import Rules
 from gateway.records.database import open_database
 from gateway.records.event_index import EventIndex
 from gateway.records.keyring import open_keyring
+from gateway.records.policy_versions import remember
 from gateway.sanctions.rules import rules_of
+from gateway.sanctions.ticker import Ticker
 from gateway.sender_dns.check import SenderDns
 from gateway.web.api.app import api_app
 from gateway.web.api.parts import ApiParts
@@ -83,14 +85,16 @@ class WebProcess:
         self._sender.adopt(endpoints(loaded.tenants), self._keyring)
         house = House.of(loaded, self._keyring)
         self._rounds = Rounds(self.database, house, self._emit, time.time)
-        notices = NoticeHouse.of(loaded, rules_of(loaded, self._keyring))
+        self._rules = self._remember(rules_of(loaded, self._keyring))
+        self._ticker = Ticker(self.database, lambda: self._rules, self._emit, time.time)
+        notices = NoticeHouse.of(loaded, self._rules)
         self._notices = NoticeRounds(self.database, notices, self._emit, time.time)
         self._intake = Intake(self.database, notices, self._emit, time.time)
         self._feedback: FeedbackListener | None = None
         self._sender_dns = SenderDns(config.sender_dns)
-        self._parts = self._make_parts(loaded, self._keyring)
+        self._parts = self._make_parts(loaded, self._keyring, self._rules)
         self._api_parts = self._make_api_parts(loaded, self._keyring)
-        self._desk_parts = self._make_desk_parts(loaded, self._keyring)
+        self._desk_parts = self._make_desk_parts(loaded, self._keyring, self._rules)
         self._status_parts = self._make_status_parts(loaded, self._keyring, notices)
         self._live = Live()
         mounted = {
@@ -166,7 +170,7 @@ class WebProcess:
         standard = standard_jobs(self.database.path)
         ended = ended_job(self.database, time.time)
         found = index_job(self._index)
-        senders = [self._sender.job(), self._rounds.job(), self._notices.job()]
+        senders = [self._sender.job(), self._rounds.job(), self._notices.job(), self._ticker.job()]
         return [*standard, head, purge, ended, found, *senders]
 
     def _kept(self) -> tuple[GatewayConfig, Keyring]:
@@ -184,13 +188,15 @@ class WebProcess:
         try:
             loaded = load(self._loaded.path)
             keyring = open_keyring(self.database, loaded.config.keyring)
-            parts = self._make_parts(loaded, keyring)
+            rules = rules_of(loaded, keyring)
+            parts = self._make_parts(loaded, keyring, rules)
             api_parts = self._make_api_parts(loaded, keyring)
-            desk_parts = self._make_desk_parts(loaded, keyring)
+            desk_parts = self._make_desk_parts(loaded, keyring, rules)
             receivers = endpoints(loaded.tenants)
             house = House.of(loaded, keyring)
-            notices = NoticeHouse.of(loaded, rules_of(loaded, keyring))
+            notices = NoticeHouse.of(loaded, rules)
             status_parts = self._make_status_parts(loaded, keyring, notices)
+            self._remember(rules)
         except ConsentryError as problem:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self._emit(Event("config.refused", time.time(), detail=detail))
@@ -201,7 +207,7 @@ class WebProcess:
         if loaded.config.feedback != self._loaded.config.feedback:
             warnings += (f"{loaded.path}: feedback: takes effect after a restart",)
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
-        self._keyring, self._desk_parts = keyring, desk_parts
+        self._keyring, self._desk_parts, self._rules = keyring, desk_parts, rules
         self._status_parts = status_parts
         self._sender.adopt(receivers, keyring)
         self._rounds.adopt(house)
@@ -210,10 +216,18 @@ class WebProcess:
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
 
-    def _make_parts(self, loaded: Loaded, keyring: Keyring) -> WebParts:
+    def _remember(self, rules: Rules) -> Rules:
+        """Have the records know which policies go for whom from now on."""
+        with self.database.transaction() as connection:
+            remember(connection, rules, time.time())
+        return rules
+
+    def _make_parts(self, loaded: Loaded, keyring: Keyring, rules: Rules) -> WebParts:
         return WebParts(
             tokens=Tokens(keyring),
-            recipients=Recipients(self.database, keyring, self.journal, self._emit, loaded.tenants),
+            recipients=Recipients(
+                self.database, keyring, self.journal, self._emit, loaded.tenants, rules
+            ),
             proxies=loaded.config.web.proxy_from,
             problems=self._problems,
             metrics=self._merged_metrics,
@@ -223,12 +237,11 @@ class WebProcess:
     def _make_api_parts(self, loaded: Loaded, keyring: Keyring) -> ApiParts:
         return ApiParts(self.database, keyring, loaded, time.time, self._emit)
 
-    def _make_desk_parts(self, loaded: Loaded, keyring: Keyring) -> DeskParts:
+    def _make_desk_parts(self, loaded: Loaded, keyring: Keyring, rules: Rules) -> DeskParts:
         smtp, index = self._smtp, self._index
-        rules = cache(lambda: rules_of(loaded, keyring))
         dns = self._sender_dns.under(loaded.config.sender_dns)
         return DeskParts(
-            self.database, keyring, loaded, time.time, self._emit, smtp, index, rules, dns
+            self.database, keyring, loaded, time.time, self._emit, smtp, index, lambda: rules, dns
         )
 
     def _make_status_parts(
