@@ -19,6 +19,7 @@ from gateway.web.desk import (
     lists,
     look_up,
     staff,
+    subjects,
     tenant,
     today,
 )
@@ -53,6 +54,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen("blocks", "blocks", blocks.routes),
     Screen("lists", "lists", lists.routes),
     Screen("consents", "consents", consents.routes),
+    Screen("subjects", "subjects", subjects.routes),
     Screen("audit", "audit", audit.routes),
     Screen("staff", "staff", staff.routes, (Role.OPERATOR,)),
 )
