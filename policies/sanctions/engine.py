@@ -24,6 +24,7 @@ from policies.sanctions.case import (
     Ticked,
 )
 from policies.sanctions.draft import GATEWAY, Draft, Refused, step_of
+from policies.sanctions.facts import joins
 from policies.sanctions.ladder import Ladder, Preset
 from policies.sanctions.permits import refusal
 from policies.sanctions.words import Decision, NoticeKind, Phase
@@ -32,6 +33,7 @@ __all__ = [
     "GATEWAY",
     "Refused",
     "apply",
+    "joins",
     "next_automatic",
     "open_case",
     "possible",

@@ -1,6 +1,6 @@
 """Facts: what they add to a case, and when a case's sanction begins.
 
-Facts fold until the first notice is out; which fact belongs to which case is the caller's look-up.
+Facts fold until the first notice is out; `joins` says which case a caller's look-up may add one to.
 Excused facts never count. Of reports only grade A, or one that a person counted, moves a case:
 grade B leaves it to a person, C and D are refused here.
 """
@@ -37,14 +37,27 @@ def begin_with(draft: Draft, fact: Fact, counts: Counts) -> None:
     _judge(draft, fact, counts)
 
 
+def joins(case: Case, sent_at: float) -> bool:
+    """Whether a fact of the case's own ladder, tenant and mailing, about mail sent then, is part of
+    the same violation: all of one mailing is one, so that it climbs no step of its own.
+
+    Until the first notice all of it folds. Later that is what had been sent before the notice, and
+    what comes while the tenant still has its time and may send: whoever is blocked, or was told and
+    is through with it, and mails on, begins another case.
+    """
+    if case.notified_at is None:
+        return not case.phase.is_over
+    is_in_time = not case.phase.is_over and not case.blocked
+    return sent_at <= case.notified_at or is_in_time
+
+
 def take(draft: Draft, fact: Fact, counts: Counts) -> None:
-    """A further fact for a case whose first notice is not out."""
+    """A further fact of the same mailing. Once the first notice is out it is only counted, and asks
+    for no fee: what the notice has said stays as it was said."""
     case = draft.case
     _check(case, draft.ladder, fact)
     if fact.excuse is not None:
         return
-    if case.phase.is_over or case.notified_at is not None:
-        raise Refused("it takes no more facts: its first notice is out, or it is over")
     if case.phase in (Phase.WATCHING, Phase.UNDECIDED):
         _add(draft, fact)
         if not case.stopped:
@@ -53,11 +66,12 @@ def take(draft: Draft, fact: Fact, counts: Counts) -> None:
     if _is_weak(fact):
         raise Refused("a report of grade B waits until a person counts it")
     _add(draft, fact)
-    if draft.step.sanction in (Sanction.APPROVE, Sanction.ANSWER):
+    if case.phase.is_over or draft.step.sanction in (Sanction.APPROVE, Sanction.ANSWER):
         return
-    propose(draft)
-    if draft.case.phase is Phase.SUBMITTED and set(draft.case.open_items) - set(case.open_items):
-        resume(draft)
+    if case.notified_at is None:
+        propose(draft)
+        if case.phase is Phase.SUBMITTED and set(draft.case.open_items) - set(case.open_items):
+            resume(draft)
     fresh = tuple(name for name in draft.case.domains if name not in case.domains)
     if case.blocked and fresh:
         draft.block(fresh, _reason(draft))

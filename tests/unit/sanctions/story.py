@@ -27,7 +27,7 @@ from policies.sanctions.case import (
     Taken,
     Ticked,
 )
-from policies.sanctions.engine import apply, open_case
+from policies.sanctions.engine import apply, joins, open_case
 from policies.sanctions.holidays import HOLIDAYS
 from policies.sanctions.ladder import Preset
 from policies.sanctions.words import Decision, Excuse, FactKind, Grade, NoticeKind
@@ -72,6 +72,7 @@ class Story:
         counts: Counts | None = None,
         domains: tuple[str, ...] = ("acme.example",),
         until: float | None = None,
+        sent_at: float | None = None,
     ) -> Changed:
         """A fact comes; it folds, or opens a case."""
         fact = Fact(
@@ -82,8 +83,8 @@ class Story:
         ladder = self.preset.ladder_of(kind)
         assert ladder is not None
         for number, case in enumerate(self.cases):
-            folds = case.notified_at is None and case.closed_at is None and mailing
-            if case.ladder == ladder.name and case.mailing == mailing and folds:
+            is_same = case.ladder == ladder.name and case.mailing == mailing and mailing
+            if is_same and joins(case, self.now if sent_at is None else sent_at):
                 return self.happen(Taken(fact, counts), number)
         history = sum(case.counted for case in self.cases if case.ladder == ladder.name)
         changed = open_case(

@@ -79,21 +79,46 @@ def test_p2_the_next_mailing_after_the_notice_costs_45_pln_for_each_report(tale,
     assert ("invoice-paid" in tale.case.open_items) == (reports > 0)
 
 
-def test_p2_the_same_mailing_after_its_notice_is_a_second_case(tale):
-    """Folding ends with the notice, not with the mailing."""
+def test_p1_reports_that_trickle_in_after_the_notice_climb_nothing(tale):
+    """All of one mailing is one violation, whenever its reports arrive: as long as what they are
+    about was sent before the notice."""
+    tale.report("m1")
+    tale.after(hours=1)
+    tale.noticed()
+    for hours in range(2, 41):
+        tale.after(hours=hours)
+        changed = tale.report("m1", sent_at=START)
+        assert changed.effects == ()
+    (case,) = tale.cases
+    assert (case.step, case.reports, case.fees) == ("P1", 40, ())
+
+
+def test_p1_a_late_report_leaves_a_finished_case_finished(tale):
+    """It is counted there, and opens no second one."""
+    tale.report("m1")
+    tale.noticed()
+    tale.decide(Decision.LIFT)
+    tale.after(days=3)
+    tale.report("m1", sent_at=START)
+    assert [(case.phase, case.reports) for case in tale.cases] == [(Phase.CLOSED, 2)]
+
+
+def test_p2_who_mails_on_after_the_notice_is_at_the_second_step(tale):
+    """Though it be the same mailing: whoever was blocked and told has no excuse."""
     tale.fact(HIT, "m1")
     tale.noticed()
+    tale.after(hours=1)
     tale.fact(HIT, "m1")
     assert [case.step for case in tale.cases] == ["P1", "P2"]
 
 
-def test_p2_reports_after_the_notice_raise_no_fee_of_that_case(tale):
+def test_p2_reports_after_the_notice_raise_no_fee(tale):
     """What the notice has said stays as it was said."""
     reach_p2(tale, 2)
     tale.noticed()
-    tale.report("m2")
-    assert tale.cases[1].fees[0].count == 2
-    assert len(tale.cases) == 3
+    tale.report("m2", sent_at=START)
+    assert [fee.count for fee in tale.case.fees] == [2]
+    assert (len(tale.cases), tale.case.reports) == (2, 3)
 
 
 def test_p2_a_report_after_the_fee_was_issued_is_proposed_by_itself(tale):

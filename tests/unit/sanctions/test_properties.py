@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.presets import preset_names
 from policies.sanctions.case import (
@@ -32,16 +32,18 @@ from policies.sanctions.case import (
     from_plain,
     to_plain,
 )
-from policies.sanctions.engine import Refused, apply, next_automatic, open_case, possible
+from policies.sanctions.engine import Refused, apply, joins, next_automatic, open_case, possible
 from policies.sanctions.preset import REQUIREMENTS
 from policies.sanctions.words import Decision, FactKind, Grade, NoticeKind, Phase
 from tests.unit.sanctions.story import CALENDAR, DAY, HOUR, START, preset_named
 
 STAFF = ("Anna", "Bea", "Cyd", "Dora", "Ewa")
+GRADES = st.sampled_from((Grade.A, *Grade))
+ABOUT_FEES = st.sampled_from((Decision.ISSUE_FEE, Decision.WAIVE_FEE, Decision.PAY_FEE))
+NUMBERS = st.integers(0, 4)
 ACTORS = st.sampled_from((*STAFF, "gateway"))
 SPANS = st.sampled_from((0, 60, HOUR, 8 * HOUR, DAY, 4 * DAY, 16 * DAY, 31 * DAY))
 BLOCKING = [FactKind.PROTECTED_HIT, FactKind.COMPLAINT, FactKind.BATCH_DEFIANCE]
-KINDS = st.sampled_from([*BLOCKING * 3, *FactKind])
 CALLS = {NoticeKind.OPENED, NoticeKind.BLOCKED, NoticeKind.SUSPENDED, NoticeKind.TERMINATED}
 
 
@@ -51,6 +53,8 @@ class Cases(RuleBasedStateMachine):
     @initialize(preset=st.sampled_from(preset_names()))
     def begin(self, preset: str) -> None:
         self.preset = preset_named(preset)
+        kinds = [kind for ladder in self.preset.ladders[:6] for kind in ladder.takes]
+        self.kinds = [*BLOCKING, *kinds]
         self.now = START
         self.cases: list[Case] = []
         self.proposed: list[set[str]] = []
@@ -60,19 +64,36 @@ class Cases(RuleBasedStateMachine):
 
     # ---- what happens ----
 
-    @rule(kind=KINDS, mailing=st.sampled_from(("m1", "m2", "")), grade=st.sampled_from(list(Grade)),
-          actor=st.sampled_from(("gateway", "gateway", "Anna")), many=st.booleans())  # fmt: skip
-    def a_fact(self, kind: FactKind, mailing: str, grade: Grade, actor: str, many: bool) -> None:
+    @rule(
+        nth=st.integers(0, 99),
+        mailing=st.sampled_from(("m1", "m2", "m3", "")),
+        grade=GRADES,
+        actor=st.sampled_from(("gateway", "gateway", "Anna")),
+        many=st.booleans(),
+    )
+    def a_fact(self, nth: int, mailing: str, grade: Grade, actor: str, many: bool) -> None:
+        kind = self.kinds[nth % len(self.kinds)]
         ladder = self.preset.ladder_of(kind)
         if ladder is None:
             return
-        fact = Fact(kind, "acme", "s", mailing, "a.example", b"", "r", self.now,
-                    grade if kind is FactKind.COMPLAINT else None, None, actor,
-                    ("a.example",))  # fmt: skip
+        fact = Fact(
+            kind,
+            "acme",
+            "s",
+            mailing,
+            "a.example",
+            b"",
+            "r",
+            self.now,
+            grade if kind is FactKind.COMPLAINT else None,
+            None,
+            actor,
+            ("a.example",),
+        )
         counts = Counts(30, 1000, 1000) if many else Counts(1, 1000, 100)
         for number, case in enumerate(self.cases):
             is_same = (case.ladder, case.mailing) == (ladder.name, mailing) and mailing
-            if is_same and case.notified_at is None and case.closed_at is None:
+            if is_same and joins(case, self.now):
                 self._happen(number, Taken(fact, counts))
                 return
         climbed = sum(case.counted for case in self.cases if case.ladder == ladder.name)
@@ -94,47 +115,88 @@ class Cases(RuleBasedStateMachine):
         for number in range(len(self.cases)):
             self._happen(number, Ticked())
 
-    @rule(number=st.integers(0, 9), kind=st.sampled_from(list(NoticeKind)))
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS, kind=st.sampled_from(list(NoticeKind)))
     def a_notice_is_taken(self, number: int, kind: NoticeKind) -> None:
         self._happen(number, Noticed(kind))
 
-    @rule(number=st.integers(0, 9))
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS)
     def the_first_notice_is_taken(self, number: int) -> None:
         self._happen(number, Noticed(NoticeKind.OPENED))
 
-    @rule(number=st.integers(0, 9), name=st.sampled_from(REQUIREMENTS))
-    def one_is_handed_in(self, number: int, name: str) -> None:
-        self._happen(number, Handed(name, "Ola"))
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS, name=st.sampled_from(("", *REQUIREMENTS)))
+    def something_is_handed_in(self, number: int, name: str) -> None:
+        """One thing, or everything."""
+        asked = [one.name for one in self.cases[number % len(self.cases)].requirements]
+        for one in [name] if name else asked:
+            self._happen(number, Handed(one, "Ola"))
 
-    @rule(number=st.integers(0, 9))
-    def all_is_handed_in(self, number: int) -> None:
-        if number < len(self.cases):
-            for one in self.cases[number].requirements:
-                self._happen(number, Handed(one.name, "Ola"))
-
-    @rule(number=st.integers(0, 9), decision=st.sampled_from(list(Decision)), actor=ACTORS,
-          span=SPANS, fee=st.integers(1, 3), name=st.sampled_from(("", *REQUIREMENTS)))  # fmt: skip
+    @precondition(lambda self: self.cases)
+    @rule(
+        number=NUMBERS,
+        decision=st.sampled_from(list(Decision)),
+        actor=ACTORS,
+        span=SPANS,
+        fee=st.integers(1, 2),
+        name=st.sampled_from(("", *REQUIREMENTS)),
+    )
     def somebody_decides(
         self, number: int, decision: Decision, actor: str, span: float, fee: int, name: str
     ) -> None:
-        self._happen(
-            number, Decided(decision, actor, "because", name, self.now + span, fee, int(span))
-        )
+        self._decide(number, decision, actor, span, fee, name)
 
-    @rule(number=st.integers(0, 9), actor=st.sampled_from(STAFF), data=st.data())
-    def somebody_decides_what_is_possible(self, number: int, actor: str, data) -> None:
-        if number < len(self.cases):
-            offered = possible(self.cases[number], self.preset, actor)
-            if offered:
-                decision = data.draw(st.sampled_from(offered))
-                until = self.now + 40 * DAY
-                self._happen(number, Decided(decision, actor, "because", "", until, 1, 90))
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS, actor=st.sampled_from(STAFF), nth=st.integers(0, 30))
+    def somebody_decides_what_is_possible(self, number: int, actor: str, nth: int) -> None:
+        offered = possible(self.cases[number % len(self.cases)], self.preset, actor)
+        if offered:
+            self._decide(number, offered[nth % len(offered)], actor, 40 * DAY, 1, "")
+
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS, first=ACTORS, second=ACTORS)
+    def a_termination_is_tried(self, number: int, first: str, second: str) -> None:
+        """By two people, or by one twice, after the longest clock or not."""
+        self._decide(number, Decision.PROPOSE_TERMINATION, first)
+        self._decide(number, Decision.CONFIRM_TERMINATION, second)
+
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS, actor=ACTORS, fee=st.integers(1, 2), decision=ABOUT_FEES)
+    def a_fee_is_decided(self, number: int, actor: str, fee: int, decision: Decision) -> None:
+        self._decide(number, decision, actor, fee=fee)
+
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS, first=ACTORS, second=ACTORS, is_right=st.booleans())
+    def an_appeal_is_tried(self, number: int, first: str, second: str, is_right: bool) -> None:
+        self._decide(number, Decision.APPEAL, first)
+        self._decide(number, Decision.UPHOLD if is_right else Decision.DENY, second)
+
+    @precondition(lambda self: self.cases)
+    @rule(number=NUMBERS, actor=ACTORS, span=SPANS, is_good=st.booleans())
+    def evidence_is_judged(self, number: int, actor: str, span: float, is_good: bool) -> None:
+        """Of what may have been suspended meanwhile."""
+        self.the_first_notice_is_taken(number)
+        self.time_passes(span)
+        self.something_is_handed_in(number, "")
+        self._decide(number, Decision.ACCEPT if is_good else Decision.REJECT, actor)
+
+    def _decide(
+        self,
+        number: int,
+        decision: Decision,
+        actor: str,
+        span: float = 0,
+        fee: int = 0,
+        name: str = "",
+    ) -> None:
+        until = self.now + span
+        self._happen(number, Decided(decision, actor, "because", name, until, fee, int(span)))
 
     # ---- what must hold ----
 
     def _happen(self, number: int, happening: Happening) -> None:
-        if number >= len(self.cases):
-            return
+        number %= len(self.cases)
         before = self.cases[number]
         try:
             changed = apply(before, happening, self.preset, CALENDAR, self.now)
