@@ -45,6 +45,8 @@ LIVE = "/live"
 """What pages fetch by themselves: one that was left open is nobody's work."""
 OWN = ("/sign-out", "/second-factor", "/me")
 """What an auditor may POST: things about their own sign-in."""
+ASKING = ("/look-up", "/consents")
+"""And these: a question whose address shall stand in no log of pages asked for changes nothing."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -243,7 +245,8 @@ def _refusal(request: Request, path: str, who: Staff | None, parts: DeskParts) -
         return pages.to_sign_in(request)
     if not who.session.is_complete:
         return None if path.startswith(HALF) else pages.to_second_factor(request)
-    if is_change and who.role is Role.AUDITOR and not path.startswith(OWN):
+    is_own = path.startswith(OWN) or path in ASKING
+    if is_change and who.role is Role.AUDITOR and not is_own:
         return pages.problem(request, HTTPStatus.FORBIDDEN)
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > _limit(path):
