@@ -22,8 +22,11 @@ from gateway.web.desk.passwords import Failures, Passwords
 from gateway.web.desk.screens import SCREENS
 
 
-def desk_app(current: Current, counted: Live) -> ASGIApp:
-    """The application over the parts that `current` gives at each request."""
+def desk_app(current: Current, counted: Live | None = None) -> ASGIApp:
+    """The application over the parts that `current` gives at each request.
+
+    Whoever ends the process closes `counted` first.
+    """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
 
     @app.exception_handler(pages.Problem)
@@ -56,7 +59,7 @@ def desk_app(current: Current, counted: Live) -> ASGIApp:
     app.include_router(sign_in.router(codes))
     app.include_router(oidc.router(oidc.Flows()))
     app.include_router(me.routes, dependencies=[CHECKED])
-    app.include_router(live.router(counted, current), dependencies=[CHECKED])
+    app.include_router(live.router(counted or Live(), current), dependencies=[CHECKED])
     app.include_router(dangerous.routes, dependencies=[CHECKED])
     for screen in SCREENS:
         app.include_router(screen.routes, dependencies=[CHECKED])
