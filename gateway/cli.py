@@ -15,14 +15,17 @@ from gateway.commands import (
     audit,
     backup,
     block,
+    case,
     config,
     consent,
     dkim,
+    fee,
     journal,
     key,
     notice,
     pre_check,
     purge,
+    report,
     service,
     staff,
     subject,
@@ -71,6 +74,9 @@ app.add_typer(staff.app, name="staff", rich_help_panel="Abuse desk")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
 app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
 app.add_typer(notice.app, name="notice", rich_help_panel="Abuse desk")
+app.add_typer(case.app, name="case", rich_help_panel="Abuse desk")
+app.add_typer(report.app, name="report", rich_help_panel="Abuse desk")
+app.add_typer(fee.app, name="fee", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
 app.add_typer(audit.app, name="audit", rich_help_panel="Abuse desk")
 app.add_typer(subject.app, name="subject", rich_help_panel="Abuse desk")
