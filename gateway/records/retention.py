@@ -10,15 +10,13 @@ more go last. Raises StoreUnavailable; what was done until then is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
     delete,
-    exists,
     func,
     insert,
     select,
@@ -30,38 +28,24 @@ from gateway.config.retention import RetentionSettings
 from gateway.records import audit
 from gateway.records.codes import CLEARED
 from gateway.records.database import Database
-from gateway.records.subjects import DESTROYED, overwrite
+from gateway.records.retention_rules import CODES, RULES, Rule
+from gateway.records.tables import audit as audit_table
 from gateway.records.tables import (
-    api_tokens,
-    attestations,
-    blocks,
-    cases,
-    consents,
-    facts,
     idempotency,
     meta,
     metadata,
-    notices,
-    proof_steps,
-    proofs,
-    receipts,
     staff,
     standing_index,
-    subject_requests,
     subject_secrets,
     subjects,
-    suppressions,
-    webhook_deliveries,
 )
-from gateway.records.tables import audit as audit_table
-from suppression.consent import Status
 
 HOLD_SECONDS = 0.015
 IDEMPOTENCY_SECONDS = 86_400
+CODE_SECONDS = 86_400
 _FOUND_AT_ONCE = 2000
 _MIN_SLICE, _MAX_SLICE = 50, 2000
 _LAST = "purge:last"
-_ENDED = (Status.REVOKED, Status.EXPIRED, Status.SUPERSEDED, Status.FAILED)
 
 _REFERRING = (
     *(
@@ -73,20 +57,6 @@ _REFERRING = (
 )
 """Every column that refers to a sealed text."""
 
-Remove = Callable[[Connection, list[int], ColumnElement[bool]], int]
-"""Removes those of the rows with these numbers that the condition still holds for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What of `table` is past its time by the setting's cutoff, and how it goes."""
-
-    name: str
-    setting: str
-    table: Table
-    past: Callable[[float], ColumnElement[bool]]
-    remove: Remove | None = None
-
 
 def purge(
     database: Database, settings: RetentionSettings, now: float, actor: str, dry_run: bool = False
@@ -96,6 +66,7 @@ def purge(
     for rule in RULES:
         cutoff = settings.cutoff(rule.setting, now)
         removed[rule.name] = 0 if cutoff is None else _apply(database, rule, cutoff, dry_run)
+    removed["mailed_codes"] = _apply(database, CODES, now - CODE_SECONDS, dry_run)
     removed["idempotency"] = _idempotency(database, now - IDEMPOTENCY_SECONDS, dry_run)
     removed["pre_check_clearances"] = _clearances(database, now, dry_run)
     removed["audit"] = _audit(database, settings.cutoff("audit", now), actor, now, dry_run)
@@ -113,151 +84,6 @@ def purge(
 def purged_at(connection: Connection) -> float:
     """When the last purge was complete, Unix seconds; 0 when there was none."""
     return float(connection.scalar(select(meta.c.value).where(meta.c.name == _LAST)) or 0)
-
-
-# ---- the rules ----------------------------------------------------------------------------------
-
-
-def _take_expired(connection: Connection, ids: list[int], past: ColumnElement[bool]) -> int:
-    """Entries that ended by themselves stand in the index still."""
-    query = select(suppressions).where(suppressions.c.id.in_(ids), past)
-    for row in connection.execute(query).all():
-        connection.execute(
-            delete(standing_index).where(
-                standing_index.c.key == row.key,
-                standing_index.c.scope == row.scope,
-                standing_index.c.code == row.code,
-                standing_index.c.entry == row.id,
-            )
-        )
-    gone = delete(suppressions).where(suppressions.c.id.in_(ids), past)
-    return int(connection.execute(gone).rowcount)
-
-
-def _destroy_proofs(connection: Connection, ids: list[int], past: ColumnElement[bool]) -> int:
-    """Rows stay for the chain, which covers the ciphertext; what is sealed in them goes."""
-    own = select(proofs.c.subject).where(proofs.c.id.in_(ids), past)
-    steps = (
-        select(proof_steps.c.subject)
-        .join(proofs, proofs.c.id == proof_steps.c.proof)
-        .where(proofs.c.id.in_(ids), past, proof_steps.c.subject.is_not(None))
-    )
-    numbers = set(connection.execute(union_all(own, steps)).scalars())
-    overwrite(connection, numbers)
-    return len(ids)
-
-
-def _ended_proof(cutoff: float, was_confirmed: bool) -> ColumnElement[bool]:
-    last = (
-        select(func.max(proof_steps.c.at))
-        .where(proof_steps.c.proof == proofs.c.id)
-        .correlate(proofs)
-        .scalar_subquery()
-    )
-    readable = (
-        select(subject_secrets.c.subject)
-        .where(subject_secrets.c.subject == proofs.c.subject, subject_secrets.c.secret != DESTROYED)
-        .correlate(proofs)
-        .exists()
-    )
-    confirmed = proofs.c.consent.is_not(None) if was_confirmed else proofs.c.consent.is_(None)
-    return proofs.c.status.in_(_ENDED) & confirmed & (last < cutoff) & readable
-
-
-def _unused_attestation(cutoff: float) -> ColumnElement[bool]:
-    # The last one of a tenant says that its consent levels are enforced: it stays.
-    newer = attestations.alias()
-    return (
-        (attestations.c.recorded_at < cutoff)
-        & ~exists().where(consents.c.attestation == attestations.c.id)
-        & exists().where(
-            newer.c.tenant == attestations.c.tenant,
-            newer.c.id > attestations.c.id,
-            newer.c.rows > 0,
-        )
-    )
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "suppressions_lifted",
-        "suppressions_lifted",
-        suppressions,
-        lambda cutoff: suppressions.c.lifted_at < cutoff,
-    ),
-    Rule(
-        "suppressions_expired",
-        "suppressions_expired",
-        suppressions,
-        lambda cutoff: suppressions.c.lifted_at.is_(None) & (suppressions.c.ends_at < cutoff),
-        _take_expired,
-    ),
-    Rule(
-        "proofs_ended",
-        "proofs_ended",
-        proofs,
-        lambda cutoff: _ended_proof(cutoff, was_confirmed=True),
-        _destroy_proofs,
-    ),
-    Rule(
-        "proofs_unconfirmed",
-        "proofs_unconfirmed",
-        proofs,
-        lambda cutoff: _ended_proof(cutoff, was_confirmed=False),
-        _destroy_proofs,
-    ),
-    Rule(
-        "consents",
-        "consents_ended",
-        consents,
-        # One that a proof led to stays for the proof's chain, by its key alone.
-        lambda cutoff: (
-            (consents.c.ended_at < cutoff) & ~exists().where(proofs.c.consent == consents.c.id)
-        ),
-    ),
-    Rule("attestations", "attestations", attestations, _unused_attestation),
-    Rule("receipts", "receipts", receipts, lambda cutoff: receipts.c.ends_at < cutoff),
-    Rule(
-        "webhook_deliveries",
-        "webhook_deliveries",
-        webhook_deliveries,
-        lambda cutoff: (
-            (webhook_deliveries.c.made_at < cutoff) & webhook_deliveries.c.next_at.is_(None)
-        ),
-    ),
-    Rule("facts", "facts", facts, lambda cutoff: facts.c.at < cutoff),
-    Rule("blocks", "blocks", blocks, lambda cutoff: blocks.c.lifted_at < cutoff),
-    Rule(
-        "cases",
-        "cases",
-        cases,
-        lambda cutoff: (
-            (cases.c.opened_at < cutoff)
-            & ~exists().where(facts.c.case_id == cases.c.id)
-            & ~exists().where(blocks.c.case_id == cases.c.id)
-        ),
-    ),
-    Rule(
-        "notices",
-        "cases",
-        notices,
-        lambda cutoff: (
-            (notices.c.made_at < cutoff) & ~exists().where(cases.c.id == notices.c.case_id)
-        ),
-    ),
-    Rule(
-        "subject_requests",
-        "subject_requests",
-        subject_requests,
-        lambda cutoff: subject_requests.c.done_at < cutoff,
-    ),
-    Rule(
-        "api_tokens",
-        "api_tokens",
-        api_tokens,
-        lambda cutoff: (api_tokens.c.ends_at < cutoff) | (api_tokens.c.revoked_at < cutoff),
-    ),
-)
 
 
 # ---- slices -------------------------------------------------------------------------------------

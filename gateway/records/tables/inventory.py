@@ -305,7 +305,7 @@ HOLDINGS: dict[str, Holding] = {
             "case_id": "number of the case",
             "requirement": "what it is for",
             "at": "when",
-            "actor": "`tenant`, or the member of staff who entered it",
+            "actor": "the tenant on its page, or the member of staff who entered it",
             "media_type": "kind of file",
             "octets": "size",
             "digest": "SHA-256 of what is stored",

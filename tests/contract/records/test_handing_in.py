@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
+from gateway.config.retention import RetentionSettings
 from gateway.records import deletions, evidence, mailed_codes, use
 from gateway.records.audit_search import search
+from gateway.records.case_store import Clocks, insert_case
 from gateway.records.database import Database
 from gateway.records.evidence import Content
 from gateway.records.mailed_codes import DIGITS, HOUR, PER_HOUR, SECONDS, TRIES, Outcome
+from gateway.records.retention import purge
 from gateway.records.subjects import DESTROYED, add_subject
 from gateway.records.tables import evidence as evidence_table
 from gateway.records.tables import facts, subject_secrets, windows
 from gateway.records.tables import mailed_codes as codes_table
 from gateway.state.table import WindowTable
-from policies.sanctions.words import FactKind
+from policies.sanctions.case import Case
+from policies.sanctions.words import FactKind, Phase
 from suppression.keys import Keyring
 
 NOW = 1_800_000_000.0
@@ -27,6 +32,8 @@ PICTURE = b"\x89PNG picture of a list" * 50
 CONTENT = Content(
     "image/png", PICTURE, sha256(PICTURE).digest(), "lista jan@example.org.png", "clean"
 )
+
+CASE = Case(0, "acme", "S", "S1", "", "", Phase.OPEN, NOW)
 
 
 # ---- evidence -----------------------------------------------------------------------------------
@@ -182,6 +189,40 @@ def test_codes_leave_a_trail_without_the_code(database: Database, keyring: Keyri
         ["code.used", "code.wrong", "code.issued"],
     )
     assert code not in repr(found)
+
+
+def test_what_was_handed_in_goes_with_its_case(database: Database, keyring: Keyring) -> None:
+    """Evidence with its sealed name and secret, codes after a day, deletions with the facts; what
+    belongs to a case on record stays."""
+    jan = complain(database, keyring, "acme", "jan@example.org", NOW)
+    with database.transaction() as connection:
+        kept = insert_case(connection, CASE, Clocks(None, 100)).id
+        for case in (kept, kept + 1):
+            evidence.add(connection, keyring, case, "screenshot", CONTENT, "acme:status", NOW)
+        mailed_codes.issue(connection, keyring, "acme", 7, NOW)
+        deletions.acknowledge(connection, "acme", [jan], "acme:status", NOW)
+    settings = RetentionSettings()
+    early = purge(database, settings, NOW + 86_000, "consentry")
+    assert {early[name] for name in ("evidence", "mailed_codes", "deletions")} == {0}
+    late = NOW + 20 * 365 * 86_400
+    done = purge(database, settings, late, "consentry")
+    # The one case goes now, as does what belonged to one that had gone before.
+    assert (done["cases"], done["evidence"]) == (1, 2)
+    assert (done["mailed_codes"], done["deletions"]) == (1, 1)
+    with database.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(evidence_table)) == 0
+        assert connection.scalar(select(func.count()).select_from(subject_secrets)) == 0
+
+
+def test_evidence_of_a_case_on_record_stays(database: Database, keyring: Keyring) -> None:
+    """However old it is: the case is still held against the tenant."""
+    late = NOW + 20 * 365 * 86_400
+    with database.transaction() as connection:
+        kept = insert_case(connection, replace(CASE, opened_at=late), Clocks(None, 100)).id
+        evidence.add(connection, keyring, kept, "screenshot", CONTENT, "acme:status", NOW)
+    assert purge(database, RetentionSettings(), late, "consentry")["evidence"] == 0
+    with database.reading() as connection:
+        assert len(evidence.of_case(connection, keyring, kept)) == 1
 
 
 # ---- addresses to delete ------------------------------------------------------------------------

@@ -37,6 +37,7 @@ FACT = {
     "domain": "acme.example",
     "key": b"k" * 16,
     "ref": "r",
+    "actor": "gateway",
 }
 
 
