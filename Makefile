@@ -57,7 +57,7 @@ hostile: $(INSTALLED) packages ## the hostile-input table row by row, then two m
 api-fuzz: $(INSTALLED) packages ## made-up requests against the API of a real gateway: all answered as documented (three minutes)
 	@$(BIN)/python -m tests.campaigns.api_fuzz
 
-token-flips: $(INSTALLED) ## every bit of 1,000 API tokens and 2,000 link tokens flipped: one refusal (ten minutes)
+token-flips: $(INSTALLED) ## every bit of 1,000 API tokens and 3,000 link tokens flipped: one refusal (fifteen minutes)
 	@$(BIN)/python -m tests.campaigns.token_flips
 
 soak: $(INSTALLED) packages ## an hour at half speed: memory, descriptors and tasks stay flat

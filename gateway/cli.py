@@ -28,6 +28,7 @@ from gateway.commands import (
     report,
     service,
     staff,
+    status_link,
     subject,
     subject_acts,
     suppress,
@@ -69,6 +70,7 @@ app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
 app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
 app.add_typer(token.app, name="token", rich_help_panel="Customers")
 pre_check.register(app)
+status_link.register(app)
 app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
 app.add_typer(staff.app, name="staff", rich_help_panel="Abuse desk")
 app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")

@@ -4,9 +4,10 @@
 
 A thousand tokens of each kind, every bit of their text, over the whole web application (ASGI, with
 the records of a gateway of its own): `Authorization: Bearer` of API tokens, GET and POST of
-unsubscribe links, GET of confirmation links. Promise: status, body and headers of a refusal never
-differ, nothing is written, and each token still works. A link may be typed in another case, so a
-flip of its case bit is the same token and is left out. Exit status 1 when a promise is broken.
+unsubscribe and status links, GET of confirmation links. Promise: status, body and headers of a
+refusal never differ, nothing is written, and each token still works. A link may be typed in another
+case, so a flip of its case bit is the same token and is left out. Exit status 1 when a promise is
+broken.
 """
 
 from __future__ import annotations
@@ -30,14 +31,20 @@ from gateway.config.example import TENANT, write_example
 from gateway.config.load import load
 from gateway.records import audit
 from gateway.records.api_tokens import Permission, issue
+from gateway.records.case_store import Clocks, insert_case
+from gateway.records.case_view import find_case
 from gateway.records.streams import stream_number
 from gateway.web.server import WebProcess
+from policies.sanctions.case import Case
+from policies.sanctions.words import Phase
 from suppression.keys import KEY_OCTETS
 from suppression.tokens import Purpose, Tokens
 from tests.campaigns.vitals import say
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
+PARTS = (b"content-type", b"multipart/form-data; boundary=x")
+ASKS_CODE = b'--x\r\nContent-Disposition: form-data; name="do"\r\n\r\ncode\r\n--x--\r\n'
 Answer = tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]
 
 
@@ -133,6 +140,17 @@ class Site:
         tokens = Tokens(self.process._api_parts.keyring)
         return tokens.make(purpose, number, random.randbytes(KEY_OCTETS)).encode()
 
+    def status_token(self) -> bytes:
+        """A token of this gateway's that names the tenant and a case of its own."""
+        case = Case(0, TENANT, "protected", "protected", "", "", Phase.OPEN, time.time())
+        with self.database.transaction() as connection:
+            made = insert_case(connection, case, Clocks(None, 100)).id
+            stored = find_case(connection, made)
+            assert stored is not None
+            number = stream_number(connection, TENANT)
+        tokens = Tokens(self.process._api_parts.keyring)
+        return tokens.make(Purpose.CASE, number, stored.tracking).encode()
+
     def head(self) -> tuple[int, bytes]:
         """The end of the trail, which every change moves."""
         with self.database.reading() as connection:
@@ -171,17 +189,32 @@ async def flip_confirm(site: Site, text: bytes, tally: Tally) -> None:
             tally.refuse("confirm GET", flipped, shown, 404)
 
 
+async def flip_status(site: Site, text: bytes, tally: Tally) -> None:
+    """Every flip of one link to a case, shown and acted on."""
+    for flipped in flips(text):
+        if flipped.lower() != text:
+            shown = await ask(site.app, "GET", b"/status/" + flipped)
+            tally.refuse("status GET", flipped, shown, 404)
+            pressed = await ask(site.app, "POST", b"/status/" + flipped, (PARTS,), ASKS_CODE)
+            tally.refuse("status POST", flipped, pressed, 404)
+    works = await ask(site.app, "GET", b"/status/" + text)
+    if works[0] != 200:
+        tally.broken.append(f"{text!r} itself got {works[0]}")
+
+
 async def run(site: Site, count: int, seed: int) -> Tally:
     """`count` tokens of each kind."""
     random, tally, started = Random(seed), Tally(), time.monotonic()
     api = [site.api_token(random) for _ in range(count)]
     unsubscribe = [site.link_token(random, Purpose.UNSUBSCRIBE) for _ in range(count)]
     confirm = [site.link_token(random, Purpose.CONFIRM) for _ in range(count)]
+    status = [site.status_token() for _ in range(count)]
     before = site.head()
     for number in range(count):
         await flip_api_token(site, api[number], tally)
         await flip_unsubscribe(site, unsubscribe[number], tally)
         await flip_confirm(site, confirm[number], tally)
+        await flip_status(site, status[number], tally)
         if number % 50 == 49:
             say(f"{number + 1} of {count} tokens, {time.monotonic() - started:.0f} s")
     if site.head() != before:
