@@ -10,7 +10,7 @@ TOKENS = 2
 
 
 async def test_every_flipped_bit_of_a_token_gets_the_same_refusal(tmp_path: Path) -> None:
-    """Every bit of some API, unsubscribe, confirmation and status tokens; `make token-flips` does 1,000."""
+    """Every bit of some API tokens and link tokens; `make token-flips` does 1,000 of each."""
     site = Site(tmp_path)
     tally = await run(site, TOKENS, seed=1)
     await site.process.stop()
