@@ -23,7 +23,7 @@ from gateway.records.case_view import find_case, timeline
 from gateway.records.database import Connection
 from gateway.records.policy_versions import preset_of
 from gateway.web.desk import dangerous
-from gateway.web.desk.case_actions import DANGEROUS, may
+from gateway.web.desk.case_actions import DANGEROUS, UNDONE_BY, may
 from gateway.web.desk.case_page import coming, lines, money, stamp_of
 from gateway.web.desk.case_show import show
 from gateway.web.desk.case_texts import TEXTS as OWN
@@ -116,17 +116,17 @@ async def decide(request: Request, name: str, parts: Parts, who: Worker, form: P
             reach=await reach_of(parts, case.tenant, case.domains),
             warnings=warnings(request, decision),
             fields={name: form.text(name, 80) for name in CARRIED},
-            back=f"cases/{stored.id}",
+            back=f"cases/{stored.id}", is_final=decision not in UNDONE_BY,
         )  # fmt: skip
 
     def work(connection: Connection) -> Moved:
         check(connection)
         moved = change(connection, number, decided, who.name, now, parts.rules)
         preset = preset_of(connection, parts.rules, moved.case.tenant, moved.case.policy)
-        may_undo = engine.possible(moved.case, preset, who.name)
-        if decision in DANGEROUS and Decision.REOPEN in may_undo:
-            detail = {"case": stored.id, **{one: WORDS[one][f"do_{decision}"] for one in WORDS}}
-            dangerous.offer(connection, who, "case.decided", detail, now)
+        allowed = engine.possible(moved.case, preset, who.name)
+        undo = next((one for one in UNDONE_BY.get(decision, ()) if one in allowed), None)
+        if undo is not None:
+            offer_undo(connection, who, stored.id, decision, undo, now)
         return moved
 
     moved = await told(request, parts, work)
@@ -135,13 +135,22 @@ async def decide(request: Request, name: str, parts: Parts, who: Worker, form: P
     return back_to(request, f"cases/{case_id(number)}")
 
 
+def offer_undo(
+    connection: Connection, who: Staff, case: str, done: str, undo: Decision, now: float
+) -> None:
+    """Let who take back what they have decided, by another decision; the banner names both."""
+    told = {one: f"{words[f'do_{done}']} ({words[f'do_{undo}']})" for one, words in TEXTS.items()}
+    detail = {"case": case, "undo": undo.value, **told}
+    dangerous.offer(connection, who, "case.decided", detail, now)
+
+
 @dangerous.undoes("case.decided", en="{case}: {en}", pl="{case}: {pl}")
 def undo_decision(connection: Connection, act: dangerous.Act) -> Sequence[Event]:
-    """The case is as it was before; ConsentryError when the engine refuses that by now."""
+    """Decide the opposite; ConsentryError when the case allows that no more."""
     number = case_number(str(act.detail["case"]))
-    reopened = Decided(Decision.REOPEN, act.staff.name, "undone")
+    decided = Decided(Decision(str(act.detail["undo"])), act.staff.name, "undone within a minute")
     try:
-        moved = change(connection, number, reopened, act.staff.name, act.now, act.parts.rules)
+        moved = change(connection, number, decided, act.staff.name, act.now, act.parts.rules)
     except Refused as refused:
         raise ConsentryError(str(refused)) from None
     return moved.events

@@ -33,12 +33,21 @@ DANGEROUS = frozenset(
         Decision.LIFT,
         Decision.BLOCK,
         Decision.CONFIRM_TERMINATION,
-        Decision.WITHDRAW_TERMINATION,
         Decision.UPHOLD,
         Decision.REOPEN,
     }
 )
 """They may take mail away or give it back."""
+UNDONE_BY = {
+    Decision.CONFIRM: (Decision.DISMISS,),
+    Decision.DISMISS: (Decision.REOPEN,),
+    Decision.ACCEPT: (Decision.REOPEN, Decision.BLOCK),
+    Decision.LIFT: (Decision.REOPEN,),
+    Decision.BLOCK: (Decision.LIFT, Decision.DISMISS),
+    Decision.CONFIRM_TERMINATION: (Decision.REOPEN,),
+    Decision.REOPEN: (Decision.LIFT,),
+}
+"""What takes each back, the first that the case then allows. An upheld appeal stands."""
 KEYS = {
     Decision.ACCEPT: "a",
     Decision.REJECT: "r",

@@ -52,9 +52,10 @@ def story(case: Case, preset: Preset, language: str) -> str:
     """What happened, in one sentence with the clause and what it says."""
     text = TEXTS[language]
     step = step_of(case, preset)
-    counted = [text["story_facts"].format(count=case.facts)]
+    counted = [text["story_fact" if case.facts == 1 else "story_facts"].format(count=case.facts)]
     if case.reports:
-        counted.append(text["story_reports"].format(count=case.reports))
+        name = "story_report" if case.reports == 1 else "story_reports"
+        counted.append(text[name].format(count=case.reports))
     if case.mailing:
         counted.append(text["story_mailing"].format(mailing=case.mailing))
     return text["story"].format(

@@ -85,6 +85,7 @@ def show(
     case, now = stored.case, parts.clock()
     preset = preset_of(connection, parts.rules, case.tenant, case.policy)
     allowed = engine.possible(case, preset, who.name)
+    clockwork = engine.next_automatic(replace(case, stopped=False), preset)
     entries = timeline(connection, number, limit=ENTRIES)
     facts = facts_of(connection, number, limit=FACTS)
     subjects = [entry.subject for entry in entries] + [fact.subject for fact in facts]
@@ -98,12 +99,12 @@ def show(
         [block for block in list_blocks(connection, case.tenant) if block.case == stored.id],
         engine.volume_share(case, preset, now),
         engine.threshold_divisor(case, preset, now),
-        engine.next_automatic(replace(case, stopped=False), preset),
+        clockwork,
         next(
             (
                 one
                 for one in (Decision.RESUME, Decision.STOP)
-                if one in allowed and may(who.role, one, case)
+                if one in allowed and may(who.role, one, case) and (case.stopped or clockwork)
             ),
             None,
         ),

@@ -15,16 +15,18 @@ from gateway.records.blocks import case_id
 from gateway.records.case_change import Moved, open_by_hand
 from gateway.records.case_view import list_cases
 from gateway.records.database import Connection
-from gateway.web.desk.case import TEXTS, instant, text, told
-from gateway.web.desk.dangerous import MAX_REASON
+from gateway.web.desk import dangerous
+from gateway.web.desk.case import TEXTS, instant, offer_undo, text, told
 from gateway.web.desk.gate import Anyone, Form, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, back_to, page
 from gateway.web.desk.parts import DeskParts, Parts
+from gateway.web.desk.reach import reach_of
 from policies.sanctions.case import Fact
-from policies.sanctions.words import FactKind, Phase
+from policies.sanctions.words import Decision, FactKind, Phase
 
 routes = APIRouter()
 RUNNING = tuple(phase for phase in Phase if not phase.is_over)
+CARRIED = ("tenant", "kind", "stream", "until")
 SEEN = frozenset(
     {
         FactKind.PROTECTED_HIT,
@@ -68,16 +70,22 @@ async def new_case(request: Request, parts: Parts, _who: Worker) -> Response:
 
 @routes.post("/new-case")
 async def open_case(request: Request, parts: Parts, who: Worker, form: Posted) -> Response:
-    """Open it."""
+    """Open it, once its page was confirmed: it may block at once."""
     fact, until = _fact_in(request, parts, who, form)
-    reason = form.text("reason", MAX_REASON)
-    if not reason:
-        raise Problem(HTTPStatus.BAD_REQUEST, text(request, "reason_missing"))
+    reason, now = dangerous.reason_of(form), parts.clock()
+    if reason is None:
+        kind = text(request, f"fact_{fact.kind}")
+        return dangerous.ask(
+            request, form, title=text(request, "new_sure", kind=kind, tenant=fact.tenant),
+            reach=await reach_of(parts, fact.tenant, fact.domains),
+            fields={"domain": ",".join(fact.domains), **{n: form.text(n, 63) for n in CARRIED}},
+            back="cases",
+        )  # fmt: skip
 
     def work(connection: Connection) -> Moved:
-        return open_by_hand(
-            connection, fact, who.name, reason, parts.clock(), parts.rules, until=until
-        )
+        moved = open_by_hand(connection, fact, who.name, reason, now, parts.rules, until=until)
+        offer_undo(connection, who, case_id(moved.case.id), "open", Decision.DISMISS, now)
+        return moved
 
     moved = await told(request, parts, work)
     for event in moved.events:
@@ -109,7 +117,8 @@ def _fact_in(
     if kind not in tuple(FactKind) or kind in SEEN:
         raise Problem(HTTPStatus.BAD_REQUEST, text(request, "kind_missing"))
     own = {name.removeprefix("*.") for name in settings.domains}
-    domains = tuple(name for name in form.texts("domain") if name in own)
+    named = [name for field in form.texts("domain") for name in field.split(",")]
+    domains = tuple(name for name in named if name in own)
     if not domains:
         raise Problem(HTTPStatus.BAD_REQUEST, text(request, "domain_missing"))
     stream = form.text("stream", 63)

@@ -70,10 +70,12 @@ def ask(
     warnings: Sequence[str] = (),
     fields: Mapping[str, object],
     back: str,
+    is_final: bool = False,
 ) -> Response:
     """The page that confirms an act; `fields` come again with the form, `back` leads away.
 
-    `title` says what will happen, as one sentence in the reader's language; `warnings` say more.
+    `title` says what will happen, as one sentence in the reader's language; `warnings` say more;
+    `is_final` leaves out that it can be undone.
     """
     return page(
         request,
@@ -84,6 +86,7 @@ def ask(
         warnings=warnings,
         fields=fields,
         back=back,
+        is_final=is_final,
         reason=form.text("reason", MAX_REASON),
         is_lacking=form.text("confirmed") == "yes",
     )

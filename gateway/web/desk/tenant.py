@@ -152,7 +152,9 @@ def _timed(
 ) -> Drawing:
     series = Series(names, amounts, [write(amount) for amount in amounts])
     highest = max(range(len(amounts)), key=lambda place: amounts[place], default=0)
-    told = t["time_told"].format(
-        all=write(sum(amounts)), most=write(amounts[highest]), at=names[highest]
-    )
+    told = t["time_none"]
+    if any(amounts):
+        told = t["time_told"].format(
+            all=write(sum(amounts)), most=write(amounts[highest]), at=names[highest]
+        )
     return Drawing(title, told, charts.over_time(id, title, told, series), series)

@@ -24,6 +24,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "refusals": "Refusals by tag, two weeks",
         "use_told": "{used} of {limit}, {share} %",
         "time_told": "{all} in all; most at {at}: {most}",
+        "time_none": "none",
         "tags_told": "{count} refusals",
         "figures": "Figures",
         "unknown_index": "Messages and refusals are unknown just now: the journal's index is not "
@@ -133,6 +134,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "refusals": "Odmowy według znaczników, dwa tygodnie",
         "use_told": "{used} z {limit}, {share} %",
         "time_told": "razem {all}; najwięcej: {at}, {most}",
+        "time_none": "brak",
         "tags_told": "odmowy: {count}",
         "figures": "Liczby",
         "unknown_index": "Liczba wiadomości i odmów jest chwilowo nieznana: nie ma indeksu "
