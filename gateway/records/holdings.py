@@ -306,7 +306,7 @@ class _View:
             query = query.where(facts.c.tenant == self._tenant)
         return [
             {
-                "case": case_id(row.case_id),
+                "case": case_id(row.case_id) if row.case_id else "",
                 "tenant": row.tenant,
                 "stream": row.stream,
                 "kind": row.kind,
