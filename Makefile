@@ -13,7 +13,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-lists faults kill hostile api-fuzz token-flips soak load oracle opt-outs packages clean
+.PHONY: help run test check fmt bench bench-lists faults kill hostile api-fuzz token-flips soak load oracle opt-outs notices packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ oracle: $(INSTALLED) ## a million RCPT decisions against an oracle: none suppres
 
 opt-outs: $(INSTALLED) packages ## 10,000 one-click opt-outs with kill -9 in between: none that was confirmed is missing
 	@$(BIN)/python -m tests.campaigns.opt_outs
+
+notices: $(INSTALLED) packages ## Notices to tenants with kill -9 at every step: none lost, at most one repeat per kill, none unmarked
+	@$(BIN)/python -m tests.campaigns.notices
 
 packages: ## install the programs the tests need, if any are missing
 	@tests/e2e/install-packages

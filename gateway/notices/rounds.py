@@ -30,8 +30,8 @@ from policies.sanctions.engine import Refused
 
 PAUSE = 1.0
 """Seconds between two rounds, and that one waits for the mails it began."""
-AT_ONCE = 8
-"""Notices under way at the same time."""
+AT_ONCE = 1
+"""Notices under way at the same time: whatever ends the process leaves one in doubt at most."""
 FAREWELL = 10.0
 """Seconds that mails under way are given when the process ends."""
 

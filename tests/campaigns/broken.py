@@ -77,6 +77,21 @@ FAULTS = {
         """        loop.call_later(0.5, self._queue.put, _Change(work, future, loop))
         return (True, "", "")""",
     ),
+    # A notice that may have gone out is sent again without a word.
+    "unmarked": Edit(
+        "gateway/records/notices.py",
+        """    is_repeat = notice.may_be_out and notice.state is not NoticeState.WAITING
+""",
+        """    is_repeat = False
+""",
+    ),
+    # A notice counts as taken before it leaves.
+    "early": Edit(
+        "gateway/notices/rounds.py",
+        """        said = await self._send(""",
+        """        await self._note(begun, Said(Fate.TAKEN, "", ""))
+        said = await self._send(""",
+    ),
     # Each reload holds the event loop.
     "hold": Edit(
         "gateway/app.py",
