@@ -1,147 +1,348 @@
-"""Facts, cases and blocks; the ledger's entries, windows and stream numbers."""
+"""Facts and the cases they fold into: one transaction for each change, whatever follows from it."""
 
-import time
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import StoreUnavailable
-from gateway.ledger.entry import Entry
-from gateway.records.blocks import BlockList, add_block, case_number, lift_block, list_blocks
-from gateway.records.cases import CaseBook, list_cases
+from gateway.presets import read_preset
+from gateway.records import audit, case_effects, notices, webhooks
+from gateway.records.case_change import open_by_hand
+from gateway.records.cases import take_fact
 from gateway.records.database import Database, open_database
-from gateway.records.ledger import SqliteLedgerStore
-from gateway.records.streams import find_stream, numbering
-from gateway.records.tables import cases
-from gateway.records.windows import WindowRecords
-from gateway.relay.outcome import HopReply, State, Trouble
-from gateway.state.mailings import LONGEST, Mailing
-from gateway.state.table import Bucket
-from policies.blocking import Fact, FactKind
-from policies.ports import Block
+from gateway.records.deletions import acknowledge
+from gateway.records.policy_versions import remember
+from gateway.records.receipts import begin, clear, finish
+from gateway.records.suppressions import Draft, add
+from gateway.records.tables import audit as audit_table
+from gateway.records.tables import (
+    blocks,
+    case_entries,
+    cases,
+    facts,
+    fees,
+    webhook_deliveries,
+)
+from gateway.records.tables import notices as notice_table
+from gateway.sanctions.ticker import Ticker
+from gateway.words import Address, WebhookKind
+from policies.sanctions.case import Counts, FeeState, Handed
+from policies.sanctions.engine import Refused
+from policies.sanctions.words import Decision, Excuse, FactKind, Phase
+from policies.terms import StreamTerms
+from suppression.keys import Keyring
+from suppression.precedence import Lifter
+from suppression.standing import Reason
 
+from .cases_world import COMPLAINT, FACT, Book, rules_of
 from .conftest import NOW
 
-FACT = Fact(FactKind.PROTECTED_HIT, "acme", "weekly", "m1", "acme.example", bytes(16), "r1", NOW)
+DAY = 86_400
+JAN = Address("jan@example.org", "jan", "example.org")
+EVE = Address("eve@example.org", "eve", "example.org")
 
 
-async def test_facts_fold_into_one_case_until_its_notice(database: Database) -> None:
-    """Forty facts on one mailing are one case; another kind, mailing or a sent notice opens one."""
-    book = CaseBook(database)
-    assert {await book.record(replace(FACT, ref=f"r{i}")) for i in range(40)} == {"C-000001"}
-    assert await book.record(replace(FACT, kind=FactKind.BATCH_DEFIANCE, key=b"")) == "C-000002"
-    assert await book.record(replace(FACT, mailing="m2")) == "C-000003"
-    await database.write(lambda c: c.execute(update(cases).values(notified_at=1)).rowcount)
-    assert await book.record(FACT) == "C-000004"
-    with database.reading() as connection:
-        assert [(case.id, case.facts) for case in list_cases(connection, "acme")] == [
-            ("C-000004", 1),
-            ("C-000003", 1),
-            ("C-000002", 1),
-            ("C-000001", 40),
-        ]
+@pytest.fixture
+def book(database: Database, keyring: Keyring) -> Book:
+    return Book(database, rules_of(keyring))
 
 
-def test_a_case_is_named_one_way() -> None:
-    """People type ids back in; what is none is refused."""
-    assert case_number(" c-000123 ") == 123
-    for text in ("", "C", "123", "C-", "D-000001", "C-1x"):
-        with pytest.raises(ValueError, match="not a case"):
-            case_number(text)
+# ---- folding ------------------------------------------------------------------------------------
 
 
-async def test_a_block_is_in_force_at_once_and_until_lifted(database: Database) -> None:
-    """Whichever process blocks or lifts, the next look-up knows."""
-    found = BlockList(database.path)
-    assert await found.find("acme", "acme.example") is None
-    book = CaseBook(database)
-    await book.block("acme", "acme.example", await book.record(FACT), "10 facts")
-    assert await found.find("acme", "acme.example") == Block("C-000001", "acme.example", "10 facts")
-    assert await found.find("other", "acme.example") is None
-
-    other = open_database(database.path)
-    with other.transaction() as connection:
-        assert lift_block(connection, "acme", "acme.example", "ann", "list cleaned", NOW)
-        assert not lift_block(connection, "acme", "acme.example", "ann", "list cleaned", NOW)
-    other.close()
-    assert await found.find("acme", "acme.example") is None
-    found.close()
-    with database.reading() as connection:
-        assert list_blocks(connection) == []
-        (block,) = list_blocks(connection, "acme", with_lifted=True)
-    assert (block.lifted_by, block.lifted_reason) == ("ann", "list cleaned")
+def test_facts_fold_into_one_case_until_its_notice(book: Book) -> None:
+    """Forty facts on one mailing are one case; another ladder, mailing or a sent notice opens
+    one."""
+    taken = [book.take(replace(FACT, ref=f"r{i}")) for i in range(40)]
+    assert {one.case.id for one in taken if one.case} == {1}
+    defiance = replace(FACT, kind=FactKind.BATCH_DEFIANCE, key=b"")
+    further = [defiance, replace(FACT, mailing="m2"), replace(FACT, tenant="other")]
+    assert [one.case.id for one in map(book.take, further) if one.case] == [2, 3, 4]
+    book.notify(1)
+    after = book.take().case
+    assert after is not None
+    assert (after.id, after.step) == (5, "P3")
+    assert [row.step for row in book.rows(cases)] == ["P1", "B1", "P2", "P1", "P3"]
+    assert len([row for row in book.rows(facts) if row.case_id == 1]) == 40
 
 
-async def test_a_block_on_all_tenants_and_a_second_block(database: Database) -> None:
-    """`*` blocks a domain for everybody; blocking what is blocked keeps the first case."""
-    found = BlockList(database.path)
-    with database.transaction() as connection:
-        block = Block("C-000007", "bad.example", "phishing")
-        assert add_block(connection, "*", block, "ann", NOW) == block
-        assert add_block(connection, "*", replace(block, case="C-000008"), "ann", NOW) == block
-    assert await found.find("anyone", "bad.example") == block
-    found.close()
+async def test_facts_that_come_at_once_from_two_processes_fold(book: Book) -> None:
+    """Writers wait for each other, so that two can never both find no case."""
+    second = open_database(book.database.path)
+
+    def take(number: int) -> Callable[[Any], object]:
+        fact = replace(FACT, ref=f"r{number}")
+        return lambda c: take_fact(c, fact, Counts(), book.rules, NOW)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(30):
+            for database in (book.database, second):
+                group.create_task(database.write(take(number)))
+    second.close()
+    (case,) = book.rows(cases)
+    assert len(book.rows(facts)) == 60
+    assert '"facts":60' in case.state
 
 
-async def test_blocks_without_a_database_are_unavailable(tmp_path: Path) -> None:
-    """No answer is not "no block"."""
+def test_the_database_itself_lets_no_second_case_fold(book: Book) -> None:
+    """The unique index is the belt to the writer's braces."""
+    book.take()
+    (row,) = book.rows(cases)
+    twin = dict(row._mapping) | {"id": 2, "tracking": b"t" * 16}
+    with pytest.raises(StoreUnavailable) as caught, book.database.transaction() as connection:
+        connection.execute(cases.insert(), twin)
+    assert isinstance(caught.value.__cause__, IntegrityError)
+
+
+def test_a_reopened_case_does_not_take_the_place_of_the_one_that_folds_now(book: Book) -> None:
+    """Two that fold the same mailing cannot be; the person is told which one there is."""
+    book.take()
+    book.decide(1, Decision.DISMISS)
+    book.take()
+    with pytest.raises(Refused, match="C-000002"):
+        book.decide(1, Decision.REOPEN)
+    assert book.rows(cases)[0].phase == Phase.CLOSED
+
+
+def test_a_case_that_a_person_opens_folds_into_no_other(book: Book) -> None:
+    """Two instructions are two cases, each with its reason; what no ladder takes is refused."""
+    with book.database.transaction() as connection:
+        for _ in range(2):
+            fact = replace(FACT, kind=FactKind.INSTRUCTION, mailing="m1", domains=())
+            open_by_hand(connection, fact, "ann", "mend it", NOW, book.rules)
+        unknown = replace(FACT, kind=FactKind.HARD_BOUNCE)
+        with pytest.raises(Refused, match="no ladder"):
+            open_by_hand(connection, unknown, "ann", "because", NOW, book.rules)
+    assert [row.mailing for row in book.rows(cases)] == ["", ""]
+    assert book.entries(1)[0].detail["reason"] == "mend it"
+
+
+# ---- one transaction ----------------------------------------------------------------------------
+
+
+def mark_webhook(book: Book) -> None:
+    """`acme` wants to be told everything."""
+    with book.database.transaction() as connection:
+        webhooks.mark(connection, {"acme": list(WebhookKind)}, NOW)
+
+
+EVERYTHING = (cases, case_entries, facts, blocks, fees, notice_table, webhook_deliveries)
+
+
+def test_all_that_follows_is_there_with_the_fact(book: Book) -> None:
+    """Case, timeline, audit, block, notice and webhooks: each by the time the fact is."""
+    mark_webhook(book)
+    taken = book.take()
+    assert [len(book.rows(table)) for table in EVERYTHING] == [1, 3, 1, 1, 0, 1, 2]
+    assert [entry.kind for entry in book.entries(1)] == [
+        "case.opened",
+        "case.blocked",
+        "notice.queued",
+    ]
+    assert [event.kind for event in taken.events] == [
+        "fact.recorded",
+        "case.opened",
+        "case.blocked",
+    ]
+    recorded = taken.events[0].detail
+    assert recorded["case"] == "C-000001"
+    assert recorded["domains"] == ["acme.example"]
+    queued = {row.kind for row in book.rows(webhook_deliveries)}
+    assert queued == {"case.opened", "case.blocked"}
+    actions = [row.action for row in book.rows(audit_table)]
+    assert {"case.opened", "block.added", "case.blocked", "notice.queued"} <= set(actions)
+    with book.database.reading() as connection:
+        assert audit.verify(connection) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (notices, "queue"),
+        (webhooks, "queue"),
+        (case_effects, "add_block"),
+        (case_effects, "write_entry"),
+    ],
+)
+def test_what_fails_half_way_has_never_been(
+    book: Book, monkeypatch: pytest.MonkeyPatch, where: object, name: str
+) -> None:
+    """Whichever consequence cannot be written, neither the fact nor any other is."""
+    mark_webhook(book)
+    before = [book.rows(table) for table in (*EVERYTHING, audit_table)]
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(where, name, fail)
     with pytest.raises(StoreUnavailable):
-        await BlockList(tmp_path / "nowhere.db").find("acme", "acme.example")
+        book.take()
+    assert [book.rows(table) for table in (*EVERYTHING, audit_table)] == before
 
 
-async def test_ledger_entries_are_kept_replaced_ended_and_purged(database: Database) -> None:
-    """What is saved is found again whole, by any process, until it is ended or too old."""
-    store = SqliteLedgerStore(database)
-    words = HopReply(451, "4.4.1", "gone", Trouble.BROKE_OFF)
-    one = Entry(b"1" * 16, State.REFUSED, "r1", NOW, HopReply(550, "5.1.1", "no such user"))
-    two = Entry(b"2" * 16, State.UNKNOWN, "r1", NOW + 10, words)
-    three = Entry(b"3" * 16, State.TAKEN, "r2", NOW)
-    await store.save([one, two, three])
-    await store.save([replace(three, ref="r3")])
-    assert set(await store.load()) == {one.key, two.key, three.key}
-    found = {entry.key: entry for entry in await store.find([one.key, two.key, three.key, b"4"])}
-    assert found == {one.key: one, two.key: two, three.key: replace(three, ref="r3")}
-    await store.end([three.key, b"unknown"])
-    assert await store.purge(NOW + 10) == 1
-    assert list(await store.load()) == [two.key]
+def test_a_refused_decision_changes_nothing(book: Book) -> None:
+    """No row, no entry, no audit record of what was not allowed."""
+    book.take()
+    before = [book.rows(table) for table in (*EVERYTHING, audit_table)]
+    with pytest.raises(Refused):
+        book.decide(1, Decision.ACCEPT)
+    assert [book.rows(table) for table in (*EVERYTHING, audit_table)] == before
 
 
-async def test_a_checkpoint_is_restored_as_it_was_saved(database: Database) -> None:
-    """The newest amount of each bucket counts; what is long over is dropped."""
-    records = WindowRecords(database, lambda: NOW)
-    day, start = 86_400, int(NOW)
-    old = Bucket("bytes:acme", day, start - 3 * day, 5)
-    mailing = Mailing("acme/weekly", "m1", NOW, NOW)
-    over = Mailing("acme/daily", "m0", NOW - 2 * LONGEST, NOW - LONGEST)
-    await records.save([old, Bucket("bytes:acme", day, start, 5)], [mailing, over])
-    await records.save([Bucket("bytes:acme", day, start, 8)], [])
-    assert await WindowRecords(database).load() == (
-        [Bucket("bytes:acme", day, start, 8)],
-        [mailing],
+def test_fees_follow_their_case_and_say_who_decided(book: Book) -> None:
+    """Proposed with each report, issued and paid by people, with reasons."""
+    book.take()
+    book.notify(1)
+    for number in range(3):
+        book.report(replace(COMPLAINT, mailing="m2", key=bytes([number]) * 16))
+    (fee,) = book.rows(fees)
+    assert (fee.case_id, fee.amount, fee.count, fee.state) == (2, 13_500, 3, FeeState.PROPOSED)
+    book.decide(2, Decision.ISSUE_FEE, "bob", fee=1)
+    book.decide(2, Decision.PAY_FEE, "eve", fee=1)
+    (fee,) = book.rows(fees)
+    assert (fee.state, fee.decided_by, fee.reason, fee.paid_by) == ("paid", "bob", "because", "eve")
+
+
+# ---- fairness -----------------------------------------------------------------------------------
+
+
+def test_an_entry_younger_than_a_day_gives_no_strike(book: Book) -> None:
+    """Unless an older one protects the address too; excused facts are stored without a case."""
+    with book.database.transaction() as connection:
+        draft = Draft(Reason.PROTECTED, "*", Lifter.OPERATOR, "list")
+        young, _ = add(connection, book.rules.keyring, JAN, draft, NOW)
+        old, _ = add(connection, book.rules.keyring, EVE, draft, NOW - DAY)
+    excused = book.take(entries=[young])
+    assert (excused.fact.excuse, excused.case) == (Excuse.YOUNG, None)
+    assert excused.events[0].detail["excuse"] == "young"
+    assert book.take(entries=[young, old]).case is not None
+    assert [row.case_id for row in book.rows(facts)] == [None, 1]
+
+
+def test_what_a_valid_pre_check_cleared_gives_no_strike(book: Book, stream: StreamTerms) -> None:
+    """Only for the stream it was asked for, once the check is complete and until it ends."""
+    with book.database.transaction() as connection:
+        receipt = begin(connection, stream.id, 1, "api", NOW)
+        clear(connection, receipt, [FACT.key], [FACT.key])
+    unfinished = book.take(replace(FACT, mailing="m0"))
+    with book.database.transaction() as connection:
+        finish(connection, receipt, 1, 1, {}, b"d" * 32, "api", NOW)
+    assert unfinished.fact.excuse is None
+    assert book.take().fact.excuse is Excuse.CLEARED
+    assert book.take(replace(FACT, stream="daily")).fact.excuse is None
+    book.now = receipt.ends_at
+    assert book.take(replace(FACT, mailing="m2", at=book.now)).fact.excuse is None
+
+
+def test_mail_to_who_was_said_to_be_deleted_is_aggravated(book: Book) -> None:
+    """A complaint ignored after the tenant's own word knows no excuse, and is marked."""
+    ignored = replace(FACT, kind=FactKind.COMPLAINT_IGNORED)
+    with book.database.transaction() as connection:
+        draft = Draft(Reason.COMPLAINT, "acme", Lifter.OPERATOR, "phone")
+        young, _ = add(connection, book.rules.keyring, JAN, draft, NOW)
+    assert book.take(ignored, entries=[young]).fact.excuse is Excuse.YOUNG
+    with book.database.transaction() as connection:
+        acknowledge(connection, "acme", [FACT.key], "acme:status", NOW)
+    taken = book.take(ignored, entries=[young])
+    assert (taken.fact.excuse, taken.is_aggravated) == (None, True)
+    assert taken.events[0].detail["aggravated"] is True
+    assert taken.case is not None
+
+
+def test_a_kind_that_no_ladder_takes_is_recorded_only(database: Database, keyring: Keyring) -> None:
+    """The standard contract makes nothing of parallel batches."""
+    book = Book(database, rules_of(keyring, "standard"))
+    taken = book.take(replace(FACT, kind=FactKind.BATCH_DEFIANCE, key=b""))
+    assert taken.case is None
+    assert len(book.rows(facts)) == 1
+    assert book.rows(cases) == []
+
+
+# ---- versions of the policy ---------------------------------------------------------------------
+
+
+def test_a_case_runs_under_the_policy_in_force_when_its_mail_was_sent(
+    book: Book, keyring: Keyring
+) -> None:
+    """A contract that changes goes for later mail; a report about earlier mail is judged by the
+    earlier one, and so is a case that is open."""
+    with book.database.transaction() as connection:
+        remember(connection, book.rules, NOW - 10 * DAY)
+    book.take()
+    old = book.rows(cases)[0].policy
+    (ladder, *others) = read_preset("niebieski").ladders
+    stricter = replace(
+        read_preset("niebieski"),
+        name="stricter",
+        ladders=(replace(ladder, steps=ladder.steps[1:]), *others),
     )
+    book.rules = rules_of(keyring, stricter)
+    with book.database.transaction() as connection:
+        remember(connection, book.rules, NOW)
+        remember(connection, book.rules, NOW + 1)
+    late = replace(COMPLAINT, mailing="m2", sent_at=NOW - DAY)
+    assert book.report(late).case is not None
+    book.take(replace(FACT, mailing="m3"))
+    rows = book.rows(cases)
+    assert [row.policy == old for row in rows] == [True, True, False]
+    assert [row.step for row in rows] == ["P1", "P2", "P3"]
+    book.notify(1)
+    book.let(1, Handed("screenshot", "acme:status"))
+    changed = book.let(1, Handed("protection-confirmed", "acme:status")).case
+    assert changed.phase is Phase.SUBMITTED
+    changes = [row for row in book.rows(audit_table) if row.action == "policy.changed"]
+    assert len(changes) == 6
 
 
-def test_stream_numbers_are_stable(database: Database) -> None:
-    """A number given once names its stream for ever, in every process."""
-    number = numbering(database)
-    weekly, daily = number("acme", "weekly"), number("acme", "daily")
-    assert weekly != daily
-    other = open_database(database.path)
-    assert numbering(other)("acme", "weekly") == weekly
-    with other.reading() as connection:
-        assert find_stream(connection, weekly) == ("acme", "weekly")
-        assert find_stream(connection, 999) is None
-    other.close()
+# ---- time ---------------------------------------------------------------------------------------
 
 
-async def test_a_block_look_up_is_cheap_when_nothing_changed(database: Database) -> None:
-    """It is asked at MAIL, at each RCPT and at the dot: microseconds, not milliseconds."""
-    found = BlockList(database.path)
-    await found.find("acme", "acme.example")
-    started = time.perf_counter()
-    for _ in range(1000):
-        await found.find("acme", "acme.example")
-    assert (time.perf_counter() - started) / 1000 < 100e-6
-    found.close()
+async def test_the_ticker_moves_what_is_due_and_nothing_else(book: Book) -> None:
+    """Half of thirty days after the notice a reminder is queued and told; before that nothing; a
+    case that cannot be moved holds up no other."""
+    events: list[Any] = []
+    ticker = Ticker(book.database, lambda: book.rules, events.append, lambda: book.now)
+    book.take()
+    book.take(replace(FACT, tenant="other"))
+    book.notify(1)
+    book.notify(2)
+    assert await ticker.run() == 0
+    book.now = NOW + 15 * DAY
+    with book.database.transaction() as connection:
+        connection.execute(cases.update().where(cases.c.id == 1).values(policy="unknown"))
+    with book.database.transaction() as connection:
+        (row,) = connection.execute(cases.select().where(cases.c.id == 1)).all()
+        broken = row.state.replace(row.state.split('"policy":"')[1].split('"')[0], "unknown")
+        connection.execute(cases.update().where(cases.c.id == 1).values(state=broken))
+    assert await ticker.run() == 1
+    assert [event.kind for event in events] == ["case.stuck", "case.deadline"]
+    assert events[0].detail["case"] == "C-000001"
+    assert [row.kind for row in book.rows(notice_table)][-1] == "reminder-half"
+    assert await ticker.run() == 0
+    assert len(events) == 2
+
+
+async def test_a_store_that_is_away_keeps_what_is_due(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The round fails as a whole; the next one moves the case."""
+    ticker = Ticker(book.database, lambda: book.rules, lambda _: None, lambda: book.now)
+    book.take()
+    book.notify(1)
+    book.now = NOW + 31 * DAY
+
+    async def away(_work: object) -> None:
+        raise StoreUnavailable("no disk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(book.database, "write", away)
+        with pytest.raises(StoreUnavailable):
+            await ticker.run()
+    assert await ticker.run() == 1
+    assert book.rows(cases)[0].phase == Phase.OVERDUE
