@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from gateway.config.load import Loaded, load
 from gateway.events import Event
@@ -28,6 +30,7 @@ from gateway.sanctions.rules import rules_of
 from gateway.sender_dns.check import SenderDns
 from gateway.web.desk.app import desk_app
 from gateway.web.desk.gate import csrf_of
+from gateway.web.desk.live import Live
 from gateway.web.desk.parts import DeskParts
 from gateway.words import Role
 from policies.sanctions.case import Fact
@@ -39,7 +42,9 @@ TENANTS = ("acme", "beta", "gamma", "delta")
 GATEWAY = """
 hostname: gateway.test
 web: {base_url: "http://localhost:8080"}
-listeners: [{name: open, listen: "127.0.0.1:2525", tls: none, trusted: [{networks: ["127.0.0.1/32"], tenant: acme}]}]
+listeners:
+  - {name: open, listen: "127.0.0.1:2525", tls: none,
+     trusted: [{networks: ["127.0.0.1/32"], tenant: acme}]}
 next_hops: [{name: main, host: 127.0.0.1}]
 sanctions: {preset: own.yaml}
 sender_dns: {resolvers: ["127.0.0.1:9"], patience: 0.05}
@@ -107,6 +112,11 @@ class World:
     events: list[Event] = field(default_factory=list)
     cookies: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def app(self) -> ASGIApp:
+        """The desk."""
+        return desk_app(lambda: self.parts, Live())
+
     @property
     def parts(self) -> DeskParts:
         """What the desk is given."""
@@ -154,7 +164,7 @@ class Client:
         return await self._ask("POST", path, data=data)
 
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(desk_app(lambda: self.world.parts), root_path="/desk")
+        transport = httpx.ASGITransport(self.world.app, root_path="/desk")
         headers = {"Accept-Language": self.language, "Sec-Fetch-Site": "same-origin"}
         async with httpx.AsyncClient(
             transport=transport, base_url="http://localhost", cookies={"desk": self.session}
