@@ -102,6 +102,7 @@ ENGLISH: dict[str, str] = {
     "provider to the record.",
     "refusals_none": "None is on record.",
     "refusals_away": "They cannot be shown just now.",
+    "from_domain": "from {domain}",
     "to_domain": "to {domain}",
     "use": "Use against limits",
     "use_line": "{unit} in {lasts}: {used} of {limit} ({percent} %)",

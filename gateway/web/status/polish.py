@@ -101,6 +101,7 @@ POLISH: dict[str, str] = {
     "Oznaczenie „ref” prowadzi dostawcę do zapisu.",
     "refusals_none": "Nie ma żadnej na zapisie.",
     "refusals_away": "W tej chwili nie można ich pokazać.",
+    "from_domain": "z {domain}",
     "to_domain": "do {domain}",
     "use": "Wykorzystanie limitów",
     "use_line": "{unit} w ciągu {lasts}: {used} z {limit} ({percent}%)",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.events import Event
 from gateway.notices.letter import money
 from gateway.notices.words import requirement
 from gateway.web.status.acts import BY_STAFF, CONFIRMED, UPLOADED
@@ -96,7 +97,7 @@ def shown_case(view: View, parts: StatusParts, language: str) -> dict[str, objec
         "blocked": _blocked(case, speak),
         "phase": words[f"phase_{case.phase}"],
         "happened": happened.format(
-            title=title, facts=case.facts, since=speak.when(case.opened_at)
+            title=_begun(title), facts=case.facts, since=speak.when(case.opened_at)
         ),
         "complaints": words["complaints"].format(reports=case.reports) if case.reports else "",
         "mailing": words["mailing"].format(mailing=case.mailing) if case.mailing else "",
@@ -145,7 +146,7 @@ def _common(view: View, speak: Speaker) -> dict[str, object]:
                 "when": speak.when(event.at),
                 "tag": event.tag,
                 "ref": event.ref or event.session,
-                "to": words["to_domain"].format(domain=event.domain) if event.domain else "",
+                "about": _about(event, words),
             }
             for event in view.refusals
         ],
@@ -211,7 +212,7 @@ def _items(found: CaseView, view: View, speak: Speaker) -> list[Item]:
             way = "upload"
         elif one.name in CONFIRMED:
             way = "confirm"
-        what = requirement(one.name, speak.language)
+        what = _begun(requirement(one.name, speak.language))
         items.append(Item(one.name, what, one.met_at is not None, note, way))
     return items
 
@@ -230,6 +231,19 @@ def _clocks(found: CaseView, speak: Speaker) -> list[str]:
         lasts = words["left" if left >= 0 else "over"].format(lasts=speak.lasts(left))
         said.append(f"{words['review'].format(when=speak.when(case.review_due_at))} ({lasts}).")
     return said
+
+
+def _about(event: Event, words: dict[str, str]) -> str:
+    """Whose domain an event names: a recipient's at RCPT, else the sender's."""
+    if not event.domain:
+        return ""
+    name = "to_domain" if event.kind == "rcpt.refused" else "from_domain"
+    return words[name].format(domain=event.domain)
+
+
+def _begun(text: str) -> str:
+    """A text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def _use(use: Use, speak: Speaker) -> str:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from gateway.config.clamav import ClamAvSettings
 from gateway.courier import Fate
 from gateway.records import evidence
 from gateway.records.case_view import timeline
-from gateway.records.subjects import add_subject, plain_texts
-from gateway.records.tables import audit, facts
+from gateway.records.subjects import plain_texts
+from gateway.records.tables import audit
 from gateway.web.status import passes
 from gateway.web.status.form import FORM_OCTETS
 from gateway.web.status.texts import STATUS
 from policies.sanctions.words import FactKind, Phase
 from suppression.keys import Generation, Keyring
-from tests.contract.status.conftest import BASE, Page, World
+from tests.contract.status.conftest import Page
+from tests.contract.status.world import BASE, World
 
 TO_DO = ["protection-confirmed", "screenshot", "explanation", "invoice-paid", "deleted"]
 
@@ -42,18 +42,6 @@ def changes(world: World) -> int:
         return int(connection.scalar(select(func.count()).select_from(audit)) or 0)
 
 
-def complain(world: World, tenant: str, address: str) -> str:
-    """Somebody complained about this tenant; the key in hex."""
-    key = sha256(f"{tenant} {address}".encode()).digest()[:16]
-    with world.database.transaction() as connection:
-        subject = add_subject(connection, world.keyring.seal(address))
-        row = {"kind": FactKind.COMPLAINT.value, "tenant": tenant, "stream": "mail"}
-        row |= {"mailing": "", "domain": "", "ref": "", "actor": "gateway"}
-        more = {"key": key, "at": int(world.now), "subject": subject}
-        connection.execute(insert(facts), {**row, **more})
-    return key.hex()
-
-
 # ---- seeing -------------------------------------------------------------------------------------
 
 
@@ -68,7 +56,8 @@ async def test_the_link_shows_why_what_and_until_when(
     assert shown.status_code == 200
     text = shown.text
     for said in (
-        "unasked mail &lt;i&gt;",
+        "unasked mail &lt;i&gt;</h1>",
+        "Unasked mail &lt;i&gt;: once",
         "Sending from acme.test is blocked.",
         "Own &lt;terms&gt;, 1: Nobody is mailed who &lt;b&gt;wants&lt;/b&gt; none.",
         "Firma acme &lt;&amp;&gt;",
@@ -120,8 +109,8 @@ async def test_a_link_shows_its_tenant_and_its_case_only(
     """Neither another tenant's case, address or name, nor another case of the same tenant."""
     mine, other = world.open(), world.open("beta")
     second = world.open(kind=FactKind.EMERGENCY)
-    complain(world, "acme", "mine@example.org")
-    complain(world, "beta", "theirs@example.org")
+    world.complain("acme", "mine@example.org")
+    world.complain("beta", "theirs@example.org")
     text = (await Page(client, world, world.link_of(mine)).get()).text
     assert mine.id in text
     for hidden in (other.id, second.id, "beta", "t***@example.org"):
@@ -265,7 +254,7 @@ async def test_everything_handed_in_waits_for_staff(
     """A confirmation, a picture, words and deletions, each with its trail; what staff note is not
     the tenant's to hand in; with all in, the case is submitted. Words and names lie sealed."""
     case = world.open()
-    key = complain(world, "acme", "hand@example.org")
+    key = world.complain("acme", "hand@example.org")
     page = Page(client, world, world.link_of(case))
     await page.sign_in()
     assert (await page.send("hand", requirement="protection-confirmed")).status_code == 200
@@ -430,8 +419,8 @@ async def test_complaining_addresses_are_shown_in_full_after_the_code_only(
 ) -> None:
     """Masked by the link alone, in full with a pass, listed as deleted afterwards; nobody else's
     address can be acknowledged."""
-    key = complain(world, "acme", "full@example.org")
-    theirs = complain(world, "beta", "other@example.org")
+    key = world.complain("acme", "full@example.org")
+    theirs = world.complain("beta", "other@example.org")
     page = Page(client, world, world.link("acme"))
     shown = (await page.get()).text
     assert "f***@example.org" in shown
