@@ -26,6 +26,7 @@ from gateway.commands import (
     pre_check,
     purge,
     report,
+    sanctions,
     service,
     staff,
     status_link,
@@ -80,6 +81,7 @@ app.add_typer(case.app, name="case", rich_help_panel="Abuse desk")
 app.add_typer(report.app, name="report", rich_help_panel="Abuse desk")
 app.add_typer(fee.app, name="fee", rich_help_panel="Abuse desk")
 app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
+app.add_typer(sanctions.app, name="sanctions", rich_help_panel="Abuse desk")
 app.add_typer(audit.app, name="audit", rich_help_panel="Abuse desk")
 app.add_typer(subject.app, name="subject", rich_help_panel="Abuse desk")
 subject_acts.register(subject.app)

@@ -19,6 +19,8 @@ from gateway.config.example import DOMAIN, write_example
 from gateway.config.load import inspect
 from gateway.config.values import to_a_label
 from gateway.errors import ConfigurationError
+from gateway.presets import read_preset
+from gateway.sanctions import reference as sanction_pages
 
 PANEL = "Set up"
 
@@ -37,6 +39,7 @@ class Page(StrEnum):
     CONFIGURATION = "configuration"
     PRIVACY = "privacy"
     REPLIES = "replies"
+    SANCTIONS = "sanctions"
 
 
 def register(app: typer.Typer) -> None:
@@ -118,10 +121,15 @@ def schema(
     typer.echo(json.dumps(configuration.schema(kind.value), indent=2))
 
 
-def docs(page: Annotated[Page, typer.Argument(help="Which page.")]) -> None:
+def docs(
+    page: Annotated[Page, typer.Argument(help="Which page.")],
+    preset: Annotated[
+        str, typer.Argument(help="Of sanctions: the preset, by name or path.")
+    ] = "standard",
+) -> None:
     """Print a generated page of the documentation.
 
-    Example: consentry docs replies > docs/replies.md
+    Example: consentry docs sanctions niebieski > docs/sanctions/niebieski.md
     """
     match page:
         case Page.API:
@@ -138,6 +146,8 @@ def docs(page: Annotated[Page, typer.Argument(help="Which page.")]) -> None:
             typer.echo(privacy(), nl=False)
         case Page.REPLIES:
             typer.echo(replies.markdown(), nl=False)
+        case Page.SANCTIONS:
+            typer.echo(sanction_pages.markdown(read_preset(preset)), nl=False)
 
 
 def _rows(severity: str, findings: tuple[Finding, ...]) -> list[dict[str, object]]:
