@@ -38,6 +38,7 @@ STATIC = {
     "desk.css": "text/css",
     "desk.js": "text/javascript",
     "htmx.min.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
 }
 
 

@@ -40,8 +40,8 @@ def picture(text: str) -> str:
     """`text` as a QR code, an SVG element without style: safe markup of our own."""
     out = BytesIO()
     segno.make(text, error="m").save(
-        out, kind="svg", xmldecl=False, svgns=True, scale=5, border=4, dark="#000", light="#fff",
-        omitsize=False, svgclass="qr", lineclass=None,
+        out, kind="svg", xmldecl=False, svgns=True, border=4, dark="#000", light="#fff",
+        omitsize=True, svgclass="qr", lineclass=None,
     )  # fmt: skip
     return out.getvalue().decode()
 
