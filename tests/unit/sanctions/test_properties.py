@@ -292,5 +292,5 @@ class Cases(RuleBasedStateMachine):
 
 TestCases = Cases.TestCase
 TestCases.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
