@@ -61,11 +61,11 @@ class Office:
 
 
 @contextmanager
-def office(folder: Path, certificates: Certificates) -> Iterator[Office]:
-    """The gateway, with staff called as their roles are."""
+def office(folder: Path, certificates: Certificates, **settings_of: Any) -> Iterator[Office]:
+    """The gateway, with staff called as their roles are; `settings_of` it are further keys."""
     tenants = {"acme": acme(streams=STREAMS, display_name="Ogród Acme"), "beta": customer("beta")}
     with Sink() as sink:
-        more = {"desk": {"totp": "offered", "zone": "Europe/Warsaw"}}
+        more = {"desk": {"totp": "offered", "zone": "Europe/Warsaw"}, **settings_of}
         settings = Settings(sink.port, trusted=None, gateway=more, tenants=tenants)
         with Gateway(folder, settings, certificates) as gateway:
             loaded = load(gateway.config)
@@ -124,7 +124,12 @@ def at_desk(
 
 def hold(page: Page, picture: str = "") -> None:
     """The page is no wider than its window and axe-core finds nothing serious in it."""
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    wide = page.evaluate(
+        "[...document.querySelectorAll('main *')].filter("
+        "one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"
+    )
+    fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert fits, wide[:3]
     size = page.viewport_size
     if PICTURES and picture and size:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
@@ -135,4 +140,5 @@ def hold(page: Page, picture: str = "") -> None:
         "one => [one.id, one.impact, one.nodes.map(node => node.html).slice(0, 3)])",
         LEVELS,
     )
-    assert [one for one in found if one[1] in ("serious", "critical")] == []
+    serious = [one for one in found if one[1] in ("serious", "critical")]
+    assert not serious, serious
