@@ -122,12 +122,16 @@ class World:
     now: float = BEGIN
     events: list[Event] = field(default_factory=list)
 
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+        self.events.append(event)
+
     @property
     def parts(self) -> StatusParts:
         """What the pages are given."""
         return StatusParts(
             self.database, self.keyring, self.loaded, self.house, lambda: self.now,
-            self.events.append, self.index,
+            self.emit, self.index,
         )  # fmt: skip
 
     def open(self, tenant: str = "acme", kind: FactKind = FactKind.SPAM) -> StoredCase:

@@ -30,9 +30,16 @@ MIN_TAP = 44
 
 @contextmanager
 def reading(
-    browser: Browser, link: str, *, width: int = DESKTOP, language: str = "en", status: int = 200
+    browser: Browser,
+    link: str,
+    *,
+    width: int = DESKTOP,
+    language: str = "en",
+    status: int = 200,
+    refusals: tuple[int, ...] = (),
 ) -> Iterator[Page]:
-    """The page at `link`, opened by somebody who reads `language`; without JavaScript."""
+    """The page at `link`, opened by somebody who reads `language`; without JavaScript. It answers
+    with `status`; forms may be answered with `refusals`."""
     with _context(browser, width, language) as context:
         page = context.new_page()
         asked: list[str] = []
@@ -47,7 +54,8 @@ def reading(
         hold(page)
         assert {urlsplit(url).netloc for url in asked} == {urlsplit(link).netloc}
         # The console tells of a page that is not 200, once each time it is loaded.
-        assert [text for text in said if f"with a status of {status} " not in text] == []
+        expected = [f"with a status of {one} " for one in (status, *refusals)]
+        assert [text for text in said if not any(one in text for one in expected)] == []
         assert context.cookies() == []
 
 
