@@ -135,6 +135,25 @@ class FactItem(Item):
     at: Instant
 
 
+class ReportItem(Item):
+    """A complaint of the person's. `said` is what they wrote; a tenant's part leaves it out."""
+
+    tenant: str
+    stream: str
+    stored_as: str
+    received: Instant
+    source: str
+    said: str
+    status: str
+
+
+class DeletionItem(Item):
+    """That a customer says it has deleted the address."""
+
+    tenant: str
+    at: Instant
+
+
 class RequestItem(Item):
     """What the person has asked for before."""
 
@@ -182,6 +201,8 @@ class SubjectReport(BaseModel):
     webhooks: list[WebhookItem]
     pre_checks: list[PreCheckItem]
     facts: list[FactItem]
+    reports: list[ReportItem]
+    deletions: list[DeletionItem]
     requests: list[RequestItem]
     audit: list[AuditItem]
     journal: list[JournalItem]
@@ -202,6 +223,8 @@ SECTIONS = (
     "webhooks",
     "pre_checks",
     "facts",
+    "reports",
+    "deletions",
     "requests",
     "audit",
     "journal",

@@ -19,6 +19,7 @@ from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
 from gateway.records.blocks import case_id
 from gateway.records.codes import CLEARED, CONSENTS, DECODED, FIRST_SUPPRESSION, RESTRICTED
+from gateway.records.report_holdings import deletions_about, reports_about
 from gateway.records.streams import scope_texts, tenant_numbers
 from gateway.records.subjects import DESTROYED, plain_texts
 from gateway.records.tables import (
@@ -26,9 +27,11 @@ from gateway.records.tables import (
     audit,
     consent_texts,
     consents,
+    deletions,
     facts,
     proof_steps,
     proofs,
+    reports,
     sources,
     standing_index,
     subject_requests,
@@ -128,6 +131,8 @@ def about_keys(
         "webhooks": view.webhooks(),
         "pre_checks": view.pre_checks(),
         "facts": view.facts(),
+        "reports": reports_about(connection, keyring, keys.own, tenant),
+        "deletions": deletions_about(connection, keys.own, tenant),
         "requests": view.requests(),
         "audit": view.audit(),
     }
@@ -148,9 +153,10 @@ def holders(connection: Connection, keys: Iterable[bytes]) -> list[str]:
     found |= {texts[number] for number in connection.execute(query).scalars()}
     query = select(standing_index.c.scope).where(standing_index.c.key.in_(keys)).distinct()
     found |= {texts[scope] for scope in connection.execute(query).scalars()}
-    names = select(facts.c.tenant).where(facts.c.key.in_(keys)).distinct()
-    found |= set(connection.execute(names).scalars())
-    return sorted({text.partition("/")[0] for text in found} - {"*"})
+    for named in (facts, reports, deletions):
+        names = select(named.c.tenant).where(named.c.key.in_(keys)).distinct()
+        found |= set(connection.execute(names).scalars())
+    return sorted({text.partition("/")[0] for text in found} - {"*", ""})
 
 
 def _by_index(

@@ -37,6 +37,7 @@ from gateway.records.tables import (
     proof_steps,
     proofs,
     receipts,
+    reports,
     standing_index,
     subject_requests,
     subject_secrets,
@@ -211,6 +212,7 @@ RULES: tuple[Rule, ...] = (
             (fees.c.proposed_at < cutoff) & ~exists().where(cases.c.id == fees.c.case_id)
         ),
     ),
+    Rule("reports", "facts", reports, lambda cutoff: reports.c.received_at < cutoff),
     Rule("deletions", "facts", deletions, lambda cutoff: deletions.c.at < cutoff),
     Rule(
         "subject_requests",

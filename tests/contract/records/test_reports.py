@@ -183,8 +183,9 @@ def test_what_a_stranger_wrote_is_sealed_shown_to_its_owner_and_erased(book: Boo
         words = reports.words_of(connection, book.rules.keyring, report)
         assert words == {"address": "jan@example.org", "said": COMPLAINT.said}
         (held,) = about(connection, book.rules.keyring, JAN)["reports"]
-    assert held["said"] == words
-    assert held["tenant"] == "acme"
+        assert about(connection, book.rules.keyring, JAN, "acme")["reports"][0]["said"] == ""
+    assert held["said"] == "text: I never asked for this"
+    assert (held["tenant"], held["stored_as"]) == ("acme", "jan@example.org")
     with book.database.transaction() as connection:
         erase(connection, book.rules.keyring, JAN, "", "ann", NOW)
     with book.database.reading() as connection:

@@ -1,0 +1,52 @@
+"""What is held about a person's complaints: the reports, and who says it deleted the address.
+
+For `gateway.records.holdings`: rows under the person's own keys, of one tenant alone if one is
+named. What a person wrote went to the operator, so a tenant's part leaves it out. Reads only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, select
+
+from gateway.records.subjects import plain_texts
+from gateway.records.tables import deletions, reports
+from suppression.keys import Keyring
+
+
+def reports_about(
+    connection: Connection, keyring: Keyring, keys: Collection[bytes], tenant: str
+) -> list[Mapping[str, object]]:
+    """Complaints, oldest first; what is sealed is opened unless it was erased."""
+    query = select(reports).where(reports.c.key.in_(keys)).order_by(reports.c.id)
+    rows = connection.execute(query.where(reports.c.tenant == tenant) if tenant else query).all()
+    sealed = [] if tenant else [row.subject for row in rows if row.subject]
+    plain = plain_texts(connection, keyring, sealed)
+    found = []
+    for row in rows:
+        words = json.loads(plain.get(row.subject, "{}"))
+        said = words.get("said", {}).items()
+        found.append(
+            {
+                "tenant": row.tenant,
+                "stream": row.stream,
+                "stored_as": words.get("address", ""),
+                "received": row.received_at,
+                "source": row.source,
+                "said": "; ".join(f"{name}: {text}" for name, text in said),
+                "status": row.state,
+            }
+        )
+    return found
+
+
+def deletions_about(
+    connection: Connection, keys: Collection[bytes], tenant: str
+) -> list[Mapping[str, object]]:
+    """That a tenant says it has deleted the address after a complaint."""
+    query = select(deletions).where(deletions.c.key.in_(keys)).order_by(deletions.c.id)
+    if tenant:
+        query = query.where(deletions.c.tenant == tenant)
+    return [{"tenant": row.tenant, "at": row.at} for row in connection.execute(query)]
