@@ -16,7 +16,18 @@ from pathlib import Path
 
 from gateway.demo import mailing
 from gateway.demo.inbox import Inbox
-from gateway.demo.setting import ANNA, LOGIN, LOOPBACK, PASSWORD, PAUL, SENDER, UMA, Setting, build
+from gateway.demo.setting import (
+    ANNA,
+    LOGIN,
+    LOOPBACK,
+    PASSWORD,
+    PAUL,
+    SENDER,
+    STAFF,
+    UMA,
+    Setting,
+    build,
+)
 
 FOLDER = Path("demo-state")
 COMMAND = Path(sys.executable).with_name("consentry")
@@ -68,6 +79,9 @@ def _prepare(setting: Setting) -> None:
     _consentry(setting, "suppress", "add", PAUL, "--reason", "protected", "--scope", "*")
     _say(f"{UMA} has unsubscribed")
     _consentry(setting, "suppress", "add", UMA, "--reason", "unsubscribe", "--scope", LOGIN)
+    _consentry(
+        setting, "staff", "add", STAFF, "--role", "operator", "--password", "stdin", say=PASSWORD
+    )
 
 
 def _three_outcomes(setting: Setting) -> None:
@@ -76,6 +90,7 @@ def _three_outcomes(setting: Setting) -> None:
     (arrived,) = sorted(setting.arrived.iterdir())
     print(f"\nThe next hop got one copy, {arrived}. The gateway added:\n")
     link = mailing.show(setting, arrived)
+    status = _consentry(setting, "status-link", "acme")
     command, config = os.path.relpath(COMMAND), f"--config {setting.config}"
     print(f"""
 It stays up. Try by hand:
@@ -84,6 +99,8 @@ It stays up. Try by hand:
         --auth-password {PASSWORD} --from {SENDER} --to {PAUL}
   the same with --server {LOOPBACK}:{setting.submissions} --tls-on-connect
   anna's unsubscribe page   {link}
+  the abuse desk            http://{LOOPBACK}:{setting.web}/desk  ({STAFF}, {PASSWORD})
+  acme's status page        {status.strip()}
   why paul was refused      {command} explain {refs[0]} {config}
   events as they happen     {command} tail {config}
   metrics and health        http://{LOOPBACK}:{setting.web}/metrics  /healthz  /readyz
@@ -104,15 +121,17 @@ def _wait_until_up(setting: Setting, gateway: subprocess.Popen[bytes]) -> None:
                 time.sleep(0.05)
 
 
-def _consentry(setting: Setting, *arguments: str) -> None:
+def _consentry(setting: Setting, *arguments: str, say: str = "") -> str:
     done = subprocess.run(  # noqa: S603  # our own command
         [COMMAND, *arguments, "--config", setting.config],
         check=False,
+        input=say,
         text=True,
         capture_output=True,
     )
     if done.returncode != 0:
         sys.exit(f"consentry {' '.join(arguments)}: {done.stderr or done.stdout}")
+    return done.stdout
 
 
 def _say(text: str) -> None:

@@ -21,6 +21,7 @@ from suppression.keys import Keyring
 
 LOOPBACK = "127.0.0.1"
 LOGIN, PASSWORD = "acme/weekly", "demo-password"  # published on purpose
+STAFF = "demo"
 SENDER = "news@acme.example"
 ANNA, PAUL, UMA = "anna@inbox.example", "paul@inbox.example", "uma@inbox.example"
 DOMAIN, SELECTOR = "acme.example", "demo"
@@ -51,11 +52,15 @@ next_hops:
 web:
   listen: {loopback}:{web}
   base_url: http://{loopback}:{web}
+desk:
+  totp: offered               # a password alone will do here
 """
 
 _TENANT = """\
 # The demo's customer.
 state: open
+contact:
+  email: postmaster@{domain}
 domains:
   {domain}:
     dkim:
