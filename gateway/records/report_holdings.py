@@ -24,7 +24,7 @@ def reports_about(
     rows = connection.execute(query.where(reports.c.tenant == tenant) if tenant else query).all()
     sealed = [] if tenant else [row.subject for row in rows if row.subject]
     plain = plain_texts(connection, keyring, sealed)
-    found = []
+    found: list[Mapping[str, object]] = []
     for row in rows:
         words = json.loads(plain.get(row.subject, "{}"))
         said = words.get("said", {}).items()
