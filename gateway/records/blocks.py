@@ -24,6 +24,8 @@ from policies.terms import DAY
 from suppression.masking import mask
 
 ALL_TENANTS = "*"
+MOST_DIGITS = 18
+"""Of a case's number: the database's integers have 63 bits."""
 ALL_DOMAINS = "*"
 """In the place of a domain: the tenant's service is ended, whatever it sends as."""
 _VERSION = "blocks:version"
@@ -147,7 +149,7 @@ def case_id(number: int) -> str:
 def case_number(text: str) -> int:
     """The number behind a case's id; ValueError when it is none."""
     letter, _, digits = text.strip().upper().partition("-")
-    if letter != "C" or not digits.isdecimal():
+    if letter != "C" or not digits.isdecimal() or len(digits) > MOST_DIGITS:
         raise ValueError(f"{text!a} is not a case: it should look like C-000123")
     return int(digits)
 

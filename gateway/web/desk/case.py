@@ -76,10 +76,10 @@ async def evidence_file(
     with parts.database.reading() as connection:
         found = {one.number: one for one in evidence.of_case(connection, parts.keyring, number)}
         try:
+            kind = found[file].media_type
             octets = evidence.content_of(connection, parts.keyring, number, file)
         except LookupError:
             raise Problem(HTTPStatus.NOT_FOUND, text(request, "no_file")) from None
-    kind = found[file].media_type
     is_shown = kind in INLINE
     ending = kind.partition("/")[2] if is_shown else "bin"
     disposition = "inline" if is_shown else "attachment"
@@ -181,7 +181,7 @@ async def send_again(
     number = numbered(name, request)
 
     def work(connection: Connection) -> None:
-        if notices.find(connection, notice).case != number:
+        if notice not in {one.number for one in notices.list_of(connection, number)}:
             raise LookupError(notice)
         notices.resend(connection, notice, who.name, parts.clock())
 

@@ -96,7 +96,12 @@ def show(
         preset,
         story(case, preset, language),
         stamp_of(entries),
-        [block for block in list_blocks(connection, case.tenant) if block.case == stored.id],
+        [
+            block
+            for block in list_blocks(connection, case.tenant)
+            # A domain that an earlier case blocks already stands under that one.
+            if block.case == stored.id or (case.blocked and block.domain in case.domains)
+        ],
         engine.volume_share(case, preset, now),
         engine.threshold_divisor(case, preset, now),
         clockwork,

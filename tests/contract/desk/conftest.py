@@ -38,7 +38,7 @@ from policies.sanctions.words import FactKind
 from suppression.keys import Keyring
 
 BEGIN = 1_800_000_000.0
-TENANTS = ("acme", "beta", "gamma", "delta")
+TENANTS = ("acme", "beta", "gamma", "delta", "told", "whole", "trial", "charted")
 GATEWAY = """
 hostname: gateway.test
 web: {base_url: "http://localhost:8080"}
@@ -109,6 +109,7 @@ class World:
     index: EventIndex
     rules: Rules
     now: float = BEGIN
+    dns: SenderDns | None = None
     events: list[Event] = field(default_factory=list)
     cookies: dict[str, str] = field(default_factory=dict)
 
@@ -123,7 +124,7 @@ class World:
         return DeskParts(
             self.database, self.keyring, self.loaded, lambda: self.now, self.events.append,
             self.folder / "no.sock", self.index, lambda: self.rules,
-            SenderDns(self.loaded.config.sender_dns),
+            self.dns or SenderDns(self.loaded.config.sender_dns),
         )  # fmt: skip
 
     def as_(self, role: Role | str, language: str = "en") -> Client:
@@ -154,9 +155,10 @@ class Client:
     session: str
     language: str
 
-    async def get(self, path: str, **params: str) -> httpx.Response:
-        """The page at `path` below `/desk/`."""
-        return await self._ask("GET", path, params=params)
+    async def get(self, path: str, *, hx: bool = False, **params: str) -> httpx.Response:
+        """The page at `path` below `/desk/`, or the part of one that script asks for."""
+        headers = {"HX-Request": "true"} if hx else {}
+        return await self._ask("GET", path, params=params, headers=headers)
 
     async def post(self, path: str, **fields: Any) -> httpx.Response:
         """The answer to a form sent from a page of ours."""
@@ -166,6 +168,7 @@ class Client:
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.world.app, root_path="/desk")
         headers = {"Accept-Language": self.language, "Sec-Fetch-Site": "same-origin"}
+        headers |= more.pop("headers", {})
         async with httpx.AsyncClient(
             transport=transport, base_url="http://localhost", cookies={"desk": self.session}
         ) as client:
