@@ -13,8 +13,9 @@ import calendar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from gateway.errors import ConsentryError
 from gateway.message.address import parse_mailbox
@@ -178,6 +179,42 @@ def list_requests(
         query = query.where(subject_requests.c.done_at.is_(None))
     if tenant:
         query = query.where(subject_requests.c.scope == find_scope(connection, tenant))
+    return _decoded(connection, keyring, query)
+
+
+def latest_done(
+    connection: Connection, keyring: Keyring, tenant: str, limit: int
+) -> list[SubjectRequest]:
+    """The requests of one tenant, or of all, that were done last."""
+    at = subject_requests.c.done_at
+    query = select(subject_requests).where(at.is_not(None))
+    if tenant:
+        query = query.where(subject_requests.c.scope == find_scope(connection, tenant))
+    newest_first = query.order_by(at.desc(), subject_requests.c.id.desc())
+    return _decoded(connection, keyring, newest_first.limit(limit))
+
+
+def find_request(connection: Connection, keyring: Keyring, number: int) -> SubjectRequest:
+    """The request with this number. Raises LookupError."""
+    query = select(subject_requests).where(subject_requests.c.id == number)
+    for one in _decoded(connection, keyring, query):
+        return one
+    raise LookupError(f"no request has the number {number}")
+
+
+def address_of(connection: Connection, keyring: Keyring, number: int) -> Address | None:
+    """Whose request it is; None once they were erased. Raises LookupError."""
+    query = select(subject_requests.c.subject).where(subject_requests.c.id == number)
+    row = connection.execute(query).first()
+    if row is None:
+        raise LookupError(f"no request has the number {number}")
+    text = plain_texts(connection, keyring, [row.subject]).get(row.subject) if row.subject else None
+    return None if text is None else parse_mailbox(text)
+
+
+def _decoded(
+    connection: Connection, keyring: Keyring, query: Select[tuple[Any, ...]]
+) -> list[SubjectRequest]:
     rows = connection.execute(query).all()
     texts = scope_texts(connection)
     plain = plain_texts(connection, keyring, [row.subject for row in rows if row.subject])
@@ -198,24 +235,6 @@ def list_requests(
         )
         for row in rows
     ]
-
-
-def find_request(connection: Connection, keyring: Keyring, number: int) -> SubjectRequest:
-    """The request with this number. Raises LookupError."""
-    for one in list_requests(connection, keyring, with_done=True):
-        if one.id == number:
-            return one
-    raise LookupError(f"no request has the number {number}")
-
-
-def address_of(connection: Connection, keyring: Keyring, number: int) -> Address | None:
-    """Whose request it is; None once they were erased. Raises LookupError."""
-    query = select(subject_requests.c.subject).where(subject_requests.c.id == number)
-    row = connection.execute(query).first()
-    if row is None:
-        raise LookupError(f"no request has the number {number}")
-    text = plain_texts(connection, keyring, [row.subject]).get(row.subject) if row.subject else None
-    return None if text is None else parse_mailbox(text)
 
 
 def _open(connection: Connection, number: int) -> _Row:

@@ -20,6 +20,7 @@ from gateway.records.subject_requests import (
     RequestKind,
     RequestRefused,
     SubjectRequest,
+    latest_done,
     list_requests,
     record,
 )
@@ -46,10 +47,10 @@ async def subjects(
 
     def work() -> list[SubjectRequest]:
         with parts.database.reading() as connection:
-            found = list_requests(connection, parts.keyring, tenant, with_done=done)
-        is_open = [one for one in found if one.done_at is None]
-        over = sorted((one for one in found if one.done_at is not None), key=_done_at, reverse=True)
-        return is_open + over[:SHOWN_DONE]
+            found = list_requests(connection, parts.keyring, tenant)
+            if done:
+                found += latest_done(connection, parts.keyring, tenant, SHOWN_DONE)
+            return found
 
     return page(
         request,
@@ -125,7 +126,3 @@ def _received(text: str, zone: str, now: float) -> float:
     noon = datetime.combine(date.fromisoformat(text), time(12), ZoneInfo(zone))
     today = datetime.fromtimestamp(now, UTC).astimezone(ZoneInfo(zone)).date()
     return now if noon.date() == today else noon.timestamp()
-
-
-def _done_at(one: SubjectRequest) -> int:
-    return one.done_at or 0
