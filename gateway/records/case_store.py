@@ -59,6 +59,15 @@ def folding(connection: Connection, ladder: str, tenant: str, mailing: str) -> C
     return None if row is None else decode(row.id, row.state)
 
 
+def last_of_mailing(connection: Connection, ladder: str, tenant: str, mailing: str) -> Case | None:
+    """The newest case of this mailing, wherever it stands."""
+    query = select(_row.id, _row.state).where(
+        _row.ladder == ladder, _row.tenant == tenant, _row.mailing == mailing, _row.mailing != ""
+    )
+    row = connection.execute(query.order_by(_row.id.desc()).limit(1)).first()
+    return None if row is None else decode(row.id, row.state)
+
+
 def running(connection: Connection, tenant: str) -> Iterable[Case]:
     """The tenant's cases that are not over, oldest first."""
     query = select(_row.id, _row.state).where(_row.tenant == tenant, _row.closed_at.is_(None))

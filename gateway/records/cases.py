@@ -1,9 +1,10 @@
 """Facts, and the cases they fold into.
 
 A fact is immutable. Facts of one ladder, tenant and mailing fold into one case until that case's
-first notice has gone out; the next fact then opens another. `take_fact` stores one with all that
-follows, in the caller's transaction. Unfair ones (an entry younger than a day, an address that a
-pre-check had cleared) are excused: stored, and no case's.
+first notice has gone out, and those about mail sent before it also later; the next fact then opens
+another. `take_fact` stores one with all that follows, in the caller's transaction. Unfair ones (an
+entry younger than a day, an address that a pre-check had cleared) are excused: stored, and no
+case's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from gateway.records.case_change import (
     with_divisor,
 )
 from gateway.records.case_rules import Rules
-from gateway.records.case_store import folding, load_case
+from gateway.records.case_store import folding, last_of_mailing, load_case
 from gateway.records.codes import CLEARED
 from gateway.records.policy_versions import in_force
 from gateway.records.streams import find_number
@@ -36,6 +37,7 @@ from gateway.records.tables import (
     suppressions,
 )
 from policies.sanctions.case import Case, Counts, Fact, Taken
+from policies.sanctions.engine import joins
 from policies.sanctions.words import Excuse, FactKind
 
 __all__ = ["FactTaken", "Moved", "change", "load_case", "note", "open_by_hand", "take_fact"]
@@ -101,8 +103,9 @@ def _move(
     if ladder is None:
         return None
     counts = with_divisor(connection, rules, counts, fact.tenant, now)
-    standing = folding(connection, ladder.name, fact.tenant, fact.mailing)
-    if standing is not None:
+    own = (ladder.name, fact.tenant, fact.mailing)
+    standing = folding(connection, *own) or last_of_mailing(connection, *own)
+    if standing is not None and joins(standing, sent_at or fact.at):
         return change(connection, standing.id, Taken(fact, counts), "gateway", now, rules)
     return begin(connection, preset, ladder, digest, fact, counts, fact.actor, now, rules)
 

@@ -57,19 +57,22 @@ def book(database: Database, keyring: Keyring) -> Book:
 
 
 def test_facts_fold_into_one_case_until_its_notice(book: Book) -> None:
-    """Forty facts on one mailing are one case; another ladder, mailing or a sent notice opens
-    one."""
+    """Forty facts on one mailing are one case, and so is what comes to light after its notice but
+    was sent before; another ladder, mailing, or mail sent after the notice opens one."""
     taken = [book.take(replace(FACT, ref=f"r{i}")) for i in range(40)]
     assert {one.case.id for one in taken if one.case} == {1}
     defiance = replace(FACT, kind=FactKind.BATCH_DEFIANCE, key=b"")
     further = [defiance, replace(FACT, mailing="m2"), replace(FACT, tenant="other")]
     assert [one.case.id for one in map(book.take, further) if one.case] == [2, 3, 4]
     book.notify(1)
-    after = book.take().case
+    late = book.take(replace(FACT, ref="late")).case
+    assert late is not None
+    assert (late.id, late.step, late.facts) == (1, "P1", 41)
+    after = book.take(replace(FACT, at=NOW + 3600)).case
     assert after is not None
     assert (after.id, after.step) == (5, "P3")
     assert [row.step for row in book.rows(cases)] == ["P1", "B1", "P2", "P1", "P3"]
-    assert len([row for row in book.rows(facts) if row.case_id == 1]) == 40
+    assert len([row for row in book.rows(facts) if row.case_id == 1]) == 41
 
 
 async def test_facts_that_come_at_once_from_two_processes_fold(book: Book) -> None:
