@@ -2,7 +2,8 @@
 
 What is pasted comes by POST and goes back into the forms of the answer, never into an address of a
 page, a log or a browser's history. Addresses are masked until they are revealed with a reason,
-which the audit trail keeps. From the answer one suppresses, lifts and files a subject request.
+which the audit trail keeps. From the answer one suppresses, lifts, takes a report and files a
+subject request.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from gateway.config.scopes import all_scopes, is_scope
-from gateway.privacy.labels import FIELDS, SECTION_TITLES, VALUES
+from gateway.privacy.labels import FIELDS, VALUES
 from gateway.records import audit
 from gateway.records.database import Connection
 from gateway.records.subject_requests import RequestKind, RequestRefused, record
 from gateway.records.suppressions import Refused
 from gateway.web.desk.entry_acts import REASONS, capacity, lift_entry, suppress
 from gateway.web.desk.gate import CHANGES, DECIDES, Anyone, Form, Posted, Staff, Worker
+from gateway.web.desk.look_up_report import report_of, take
 from gateway.web.desk.look_up_texts import TEXTS
 from gateway.web.desk.look_up_view import Found, gather, masked
 from gateway.web.desk.pages import Problem, language_of, page
@@ -133,6 +135,22 @@ async def file_request(request: Request, parts: Parts, staff: Worker, form: Post
     return await _done(request, parts, staff, form, work, "filed")
 
 
+@routes.post("/look-up/report")
+async def report(request: Request, parts: Parts, staff: Worker, form: Posted) -> Response:
+    """Take a complaint of the person's; what becomes of it is decided with its report."""
+    found = await _found(parts, form)
+    tenant, text = form.text("tenant", 100), _required(form, "said")
+    if found.person is None:
+        raise Problem(HTTPStatus.BAD_REQUEST)
+    if tenant not in parts.tenants:
+        return await _answer(request, parts, staff, form, problem="no_tenant")
+    one = report_of(found, tenant, text, staff.name, parts.clock())
+    events = await parts.database.write(lambda connection: take(connection, parts, found, one))
+    for event in events:
+        parts.emit(event)
+    return await _answer(request, parts, staff, form, said="reported")
+
+
 async def _done(
     request: Request,
     parts: DeskParts,
@@ -198,7 +216,6 @@ def _page(
         tenants=sorted(parts.tenants),
         may_change=staff.may(*CHANGES),
         capacity=lambda entry: capacity(entry, staff.role),
-        titles=SECTION_TITLES[language],
         fields=FIELDS[language],
         values=VALUES[language],
         times=TIMES,

@@ -109,6 +109,12 @@ def test_all_that_is_known_of_an_address_is_masked_until_revealed(
         page.get_by_role("button", name="Reveal the address").click()
         expect(shown).to_contain_text(JAN)
         hold(page, "look-up-revealed")
+        page.get_by_text("Take a report").click()
+        page.get_by_label("What do they say?").fill("I never asked for this")
+        page.get_by_role("button", name="Take it").click()
+        expect(shown).to_contain_text("The report was taken.")
+        expect(page.locator("#held-reports + table")).to_contain_text("waiting")
+        assert JAN not in shown.inner_text()
     assert reasons_of(desk, "look-up") == [("abuse", "he called")]
     assert JAN not in desk.gateway.log
     assert not [one for one in desk.gateway.events() if JAN in json.dumps(one)]
