@@ -118,8 +118,8 @@ def _title(entry: Entry, language: str, when: Callable[[float], str]) -> str:
         for name, value in entry.detail.items()
         if name not in QUOTED
     }
-    sentence = told.get(entry.kind, entry.kind)
-    parts = [sentence.format_map(_Blank(shown))]
+    sentence = told.get(entry.kind, "")
+    parts = [sentence.format_map(_Blank(shown)) if sentence else entry.kind]
     parts += [
         f"{told.get(f'.{name}', name)} {value}"
         for name, value in shown.items()
