@@ -289,7 +289,7 @@ class Metrics(ProcessMetrics):
             "config.reloaded": lambda event: self._configurations("reloaded").inc(),
             "config.refused": lambda event: self._configurations("refused").inc(),
             "fact.recorded": lambda event: self._facts(_text(event, "fact")).inc(),
-            "domain.blocked": lambda event: self._blocked.inc(),
+            "case.blocked": lambda event: self._blocked.inc(),
         }
 
     def count(self, event: Event) -> None:

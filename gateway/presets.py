@@ -6,6 +6,7 @@ Raises ConfigurationError for a name that is none, and for a file that cannot be
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from policies.sanctions.ladder import Preset
 from policies.sanctions.preset import read
 
 SUFFIX = ".yaml"
+NAME = "[a-z0-9-]+"
 
 
 def preset_names() -> list[str]:
@@ -28,12 +30,10 @@ def preset_names() -> list[str]:
 
 def load_preset(name: str) -> dict[str, object]:
     """A packaged preset's mapping."""
-    known = preset_names()
-    if name not in known:
-        raise ConfigurationError(f"{name} is no preset; known are {', '.join(known)}")
-    folder = files("policies").joinpath("presets")
-    text = folder.joinpath(f"{name}{SUFFIX}").read_text(encoding="utf-8")
-    data: dict[str, object] = YAML(typ="safe").load(text)
+    file = files("policies").joinpath("presets", f"{name}{SUFFIX}")
+    if not re.fullmatch(NAME, name) or not file.is_file():
+        raise ConfigurationError(f"{name} is no preset; known are {', '.join(preset_names())}")
+    data: dict[str, object] = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     return data
 
 
