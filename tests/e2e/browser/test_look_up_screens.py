@@ -298,13 +298,15 @@ def test_a_form_from_elsewhere_or_of_an_auditor_changes_nothing(
 ) -> None:
     """Without the session's token, or as somebody who only reads, every POST of these screens that
     would change something is refused."""
-    changes = ("look-up/suppress", "look-up/lift", "look-up/reveal", "look-up/request")
-    changes += ("lists/add", "lists/lift", "lists/import", "lists/import/confirm")
-    changes += ("consents/" + "0" * 32 + "/revoke", "subjects/new", "subjects/1/erase")
+    changes = (
+        *("look-up/suppress", "look-up/lift", "look-up/reveal", "look-up/request"),
+        *("look-up/report", "lists/add", "lists/lift", "lists/import", "lists/import/confirm"),
+        *(f"consents/{'0' * 32}/revoke", "subjects/new", "subjects/1/erase"),
+    )
     before = len(desk.audited("suppression.added"))
     for role in (Role.AUDITOR, Role.LEAD):
         with at_desk(browser, desk, role, "look-up") as page:
-            token = page.locator("main input[name=csrf]").get_attribute("value")
+            token = page.locator("main input[name=csrf]").get_attribute("value") or ""
             sent = {"csrf": token if role is Role.AUDITOR else "x", "what": JAN, "kind": "manual"}
             for path in changes:
                 answer = page.request.post(
