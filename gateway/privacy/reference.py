@@ -48,6 +48,9 @@ FILES = """\
 erasure | the records | as above |
 | `state/journal/*.jsonl` | one line an event: fields below | to answer why mail was \
 refused | {journal} |
+| `state/journal-index.sqlite` | numbers made of refs, recipients' keys, digests of Message-IDs \
+and names of mailings, and where in the journal such a line stands | to find those lines at once | \
+as the journal: it forgets what that no longer has |
 | `state/intents/*` | hashes of copies being sent, as in `ledger`; words of servers, masked | so \
 that a crash loses and doubles nothing | until the customer has seen the answer, 5 d at most |
 | `state/imports/*` | a list on its way in: keys and encrypted addresses | so that an interrupted \
@@ -86,7 +89,8 @@ EVENT_FIELDS = {
     "tag": "tag of the refusal",
     "domain": "domain of the sender or of the refused recipient",
     "detail": "what only this kind has: the customer's own IP address (`client`), each recipient's "
-    "key (`key`), domain and outcome, the next hop's words without addresses, sizes, durations, "
+    "key (`key`), domain and outcome, the next hop's words without addresses, the digest "
+    "of the customer's Message-ID (`message_id`), sizes, durations, "
     "policies' verdicts; with `journal.addresses` also `address`",
 }
 
