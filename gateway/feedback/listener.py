@@ -117,8 +117,10 @@ class _Handler:
         content = envelope.content
         assert isinstance(envelope, _Mail)  # noqa: S101 - as above
         assert isinstance(content, bytes)  # noqa: S101 - nothing is decoded
+        # aiosmtpd calls an empty path so, and takes an empty text for none.
+        mail_from = "" if envelope.mail_from == "<>" else envelope.mail_from or ""
         # Should the client hang up now, the mail is kept and known when it comes again.
-        taking = self._intake.take(tuple(envelope.cases), envelope.mail_from or "", content)
+        taking = self._intake.take(tuple(envelope.cases), mail_from, content)
         return await asyncio.shield(asyncio.ensure_future(taking))
 
     async def handle_exception(self, error: Exception) -> str:

@@ -140,7 +140,8 @@ def _unpacked(octets: bytes, encoding: bytes) -> bytes:
     match encoding:
         case b"base64":
             letters = re.sub(rb"[^A-Za-z0-9+/]", b"", octets)
-            letters = letters[: len(letters) // 4 * 4 or None] if len(letters) % 4 == 1 else letters
+            if len(letters) % 4 == 1:  # six bits are no octet
+                letters = letters[:-1]
             return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
         case b"quoted-printable":
             return binascii.a2b_qp(octets)

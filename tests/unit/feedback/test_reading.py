@@ -1,0 +1,141 @@
+"""Reading strangers' mail: what is kept of it, whatever it is, and in how long."""
+
+from __future__ import annotations
+
+import base64
+import time
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.feedback.reading import MAX_SENDER, MAX_SUBJECT, MAX_TEXT, read_mail
+
+
+def octets(message: EmailMessage) -> bytes:
+    """As it crosses the wire."""
+    return message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def plain(text: str, **fields: str) -> EmailMessage:
+    """A mail as programs write them."""
+    message = EmailMessage()
+    message["From"] = "Zoë <zoe@acme.test>"
+    message["Subject"] = "Re: [C-000001] zablokowane: żółć"
+    for name, value in fields.items():
+        message[name.replace("_", "-")] = value
+    message.set_content(text)
+    return message
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
+def test_text_subject_and_sender_are_decoded(encoding: str) -> None:
+    """Whichever way a program has encoded them."""
+    message = plain("")
+    message.set_content("Zażółć gęślą jaźń.\nDruga linia.\n", cte=encoding)
+    read = read_mail(octets(message))
+    assert read.text == "Zażółć gęślą jaźń.\nDruga linia."
+    assert read.subject == "Re: [C-000001] zablokowane: żółć"
+    assert read.sender == "Zoë <zoe@acme.test>"
+    assert not read.is_automatic
+
+
+def test_the_plain_part_is_taken_never_html_or_attachments() -> None:
+    """Also inside multiparts, and past a text that is an attachment."""
+    message = plain("the text")
+    message.add_alternative("<p>the <b>html</b></p>", subtype="html")
+    message.add_attachment("an attachment", filename="a.txt")
+    assert read_mail(octets(message)).text == "the text"
+    only = EmailMessage()
+    only.set_content("<p>html</p>", subtype="html")
+    assert read_mail(octets(only)).text == ""
+    first = EmailMessage()
+    first.add_attachment("an attachment", filename="a.txt")
+    first.add_attachment(b"GIF", maintype="image", subtype="gif", filename="a.gif")
+    assert read_mail(octets(first)).text == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Auto_Submitted": "auto-replied"},
+        {"Auto_Submitted": "auto-generated; x=y"},
+        {"Precedence": "bulk"},
+    ],
+)
+def test_machines_say_so(fields: dict[str, str]) -> None:
+    """Vacation programs and lists are known by their header fields (RFC 3834)."""
+    assert read_mail(octets(plain("away", **fields))).is_automatic
+    assert not read_mail(octets(plain("here", Auto_Submitted="no"))).is_automatic
+
+
+def test_copies_are_known_by_message_id() -> None:
+    """The same one, whatever else a relay has added; without one, by all octets."""
+    first = plain("x", Message_ID="<1@acme.test>")
+    second = plain("x", Message_ID="<1@acme.test>", Received="by mx")
+    assert read_mail(octets(first)).mail == read_mail(octets(second)).mail
+    assert read_mail(octets(first)).mail != read_mail(octets(plain("x"))).mail
+    assert read_mail(octets(plain("x"))).mail != read_mail(octets(plain("y"))).mail
+
+
+NESTED = b"".join(
+    b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (n, n) for n in range(1000)
+)
+HOSTILE = {
+    "nothing": b"",
+    "no header": b"\r\nonly a body",
+    "header only": b"Subject: x\r\n",
+    "nested": NESTED + b"Content-Type: text/plain\r\n\r\ndeep",
+    "parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 100_000,
+    "encoded words": b"Subject: " + b"=?utf-8?q?a?= " * 16_000 + b"\r\n\r\nx",
+    "open words": b"Subject: " + b"=?" * 100_000 + b"\r\n\r\nx",
+    "fields": b"X: y\r\n" * 100_000 + b"\r\nx",
+    "long line": b"From: " + b"a" * 5_000_000,
+    "punycode": b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a" * 5_000_000,
+    "zlib": b"Content-Type: text/plain; charset=zlib\r\n\r\nx",
+    "iso": b"Content-Type: text/plain; charset=iso-8859-77\r\n\r\nx",
+    "word charset": b"Subject: =?unknown-8bit?q?a?= =?utf-7?q?+AGE-?=\r\n\r\nx",
+    "half base64": b"Content-Transfer-Encoding: base64\r\n\r\nQUJDR",
+    "bare endings": b"Subject: x\n\nbody\r",
+    "a big one": b"Subject: x\r\n\r\n" + b"word " * 2_000_000,
+    "parameters": b"Content-Type: text/plain" + b'; charset="' * 10_000 + b"\r\n\r\nx",
+    "comments": b"From: " + b"(" * 100_000 + b"\r\n\r\nx",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_mail_is_read_within_bounds(name: str) -> None:
+    """Nothing raises or grows, and ten megabytes take no more than their share of time."""
+    began = time.thread_time()
+    read = read_mail(HOSTILE[name])
+    assert time.thread_time() - began < 2.0, "a hundredfold of what it takes"
+    assert len(read.text) <= MAX_TEXT
+    assert len(read.subject) <= MAX_SUBJECT
+    assert len(read.sender) <= MAX_SENDER
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"base64", b"quoted-printable", b"7bit"]),
+    st.sampled_from(
+        [b"text/plain", b"multipart/mixed; boundary=b", b'text/plain; charset="x', b""]
+    ),
+    st.binary(max_size=60),
+)
+def test_nothing_raises(body: bytes, encoding: bytes, kind: bytes, subject: bytes) -> None:
+    """Whatever the octets, there are texts of visible characters."""
+    read = read_mail(
+        b"Subject: %b\r\nContent-Type: %b\r\nContent-Transfer-Encoding: %b\r\n\r\n%b"
+        % (subject.replace(b"\n", b"").replace(b"\r", b""), kind, encoding, body)
+    )
+    assert read.subject.isprintable()
+    assert all(line.isprintable() for line in read.text.split("\n"))
+
+
+def test_base64_is_cut_where_letters_end() -> None:
+    """A text longer than what is kept is still readable at its beginning."""
+    body = base64.encodebytes("zażółć ".encode() * 50_000).replace(b"\n", b"\r\n")
+    read = read_mail(b"Content-Transfer-Encoding: base64\r\n\r\n" + body)
+    assert read.text.startswith("zażółć zażółć")
+    assert 20_000 < len(read.text) <= MAX_TEXT
