@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from gateway.config.clamav import ClamAvSettings
 from gateway.courier import Fate
+from gateway.errors import StoreUnavailable
 from gateway.records import evidence
 from gateway.records.case_view import timeline
 from gateway.records.subjects import plain_texts
@@ -451,6 +452,29 @@ async def test_a_list_is_checked_for_a_receipt(world: World, client: httpx.Async
     assert (await page.send("check", stream="other", list="a@b.example")).status_code == 422
     assert (await page.send("check", stream="mail", list="\n")).status_code == 422
     assert [event.kind for event in world.events].count("pre-check.done") == 2
+
+
+async def test_a_store_that_cannot_serve_is_told_and_nothing_is_confirmed(
+    world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with Retry-After, to look and to act; the journal hears of it, and the case stands."""
+    case = world.open(kind=FactKind.EMERGENCY)
+    page = Page(client, world, world.link_of(case))
+    await page.sign_in()
+
+    def away(*_: object) -> object:
+        raise StoreUnavailable("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.database, "write", away)
+        answer = await page.send("hand", file=("a.png", picture()), requirement="screenshot")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+        patch.setattr(world.database, "reading", away)
+        answer = await page.get()
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert [event.kind for event in world.events] == ["status.failed"] * 2
+    assert "disk full" not in answer.text
+    assert world.case(case.number).case.open_items == ("screenshot",)
 
 
 @pytest.mark.parametrize(
