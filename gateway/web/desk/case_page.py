@@ -14,10 +14,13 @@ from gateway.web.desk.case_texts import TEXTS, TOLD
 from gateway.web.desk.sanction_words import WORDS
 from policies.sanctions.case import Case
 from policies.sanctions.ladder import Ladder, Preset, Step
+from suppression.masking import mask
 
 QUIET = ("notice.", "case.noted")
 """Entries that make nobody's open form stale: nothing that a person weighs has changed."""
 QUOTED = ("reason", "text", "said")
+UNTOLD = ("mail",)
+"""What entries hold for programs: the digest by which a reply's copies are known."""
 _CURRENCIES_WITHOUT_CENTS = {"JPY", "KRW", "HUF", "ISK"}
 
 
@@ -48,16 +51,20 @@ def step_of(case: Case, preset: Preset) -> Step:
     return next(step for step in ladder_of(case, preset).steps if step.name == case.step)
 
 
-def story(case: Case, preset: Preset, language: str) -> str:
-    """What happened, in one sentence with the clause and what it says."""
+def story(case: Case, preset: Preset | None, language: str) -> str:
+    """What happened, in one sentence with the clause and what it says; without a preset, of a case
+    from before there were ladders, whose ladder is the kind of its facts."""
     text = TEXTS[language]
-    step = step_of(case, preset)
     counted = [text["story_fact" if case.facts == 1 else "story_facts"].format(count=case.facts)]
     if case.reports:
         name = "story_report" if case.reports == 1 else "story_reports"
         counted.append(text[name].format(count=case.reports))
     if case.mailing:
         counted.append(text["story_mailing"].format(mailing=case.mailing))
+    if preset is None:
+        title = WORDS[language].get(f"fact_{case.ladder}", case.ladder)
+        return text["story_old"].format(tenant=case.tenant, title=title, counted=", ".join(counted))
+    step = step_of(case, preset)
     return text["story"].format(
         tenant=case.tenant,
         title=in_language(ladder_of(case, preset).title, language),
@@ -105,7 +112,8 @@ def _line(
     detail = entry.detail
     quotes = [str(detail[name]) for name in QUOTED if detail.get(name)]
     if entry.subject is not None:
-        quotes.append(opened.get(entry.subject, TEXTS[language]["erased"]))
+        # Whoever replied is a person too: addresses are for the look-up to reveal.
+        quotes.append(mask(opened.get(entry.subject, TEXTS[language]["erased"])))
     title = _title(entry, language, when)
     return Line(entry.number, entry.at, entry.actor, title, tuple(quotes))
 
@@ -116,7 +124,7 @@ def _title(entry: Entry, language: str, when: Callable[[float], str]) -> str:
     shown = {
         name: _shown(name, value, words, when)
         for name, value in entry.detail.items()
-        if name not in QUOTED
+        if name not in QUOTED and name not in UNTOLD
     }
     sentence = told.get(entry.kind, "")
     parts = [sentence.format_map(_Blank(shown)) if sentence else entry.kind]

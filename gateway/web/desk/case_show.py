@@ -47,7 +47,8 @@ class Shown:
     """Everything on the page. `clockwork` is what would happen next by itself, stopped or not."""
 
     stored: StoredCase
-    preset: Preset
+    preset: Preset | None
+    """None for a case from before there were ladders: it is over, and only its records are left."""
     story: str
     stamp: int
     blocks: Sequence[StoredBlock]
@@ -83,9 +84,16 @@ def show(
     if stored is None:
         return None
     case, now = stored.case, parts.clock()
-    preset = preset_of(connection, parts.rules, case.tenant, case.policy)
-    allowed = engine.possible(case, preset, who.name)
-    clockwork = engine.next_automatic(replace(case, stopped=False), preset)
+    preset: Preset | None = None
+    clockwork: Next | None = None
+    allowed: tuple[Decision, ...] = ()
+    share, divisor = 100, 1
+    if case.step:
+        preset = preset_of(connection, parts.rules, case.tenant, case.policy)
+        allowed = engine.possible(case, preset, who.name)
+        clockwork = engine.next_automatic(replace(case, stopped=False), preset)
+        share = engine.volume_share(case, preset, now)
+        divisor = engine.threshold_divisor(case, preset, now)
     entries = timeline(connection, number, limit=ENTRIES)
     facts = facts_of(connection, number, limit=FACTS)
     subjects = [entry.subject for entry in entries] + [fact.subject for fact in facts]
@@ -102,8 +110,8 @@ def show(
             # A domain that an earlier case blocks already stands under that one.
             if block.case == stored.id or (case.blocked and block.domain in case.domains)
         ],
-        engine.volume_share(case, preset, now),
-        engine.threshold_divisor(case, preset, now),
+        share,
+        divisor,
         clockwork,
         next(
             (

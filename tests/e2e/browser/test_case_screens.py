@@ -71,7 +71,7 @@ def _seed(office: Office) -> str:
         case = taken.case.id
         change(connection, case, Noticed(NoticeKind.OPENED), "notices", now, rules)
         reply = add_subject(connection, office.keyring.seal(f"We are sorry. {MARKUP}"))
-        note(connection, case, "case.replied", "tenant", now, subject=reply)
+        note(connection, case, "reply.received", "tenant", now, subject=reply)
         content = Content("image/png", pixels.getvalue(), bytes(32), f"list {MARKUP}.png", "clean")
         evidence.add(connection, office.keyring, case, "screenshot", content, "tenant", now)
         for name in ("protection-confirmed", "screenshot"):

@@ -123,7 +123,7 @@ def test_any_entry_is_told(kind: str, detail: dict[str, object]) -> None:
 
 def test_a_stamp_heeds_what_a_person_weighs() -> None:
     """Replies, facts and decisions count; notices on their way and notes do not."""
-    kinds = ["notice.sent", "case.noted", "case.replied", "case.opened"]
+    kinds = ["notice.sent", "case.noted", "reply.received", "case.opened"]
     entries = [Entry(9 - place, 0, "x", kind, {}, None) for place, kind in enumerate(kinds)]
     assert stamp_of(entries) == 7
     assert stamp_of(entries[:2]) == 0
