@@ -99,7 +99,8 @@ async def test_a_hundred_identical_requests_have_one_effect(
 
 
 async def test_what_a_recipient_says_is_told_to_the_journal(site: Site) -> None:
-    """An unsubscribe with its width and reason, a complaint of grade B with its source; once."""
+    """An unsubscribe with its width and reason, a complaint of grade B with its source, which
+    waits for a person as a report; once."""
     token = Token(site.number, site.keyring.exact_key(BOB))
     for _ in range(2):
         found = await site.chooses(token, is_wide=True, is_spam=True, why=Why.NEVER_SIGNED_UP)
@@ -109,6 +110,12 @@ async def test_what_a_recipient_says_is_told_to_the_journal(site: Site) -> None:
     assert [(event.kind, event.tenant, event.stream, event.detail) for event in told] == [
         ("unsubscribed", "example", "weekly", {**about, "from": "sender"}),
         ("complaint.received", "example", "weekly", {**about, "grade": "B"}),
+        (
+            "report.received",
+            "example",
+            "weekly",
+            {"report": 1, "grade": "B", "source": "page", "key": token.key.hex()},
+        ),
     ]
 
 
