@@ -1,8 +1,9 @@
 """A gateway's records after a long year: cases, complaints, lists, consents and a full journal.
 
 `fill` goes through the functions that a running gateway uses: facts are taken by the sanction
-engine, journal lines are encoded by the journal, the index reads them. Only what notices became is
-set at the end, since none is sent. `size` scales everything; times lie before `now` (Unix seconds).
+engine, journal lines are encoded by the journal, the index reads them. To be done in minutes, most
+cases that are over are copies of others with all that belongs to them, of earlier days.
+What notices became is set at the end, since none is sent. Times lie before now.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from gateway.records.notices import NoticeState
 from gateway.records.policy_versions import remember
 from gateway.records.proofs import supply
 from gateway.records.reports import Report, take_report
-from gateway.records.subject_requests import RequestKind, record
+from gateway.records.subject_requests import RequestKind, close, record
 from gateway.records.suppression_import import ListFile, import_suppressions
 from gateway.records.suppressions import Draft
-from gateway.records.tables import notices
+from gateway.records.tables import case_entries, cases, facts, fees, notices, reports
 from gateway.refs import Refs
 from gateway.sanctions.rules import Rules, rules_of
 from policies.sanctions.case import Counts, Decided, Fact, Noticed
@@ -47,6 +48,8 @@ TENANTS = 200
 DAY = 86_400
 SPAN, RECENT = 300 * DAY, 5 * DAY
 """Cases were opened over the first; those of the second still run, one of twenty."""
+COPIES = 19
+"""Half of what is made still runs; the other half, which is over, stands there so many times."""
 JOURNAL_SPAN = 20 * DAY
 FILE_OCTETS = 64 * 2**20
 PEOPLE = 100_000
@@ -61,7 +64,7 @@ class Size:
     cases: int = 10_000
     suppressions: int = 100_000
     consents: int = 100_000
-    proofs: int = 10_000
+    proofs: int = 2_000
     requests: int = 1_000
 
 
@@ -128,25 +131,51 @@ def _proofs(database: Database, keyring: Keyring, size: Size, now: float) -> str
                 connection, keyring, RequestKind.ACCESS, mailable(number), "*", "by passport",
                 now - number * 600, "benchmark", now,
             )  # fmt: skip
+        for number in range(1, size.requests - size.requests // 10 + 1):
+            close(connection, number, "answered by letter", "benchmark", now)
     return last
 
 
-def _cases(database: Database, rules: Rules, cases: int, now: float) -> int:
-    """The number of the last one."""
+def _cases(database: Database, rules: Rules, count: int, now: float) -> int:
+    """The number of the last one that the engine made."""
     case = 0
     with database.transaction() as connection:
         remember(connection, rules, now - SPAN - DAY)
-    running = cases // 20
-    for batch in _batches(cases, 250):
+    made = count * 2 // (COPIES + 1)
+    running = made // 2
+    for batch in _batches(made, 250):
         with database.transaction() as connection:
             for number in batch:
-                left = cases - number
-                age = RECENT * left / running if left <= running else SPAN * left / cases + RECENT
+                left = made - number
+                age = RECENT * left / running if left <= running else SPAN * left / count + RECENT
                 case = _case(connection, rules, number, now - age, is_over=left > running)
     with database.transaction() as connection:
         sent = {"state": NoticeState.SENT.value, "next_at": None, "sent_at": notices.c.made_at}
         connection.execute(update(notices).values(sent))
+        for copy in range(1, COPIES):
+            _copy(connection, copy * 1_000_000, copy * SPAN // COPIES)
     return case
+
+
+def _copy(connection: Connection, offset: int, seconds: int) -> None:
+    """A copy of every case that is over, so many numbers further on and so much earlier."""
+    over = "SELECT id FROM cases WHERE id < 1000000 AND closed_at IS NOT NULL"
+    for table in (cases, case_entries, facts, reports, fees, notices):
+        columns = [column.name for column in table.columns]
+        taken = {
+            "id": f"id + {offset}",
+            "case_id": f"case_id + {offset}",
+            "tracking": "randomblob(16)",
+            "message_id": "NULL",
+            "mailing": f"mailing || '-{offset}'",
+            **{name: f"{name} - {seconds}" for name in columns if name == "at" or "_at" in name},
+        }
+        named = ", ".join(f'"{name}"' for name in columns)
+        values = ", ".join(taken.get(name, f'"{name}"') for name in columns)
+        which = "id" if table is cases else "case_id"
+        where = f"{which} IN ({over})" if which in columns else "id < 1000000"
+        rows = f'SELECT {values} FROM "{table.name}" WHERE {where}'
+        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({named}) {rows}')
 
 
 def _case(connection: Connection, rules: Rules, number: int, at: float, *, is_over: bool) -> int:

@@ -1,0 +1,202 @@
+"""What strangers write is text on every page of the desk that shows it.
+
+Two desks hold the same records, one with harmless words and one with the payloads of
+`payloads.txt` (a line each, `\\uXXXX` for what cannot be seen) in every field that mail, a form or
+a file name fills. Chromium parses both pages; they must have the same elements and attributes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import re
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from gateway.events import Event
+from gateway.feedback.reading import read_mail
+from gateway.journal import encode
+from gateway.message.address import parse_mailbox
+from gateway.message.message_id import message_id_digest
+from gateway.records import evidence
+from gateway.records.case_replies import Reply, attach
+from gateway.records.case_view import find_case
+from gateway.records.evidence import Content
+from gateway.records.proofs import supply
+from gateway.records.reports import Report, take_report
+from gateway.records.subject_requests import RequestKind, record
+from gateway.records.suppression_import import ListFile, import_suppressions
+from gateway.records.suppressions import Draft
+from gateway.refs import Refs
+from gateway.words import Role
+from policies.sanctions.words import Grade
+from suppression.consent import Evidence, Level
+from suppression.listfile import Row
+from suppression.standing import Reason
+
+if TYPE_CHECKING:
+    from conftest import World
+
+PAYLOADS = [
+    re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), line)
+    for line in (Path(__file__).parent / "payloads.txt").read_text().splitlines()
+]
+HARMLESS = ["harmless words"] * len(PAYLOADS)
+ANNA = parse_mailbox("anna@inbox.test")
+MESSAGE_ID = "<letter@acme.test>"
+SHAPE = """html => {
+  const page = new DOMParser().parseFromString(html, 'text/html');
+  return [...page.querySelectorAll('*')].map(one => [one.namespaceURI, one.localName,
+    one.parentElement?.localName, ...one.getAttributeNames()].join(' '));
+}"""
+"""Scripts do not run there, but are parsed as where they do not."""
+
+Pages = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Any:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield running
+        running.close()
+
+
+def fill(world: World, texts: list[str]) -> tuple[str, str, str]:
+    """Put every text into every field; the case, a ref and a proof's number."""
+    number = world.open("acme").case.id
+    world.index.close()
+    refs = Refs(lambda: world.now)
+    ref = refs.new()
+    events = []
+    with world.database.transaction() as connection:
+        stored = find_case(connection, number)
+        assert stored is not None
+        for place, text in enumerate(texts):
+            said = f"{place} {text}"
+            visible = "".join(one for one in said if one.isprintable())
+            mail = _mail(said, utf7=text.startswith("+"))
+            read = read_mail(mail)
+            reply = Reply(read.mail, read.sender, read.subject, read.text, place % 2 == 1)
+            attach(connection, stored, reply, world.now, world.rules)
+            report = Report(
+                (Grade.B, Grade.C, Grade.D)[place % 3], said, world.now,
+                "acme" if place % 3 < 2 else "", "mail", said, "acme.test", ref,
+                world.keyring.exact_key(ANNA), ANNA.text, {"text": said, "subject": said},
+            )  # fmt: skip
+            take_report(connection, report, world.rules, world.now)
+            if place < evidence.MOST_PER_CASE:
+                octets = said.encode()
+                digest = hashlib.sha256(octets).digest()
+                content = Content("image/png", octets, digest, said, "clean")
+                args = (connection, world.keyring, number, "screenshot", content)
+                evidence.add(*args, "office@acme.test", world.now)
+            events.append(_event(world, ref, said))
+            given = Evidence(
+                Level.DOUBLE, "I agree.", world.now - 90 - place, "192.0.2.1", f"https://x/{place}",
+                world.now - 60 - place, "192.0.2.1", visible, "",
+            )  # fmt: skip
+            proof = supply(
+                connection, world.keyring, "acme", "offers", ANNA, given, "en", "acme", world.now
+            ).proof.number
+        record(
+            connection, world.keyring, RequestKind.ACCESS, ANNA, "*", texts[0], world.now,
+            "staff", world.now,
+        )  # fmt: skip
+    for place, text in enumerate(texts):
+        source = f"{place} {text}"
+        rows = [Row(1, parse_mailbox(f"gone{place}@inbox.test"))]
+        draft = Draft(Reason.MANUAL, "*", "operator", source)
+        import_suppressions(
+            world.database, world.keyring, rows, draft, ListFile(source, "0" * 64), world.now,
+            is_scope=bool,
+        )  # fmt: skip
+    folder = world.folder / "state/journal"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "smtp.jsonl").write_bytes(b"".join(encode(event) for event in events))
+    while world.index.advance():
+        pass
+    return f"C-{number:06d}", ref, proof
+
+
+def _mail(said: str, *, utf7: bool) -> bytes:
+    """A mail that says it wherever a mail says something."""
+    line = " ".join(said.split())
+    charset = "utf-7" if utf7 else "utf-8"
+    return (
+        f"From: {line} <office@acme.test>\r\nSubject: {line}\r\nMessage-ID: <{said[:3]}@x>\r\n"
+        f"Content-Type: text/plain; charset={charset}\r\n\r\n{said}\r\n"
+    ).encode()
+
+
+def _event(world: World, ref: str, said: str) -> Event:
+    """An event that says it wherever a customer's words are kept."""
+    named = {"n": 1, "key": world.keyring.exact_key(ANNA).hex(), "domain": said, "text": said}
+    event = Event("message.refused", world.now, ref, ref, "acme", "acme/mail", said, "c" * 12)
+    event.tag, event.domain = "POLICY", said
+    event.detail = {
+        **dict.fromkeys(("from", "client", "hello", "reply", "user_agent", "subject"), said),
+        "message_id": message_id_digest(MESSAGE_ID.encode()),
+        "recipients": [{**named, "state": said, "code": 550}],
+        "trail": {"message": [{"policy": said, "said": said}]},
+    }
+    return event
+
+
+async def pages(world: World, case: str, ref: str, proof: str) -> Pages:
+    """Every page that shows what was filled in."""
+    staff = world.as_(Role.OPERATOR)
+    found = {}
+    for path in (
+        "", "live/queues", "cases", f"cases/{case}", "tenants", "tenants/acme", "blocks", "lists",
+        "lists/sources", "consents", f"consents/{proof}", "subjects", "subjects/1", "audit",
+    ):  # fmt: skip
+        found[path] = await staff.get(path)
+    for what in (ref, ANNA.text, MESSAGE_ID, "gone7@inbox.test"):
+        found[f"look-up of {what}"] = await staff.post("look-up", what=what)
+    found["revealed"] = await staff.post("look-up/reveal", what=ANNA.text, reason="asked")
+    found["proof revealed"] = await staff.post(f"consents/{proof}/reveal", reason="asked")
+    assert {answer.status_code for answer in found.values()} == {200}, found
+    return {name: answer.text for name, answer in found.items()}
+
+
+def test_what_strangers_write_makes_no_element(
+    open_world: Callable[[Path], AbstractContextManager[World]], browser: Browser, tmp_path: Path
+) -> None:
+    """A hundred payloads in every field give the elements and attributes of harmless words."""
+    assert len(set(PAYLOADS)) >= 100
+    made: list[Pages] = []
+    for name, texts in (("plain", HARMLESS), ("marked", PAYLOADS)):
+        (tmp_path / name).mkdir()
+        with open_world(tmp_path / name) as world:
+            filled = fill(world, texts)
+            made.append(_outside_of_playwright(pages(world, *filled)))
+    plain, marked = made
+    tab = browser.new_page()
+    shown = 0
+    for (name, harmless), (_, page) in zip(plain.items(), marked.items(), strict=True):
+        wanted, shape = tab.evaluate(SHAPE, harmless), tab.evaluate(SHAPE, page)
+        pairs = itertools.zip_longest(shape, wanted)
+        assert next((one for one in pairs if one[0] != one[1]), None) is None, name
+        shown += "&lt;" in page.replace("&lt;&amp;", "")
+    assert shown >= 8, "the payloads stand on too few pages to prove anything"
+    tab.close()
+
+
+def _outside_of_playwright(work: Any) -> Any:
+    """Run on a loop in a thread of its own: Playwright's runs in this one."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(work)))
+    thread.start()
+    thread.join()
+    return found[0]
