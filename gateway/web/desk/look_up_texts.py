@@ -28,6 +28,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "of": "of",
         "person": "Person",
         "person_of_key": "known by key only",
+        "key_only_note": "No record has their address any more, or ever had. What stands under "
+        "another spelling's key (protected, complaint, objection, erasure) cannot be found like "
+        "this: look the address up, if you know it.",
         "case": "Case",
         "proof": "Proof of consent",
         "receipt": "Receipt of a pre-check",
@@ -131,6 +134,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "of": "z",
         "person": "Osoba",
         "person_of_key": "znana tylko z klucza",
+        "key_only_note": "Żaden zapis nie zawiera już jej adresu albo nigdy go nie zawierał. Tego, "
+        "co zapisano pod kluczem innej pisowni (ochrona, skarga, sprzeciw, usunięcie), nie da się "
+        "tak znaleźć: wyszukaj adres, jeśli go znasz.",
         "case": "Sprawa",
         "proof": "Dowód zgody",
         "receipt": "Pokwitowanie sprawdzenia listy",

@@ -17,7 +17,7 @@ from gateway.explanation import Section, explain, narrow
 from gateway.journal_reader import find as search_journal
 from gateway.message.address import parse_mailbox
 from gateway.records import case_view, receipts
-from gateway.records.blocks import StoredBlock, list_blocks
+from gateway.records.blocks import StoredBlock, case_id, list_blocks
 from gateway.records.database import Connection
 from gateway.records.event_index import Coverage
 from gateway.records.holdings import Row
@@ -121,6 +121,10 @@ def _identify(parts: DeskParts, connection: Connection, found: Found) -> None:
                 person = person_under(connection, keyring, reading.number)
                 is_known = person.address or parts.index.of_key(reading.number, 1)
                 found.person = person if is_known else None
+        case Kind.CASE:
+            stored = case_view.find_case(connection, reading.case)
+            found.case = stored.id if stored else ""
+            found.scope = stored.case.tenant if stored else ""
         case _:
             if (key := _only_key(found.events, reading.recipient)) is not None:
                 found.person = person_under(connection, keyring, key)
@@ -154,7 +158,7 @@ def _read_on(parts: DeskParts, found: Found) -> None:
 
 
 def _named_events(parts: DeskParts, found: Found) -> list[Event]:
-    """Those that a ref or a Message-ID leads to, newest last."""
+    """Those that a ref or a Message-ID leads to, newest last; a case's, newest first."""
     reading = found.reading
     if found.coverage is None or found.coverage.until is None:
         return []
@@ -165,6 +169,8 @@ def _named_events(parts: DeskParts, found: Found) -> list[Event]:
             events = search_journal(folder, reading.ref)
         if events:
             return narrow(events, reading.recipient)
+    if reading.case:
+        return parts.index.of_case(case_id(reading.case), EVENTS)
     if reading.message_id:
         return parts.index.of_message_id(reading.message_id, EVENTS)[::-1]
     return []
