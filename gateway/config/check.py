@@ -43,6 +43,7 @@ def problems(
         yield from _listener(config, index, listener)
         yield from _trusted(index, listener, tenants, known)
     yield from _endpoints(config)
+    yield from _desk(config)
     yield from _hops(config)
     yield from _policies(config)
     yield from _house(config)
@@ -109,6 +110,22 @@ def _trusted(
                 (*at, "networks"),
                 f"everyone could send as {entry.tenant}; list its own addresses",
             )
+
+
+def _desk(config: GatewayConfig) -> Iterator[Problem]:
+    oidc = config.desk.oidc
+    if oidc is None:
+        return
+    if not config.web.link:
+        yield Problem(
+            GATEWAY, ("desk", "oidc"), "the provider must lead back somewhere; set `web.base_url`"
+        )
+    if oidc.role_claim and not oidc.roles:
+        yield Problem(
+            GATEWAY, ("desk", "oidc", "role_claim"), "lets nobody in; say in `roles` who is what"
+        )
+    if oidc.roles and not oidc.role_claim:
+        yield Problem(GATEWAY, ("desk", "oidc", "roles"), "says nothing without `role_claim`")
 
 
 def _endpoints(config: GatewayConfig) -> Iterator[Problem]:

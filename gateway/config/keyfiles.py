@@ -40,6 +40,9 @@ def problems(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iter
             yield from _password(keys, hop.auth.password_file)
         if hop.ca_file:
             yield from _authorities(("next_hops", index, "ca_file"), hop.ca_file)
+    oidc = config.desk.oidc
+    if oidc is not None and oidc.client_secret_file is not None:
+        yield from _password(("desk", "oidc", "client_secret_file"), oidc.client_secret_file)
     for name, tenant in tenants.items():
         yield from _readable(name, (), config.tenants_dir / f"{name}.yaml")
         for domain, settings in tenant.domains.items():

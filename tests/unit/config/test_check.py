@@ -32,6 +32,30 @@ def test_the_example_is_clean(errors: Findings, warnings: Findings) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
+        (
+            "gateway",
+            "hostname:",
+            "desk: {oidc: {issuer: 'https://id.test', client_id: c, role_claim: groups}}\nhostname:",
+            "desk.oidc.role_claim: lets nobody in",
+        ),
+        (
+            "gateway",
+            "hostname:",
+            "desk: {oidc: {issuer: 'https://id.test', client_id: c, roles: {a: lead}}}\nhostname:",
+            "desk.oidc.roles: says nothing without `role_claim`",
+        ),
+        (
+            "gateway",
+            "hostname:",
+            "desk: {oidc: {issuer: 'http://id.example', client_id: c}}\nhostname:",
+            "desk.oidc.issuer: an issuer must be an https address",
+        ),
+        (
+            "gateway",
+            "hostname:",
+            "desk: {zone: Mars/Base}\nhostname:",
+            "desk.zone: 'Mars/Base' is no",
+        ),
         ("gateway", TLS_SECTION, "", "listeners.0.tls: needs a certificate; set `tls.certificate`"),
         (
             "gateway",
