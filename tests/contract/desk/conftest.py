@@ -7,7 +7,8 @@ carry. Each test takes tenants of its own names where it counts what it sees.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -182,10 +183,9 @@ def stamp(page: str) -> str:
     return found[1]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One desk for the module."""
-    folder = tmp_path_factory.mktemp("desk")
+@contextmanager
+def opened(folder: Path) -> Iterator[World]:
+    """A desk whose files are in `folder`."""
     (folder / "consentry.yaml").write_text(GATEWAY)
     (folder / "own.yaml").write_text(PRESET)
     (folder / "tenants").mkdir()
@@ -204,3 +204,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     yield World(folder, loaded, database, keyring, index, rules)
     index.close()
     database.close()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One desk for the module."""
+    with opened(tmp_path_factory.mktemp("desk")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def open_world() -> Callable[[Path], AbstractContextManager[World]]:
+    """Makes a further one."""
+    return opened

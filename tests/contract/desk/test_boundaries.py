@@ -59,6 +59,7 @@ MAY = {
     "POST /look-up/suppress": WORK,
     "POST /look-up/lift": WORK,
     "POST /look-up/request": WORK,
+    "POST /look-up/report": WORK,
     "GET /tenants": ALL,
     "GET /tenants/{name}": ALL,
     "GET /tenants/{name}/dns": ALL,

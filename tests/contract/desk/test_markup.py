@@ -160,6 +160,7 @@ async def pages(world: World, case: str, ref: str, proof: str) -> Pages:
     for path in (
         "", "live/queues", "cases", f"cases/{case}", "tenants", "tenants/acme", "blocks", "lists",
         "lists/sources", "consents", f"consents/{proof}", "subjects", "subjects/1", "audit",
+        "reports/1", "reports/2", "reports/3",
     ):  # fmt: skip
         found[path] = await staff.get(path)
     for what in (ref, ANNA.text, MESSAGE_ID, "gone7@inbox.test"):
