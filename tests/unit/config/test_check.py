@@ -35,7 +35,7 @@ def test_the_example_is_clean(errors: Findings, warnings: Findings) -> None:
         (
             "gateway",
             "hostname:",
-            "desk: {oidc: {issuer: 'https://id.test', client_id: c, role_claim: groups}}\nhostname:",
+            "desk: {oidc: {issuer: 'https://id.test', client_id: c, role_claim: g}}\nhostname:",
             "desk.oidc.role_claim: lets nobody in",
         ),
         (
