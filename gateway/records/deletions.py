@@ -8,10 +8,11 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, exists, insert, select
 
 from gateway.records import audit
 from gateway.records.subjects import plain_texts
@@ -21,6 +22,9 @@ from suppression.keys import Keyring
 
 MOST = 200
 """Listed at most; the oldest of more come when these are acknowledged."""
+LOOKED_AT = 2000
+"""Complaints of a kind that are looked through for them, the latest first."""
+KINDS = (FactKind.COMPLAINT, FactKind.COMPLAINT_IGNORED)
 _row = deletions.c
 
 
@@ -38,37 +42,43 @@ def complainers(
     connection: Connection, keyring: Keyring, tenant: str, *, waiting: bool = False
 ) -> list[Complainer]:
     """Who complained about the tenant, each once; only those not deleted yet when `waiting`."""
-    latest = (
-        select(facts.c.key, func.max(facts.c.id).label("id"), func.max(facts.c.at).label("at"))
-        .where(
-            facts.c.tenant == tenant,
-            facts.c.kind.in_([FactKind.COMPLAINT.value, FactKind.COMPLAINT_IGNORED.value]),
-            facts.c.key.is_not(None),
-        )
-        .group_by(facts.c.key)
-        .subquery()
-    )
-    # Only a complaint's own fact has the address sealed.
-    sealed = (
-        select(func.max(facts.c.subject))
-        .where(facts.c.tenant == tenant, facts.c.key == latest.c.key)
-        .correlate(latest)
-        .scalar_subquery()
-    )
-    same = (_row.tenant == tenant) & (_row.key == latest.c.key)
-    query = (
-        select(latest.c.key, latest.c.at, sealed.label("subject"), _row.at.label("deleted_at"))
-        .outerjoin(deletions, same)
-        .order_by(latest.c.id.desc())
-        .limit(MOST)
-    )
-    if waiting:
-        query = query.where(_row.id.is_(None))
-    rows = connection.execute(query).all()
-    texts = plain_texts(connection, keyring, [row.subject for row in rows if row.subject])
+    latest: dict[bytes, Row[Any, Any]] = {}
+    for row in sorted(_complaints(connection, tenant, waiting), key=lambda row: -row.at):
+        if len(latest) == MOST:
+            break
+        latest.setdefault(row.key, row)
+    subjects = _sealed(connection, tenant, latest)
+    texts = plain_texts(connection, keyring, subjects.values())
+    noted = select(_row.key, _row.at).where(_row.tenant == tenant, _row.key.in_(latest))
+    deleted = {row.key: row.at for row in connection.execute(noted)}
     return [
-        Complainer(row.key, texts.get(row.subject or 0, ""), row.at, row.deleted_at) for row in rows
+        Complainer(key, texts.get(subjects.get(key, 0), ""), row.at, deleted.get(key))
+        for key, row in latest.items()
     ]
+
+
+def _sealed(connection: Connection, tenant: str, keys: Iterable[bytes]) -> dict[bytes, int]:
+    """The sealed address of each: only a complaint's own fact has it, and that may be an old one.
+
+    The tenant is compared here, or SQLite would go through all of its facts by another index.
+    """
+    query = select(facts.c.key, facts.c.tenant, facts.c.subject).where(
+        facts.c.key.in_(list(keys)), facts.c.subject.is_not(None)
+    )
+    rows = connection.execute(query.order_by(facts.c.id))
+    return {row.key: row.subject for row in rows if row.tenant == tenant}
+
+
+def _complaints(connection: Connection, tenant: str, waiting: bool) -> Iterator[Row[Any, Any]]:
+    """The latest complaints: a query for each kind, so that an index gives them in order."""
+    noted = exists().where(_row.tenant == tenant, _row.key == facts.c.key)
+    for kind in KINDS:
+        query = select(facts.c.key, facts.c.at).where(
+            facts.c.tenant == tenant, facts.c.kind == kind.value, facts.c.key.is_not(None)
+        )
+        if waiting:
+            query = query.where(~noted)
+        yield from connection.execute(query.order_by(facts.c.at.desc()).limit(LOOKED_AT))
 
 
 def acknowledge(
@@ -79,7 +89,7 @@ def acknowledge(
     wanted = set(keys)
     known = select(facts.c.key).where(
         facts.c.tenant == tenant,
-        facts.c.kind.in_([FactKind.COMPLAINT.value, FactKind.COMPLAINT_IGNORED.value]),
+        facts.c.kind.in_([kind.value for kind in KINDS]),
         facts.c.key.in_(wanted),
     )
     noted = select(_row.key).where(_row.tenant == tenant, _row.key.in_(wanted))
