@@ -31,6 +31,10 @@ REFUSALS: dict[object, FactKind] = {
 }
 """Which recipients that are refused count against the tenant."""
 
+AT_ONCE = 20
+"""Delivered copies of a tenant that are counted together: each message pays for a sum only. Until
+then they are missing where a report is judged by the records; a fact of ours counts them first."""
+
 
 class FactBook(Protocol):
     """Where facts are kept and acted on; raises StoreUnavailable."""
@@ -51,6 +55,7 @@ class Enforcement:
         self._book = book
         self._emit = emit
         self._clock = clock
+        self._delivered: dict[str, int] = {}
 
     async def after_mail(self, t: Transaction, ruling: Ruling) -> None:
         """Hear what became of a MAIL."""
@@ -76,11 +81,19 @@ class Enforcement:
 
     async def delivered(self, tenant: str, copies: int) -> None:
         """Hear how many copies of a message the next hop took."""
+        waiting = self._delivered.get(tenant, 0) + copies
+        self._delivered[tenant] = waiting
+        if waiting >= AT_ONCE:
+            await self._count_delivered(tenant)
+
+    async def _count_delivered(self, tenant: str) -> None:
+        copies = self._delivered.pop(tenant, 0)
         await self._rates.add(f"delivered:{tenant}", copies, DAY)
         await self._rates.add(f"delivered:{tenant}", copies, MONTH)
 
     async def _take(self, t: Transaction, kind: FactKind, recipient: Recipient | None) -> None:
         tenant, domains = t.tenant.name, blockable(t)
+        await self._count_delivered(tenant)
         try:
             # Who lifts a block forgives what led to it: each lift begins a new count.
             count = f"{kind}:{tenant}:{await self._blocks.lifts(tenant)}"

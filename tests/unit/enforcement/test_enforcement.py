@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway import replies
-from gateway.enforcement import Enforcement
+from gateway.enforcement import AT_ONCE, Enforcement
 from gateway.errors import StoreUnavailable
 from gateway.events import Event
 from gateway.pipeline import Ruling
@@ -97,7 +97,10 @@ async def test_a_protected_hit_is_a_fact_with_all_that_a_case_needs():
 async def test_facts_are_told_with_recipients_and_deliveries_of_a_day():
     """What is older than 24 h counts no more; the month's deliveries are kept apart."""
     desk = Desk()
-    await desk.enforcement.delivered("acme", 5)
+    for _ in range(5):
+        await desk.enforcement.delivered("acme", 1)
+    await desk.enforcement.delivered("other", AT_ONCE)
+    assert await desk.enforcement._rates.count("delivered:other", DAY) == AT_ONCE
     await desk.rcpt(*[PASSED] * 90, *[HIT] * 9)
     assert desk.facts == list(range(1, 10))
     assert (desk.taken[-1][1].recipients, desk.taken[-1][1].delivered) == (99, 5)
