@@ -19,7 +19,6 @@ from gateway.config.scopes import all_scopes, is_scope
 from gateway.errors import AddressSyntaxError
 from gateway.privacy.labels import FIELDS, VALUES
 from gateway.records.database import Connection
-from gateway.records.list_sources import SourceState, list_sources
 from gateway.records.listing import Part, State, Wanted, list_entries
 from gateway.records.staging import ImportRunning
 from gateway.records.suppression_import import ListFile
@@ -33,6 +32,7 @@ from gateway.web.desk.lists_texts import TEXTS
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.reach import reach_of
+from gateway.web.desk.source_counts import counted, forget
 from suppression.listfile import read_target
 from suppression.masking import mask
 from suppression.precedence import Lifter
@@ -43,8 +43,7 @@ routes = APIRouter()
 PAGE = 50
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 ScopeQuery = Annotated[str, Query(max_length=200)]
-ReasonQuery = Annotated[Reason | str, Query(max_length=20)]
-StateQuery = Annotated[State | str, Query(max_length=20)]
+WordQuery = Annotated[str, Query(max_length=20)]
 NumberQuery = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
@@ -54,16 +53,16 @@ async def lists(
     parts: Parts,
     staff: Anyone,
     scope: ScopeQuery = "",
-    reason: ReasonQuery = "",
-    state: StateQuery = State.IN_FORCE,
+    reason: WordQuery = "",
+    state: WordQuery = State.IN_FORCE,
     source: NumberQuery = 0,
     before: NumberQuery = 0,
 ) -> Response:
     """Entries, newest first."""
     wanted = Wanted(
         scope=scope or None,
-        reason=reason if isinstance(reason, Reason) else None,
-        state=state if isinstance(state, State) else None,
+        reason=Reason(reason) if reason in list(Reason) else None,
+        state=State(state) if state in list(State) else None,
         source=source or None,
     )
 
@@ -90,15 +89,14 @@ async def lists(
 
 
 @routes.get("/lists/sources")
-async def sources(request: Request, parts: Parts, staff: Anyone) -> Response:
+async def sources(
+    request: Request,
+    parts: Parts,
+    staff: Anyone,
+    again: Annotated[bool, Query()] = False,
+) -> Response:
     """Where entries come from, and which robinson lists must be refreshed."""
-    now = parts.clock()
-
-    def work() -> list[SourceState]:
-        with parts.database.reading() as connection:
-            return list_sources(connection, now)
-
-    return _page(request, parts, staff, "lists_sources", sources=await asyncio.to_thread(work))
+    return _page(request, parts, staff, "lists_sources", counted=await counted(parts, again))
 
 
 @routes.get("/lists/add")
@@ -223,6 +221,7 @@ async def confirm(request: Request, parts: Parts, staff: Worker, form: Posted) -
         return _page(request, parts, staff, "lists_import", refused=refused)
     except (Refused, ImportRunning) as refused:
         return _page(request, parts, staff, "lists_import", refused=str(refused))
+    forget(parts)
     await offer_undo(parts, staff, draft, tally)
     return _page(request, parts, staff, "lists_done", tally=tally)
 

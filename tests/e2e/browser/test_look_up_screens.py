@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from gateway.message.address import parse_mailbox
+from gateway.privacy.labels import VALUES
 from gateway.records import proofs
 from gateway.records.suppressions import Draft, add
 from gateway.words import Role
@@ -25,6 +26,7 @@ from tests.e2e.certificates import Certificates
 from tests.e2e.session import Session, letter
 
 JAN = "jan@inbox.test"
+REASONS = VALUES["en"]["reason"]
 MESSAGE_ID = "20261121.abc@shop.acme.test"
 
 
@@ -189,7 +191,11 @@ def test_a_list_is_compared_before_it_is_brought_in(
         page.get_by_role("button", name="Bring it in").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Imported")
         assert asked(desk, "monthly", "ola@inbox.test") != OK
+        page.goto(desk.url("lists?reason=manual&state=lifted&scope=acme/orders"))
+        expect(page.locator("main .empty")).to_be_visible()
         page.goto(desk.url("lists?reason=manual"))
+        rows = page.locator("tbody tr:not(.act)")
+        assert {"manual"} == {one for one in REASONS if rows.filter(has_text=REASONS[one]).count()}
         expect(page.locator("tbody")).to_contain_text("o***@inbox.test")
         hold(page, "lists")
         page.get_by_role("button", name="Lift").first.click()
