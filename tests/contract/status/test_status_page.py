@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -259,7 +260,7 @@ async def test_everything_handed_in_waits_for_staff(
     page = Page(client, world, world.link_of(case))
     await page.sign_in()
     assert (await page.send("hand", requirement="protection-confirmed")).status_code == 200
-    shot = ("lista jan@example.org.png", picture())
+    shot = ("lista jan@example.org.png", picture() + b"what was appended")
     answer = await page.send("hand", file=shot, requirement="screenshot")
     assert STATUS["en"]["say_handed"] in answer.text
     words = "We forgot <b>jan@example.org</b>."
@@ -277,6 +278,7 @@ async def test_everything_handed_in_waits_for_staff(
         kinds = [one.kind for one in entries]
         assert kinds.count("requirement.handed") == 4
         (file,) = evidence.of_case(connection, world.keyring, case.number)
+        kept = evidence.content_of(connection, world.keyring, case.number, file.number)
         (text,) = plain_texts(
             connection, world.keyring, [one.subject for one in entries if one.subject]
         ).values()
@@ -286,6 +288,8 @@ async def test_everything_handed_in_waits_for_staff(
     assert "jan@example.org" not in trail
     assert "We forgot" not in trail
     assert file.digest.hex() in trail
+    assert sha256(kept).digest() == file.digest
+    assert b"what was appended" not in kept
 
 
 async def test_the_last_thing_in_starts_staffs_clock(
@@ -411,7 +415,10 @@ async def test_an_appeal_needs_words_and_is_the_tenants(
     assert "Your appeal came in on" in answer.text
     with world.database.reading() as connection:
         entry = next(one for one in timeline(connection, case.number) if one.subject)
-        assert "adam@example.org" not in repr(connection.execute(select(audit)).all())
+        trail = repr(connection.execute(select(audit)).all()) + repr(entry)
+        assert "It was not us" not in trail
+        (said,) = plain_texts(connection, world.keyring, [entry.subject or 0]).values()
+    assert said == "It was not us, ask adam@example.org"
     assert (entry.actor, entry.detail["decision"]) == ("acme:status", "appeal")
 
 

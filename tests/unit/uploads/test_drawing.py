@@ -164,7 +164,7 @@ async def test_the_process_that_draws_gives_the_picture_or_says_why() -> None:
         "lista.webp",
         UNSCANNED,
     )
-    with Image.open(io.BytesIO(upload.octets)) as again:
+    with Image.open(io.BytesIO(upload.octets), formats=["PNG"]) as again:
         assert again.tobytes() == noise.tobytes()
     with pytest.raises(Refused) as refusal:
         await redraw(png_of(7000, 7000, zlib.compress(bytes(1000))))
