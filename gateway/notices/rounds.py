@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.courier import Fate, Said, hand_over
-from gateway.errors import SigningFailed
+from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
 from gateway.jobs import Job
 from gateway.notices.gather import House, draft
@@ -107,8 +107,10 @@ class NoticeRounds:
         """Send one notice, whatever its own trouble is."""
         try:
             mail = self._mail(notice)
-        except (LookupError, SigningFailed) as error:
-            await self._troubled(notice, str(error))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # whatever it is, the next notice must not wait for it
+            await self._troubled(notice, str(error) or repr(error))
             return
         if mail is None:
             number, now = notice.number, self._clock()

@@ -86,8 +86,14 @@ class World:
 
     def restart(self) -> None:
         """A new process over the same records."""
+        # A round waits for what it began, however slow the machine is.
         self.rounds = NoticeRounds(
-            self.database, house_for(self.rules), self.events.append, lambda: self.now, self.send
+            self.database,
+            house_for(self.rules),
+            self.events.append,
+            lambda: self.now,
+            self.send,
+            pause=60.0,
         )
 
     async def send(self, _hops: Sequence[object], sender: str, to: str, octets: bytes) -> Said:

@@ -6,6 +6,7 @@ import email
 import email.policy
 from dataclasses import replace
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from gateway.message.address import parse_mailbox
 from gateway.notices import rounds
 from gateway.records import audit, notices, subjects
 from gateway.records.database import Connection, Database
-from gateway.records.notices import PAUSES, NoticeState
+from gateway.records.notices import PAUSES, Notice, NoticeState
 from gateway.records.tables import audit as audit_table
 from policies.sanctions.preset import digest
 from policies.sanctions.words import NoticeKind, Phase
@@ -56,7 +57,7 @@ async def test_a_taken_notice_starts_the_clock(world: World) -> None:
     assert sender == mail["Reply-To"]
     assert mail["Subject"].startswith("[C-000001] wysyłanie zablokowane")
     assert "poczta do adresów chronionych: 40" in " ".join(mail.get_content().split())
-    assert world.fact().id == 2, "the next mailing's fact opens another case"
+    assert world.fact("m2").id == 2, "the next mailing's fact opens another case"
 
 
 async def test_the_words_of_the_next_hop_are_kept_without_addresses(world: World) -> None:
@@ -270,6 +271,30 @@ async def test_a_notice_queued_in_a_change_that_fails_is_not_there(world: World)
         await world.database.write(fails)
     assert len(world.notices()) == 1
     assert world.case().phase is Phase.OPEN
+
+
+async def test_one_that_cannot_be_written_keeps_no_other_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault is told, the next one goes out, and the first is tried again later."""
+    world.fact("m1")
+    world.fact("m2")
+    sound = rounds.draft
+
+    def faulty(connection: Connection, house: object, notice: Notice, *more: Any) -> object:
+        if notice.case == 1:
+            raise ValueError("no words for it")
+        return sound(connection, house, notice, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rounds, "draft", faulty)
+    await world.at(NOW)
+    assert [one.state for one in world.notices(1)] == [NoticeState.WAITING]
+    assert [one.state for one in world.notices(2)] == [NoticeState.SENT]
+    failed = [event for event in world.events if event.kind == "notice.failed"]
+    assert [event.detail["why"] for event in failed] == ["no words for it"]
+    monkeypatch.undo()
+    await world.at(NOW + PAUSES[0])
+    assert [one.state for one in world.notices(1)] == [NoticeState.SENT]
 
 
 def test_resending_what_is_not_there_says_so(world: World) -> None:
