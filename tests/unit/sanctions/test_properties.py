@@ -155,11 +155,15 @@ class Cases(RuleBasedStateMachine):
             self._decide(number, offered[nth % len(offered)], actor, 40 * DAY, 1, "")
 
     @precondition(lambda self: self.cases)
-    @rule(number=NUMBERS, first=ACTORS, second=ACTORS)
-    def a_termination_is_tried(self, number: int, first: str, second: str) -> None:
+    @rule(number=NUMBERS, first=ACTORS, second=ACTORS, is_alone=st.booleans(), span=SPANS)
+    def a_termination_is_tried(
+        self, number: int, first: str, second: str, is_alone: bool, span: float
+    ) -> None:
         """By two people, or by one twice, after the longest clock or not."""
+        self.the_first_notice_is_taken(number)
+        self.time_passes(span)
         self._decide(number, Decision.PROPOSE_TERMINATION, first)
-        self._decide(number, Decision.CONFIRM_TERMINATION, second)
+        self._decide(number, Decision.CONFIRM_TERMINATION, first if is_alone else second)
 
     @precondition(lambda self: self.cases)
     @rule(number=NUMBERS, actor=ACTORS, fee=st.integers(1, 2), decision=ABOUT_FEES)
