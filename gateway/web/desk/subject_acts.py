@@ -75,7 +75,10 @@ async def report(
     if one.kind not in (RequestKind.ACCESS, RequestKind.PORTABILITY):
         raise Problem(HTTPStatus.BAD_REQUEST)
     found = await asyncio.to_thread(made)
-    await parts.database.write(work)
+    try:
+        await parts.database.write(work)
+    except RequestRefused as refused:  # somebody else was faster
+        return show_request(request, parts, staff, number, str(refused))
     name = f'attachment; filename="request-{number}.{"json" if is_json else "html"}"'
     headers = {"Content-Disposition": name}
     if is_json:
