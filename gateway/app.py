@@ -28,17 +28,11 @@ from gateway.delivery import Delivery
 from gateway.enforcement import Enforcement
 from gateway.errors import ConsentryError, StoreUnavailable
 from gateway.events import Event
+from gateway.gauges import watch_gauges
 from gateway.journal import Journal
 from gateway.ledger.intents import Intents
 from gateway.ledger.ledger import Ledger
-from gateway.metrics import (
-    MEMORY_BYTES,
-    NEXT_HOP_CONNECTIONS,
-    NEXT_HOP_UP,
-    SESSIONS,
-    Metrics,
-    heartbeat,
-)
+from gateway.metrics import Metrics, heartbeat
 from gateway.records.blocks import BlockList
 from gateway.records.case_rules import Rules
 from gateway.records.database import open_database
@@ -191,7 +185,7 @@ class Gateway:
             ("next hops", self.hops.check),
         ):
             self._spawn(keep_running(name, work, self.emit, self._clock))
-        self._watch_metrics()
+        watch_gauges(self.metrics, self.watch, self.budget, self.hops, self.journal)
         counts = {"copies_unknown": unknown, "opt_outs_replayed": self.database.opt_outs.replayed}
         self.emit(Event("process.started", self._clock(), detail={"process": "smtp", **counts}))
 
@@ -377,24 +371,6 @@ class Gateway:
     async def _drain(self, _request: Mapping[str, object]) -> object:
         self._on_terminate()
         return {"sessions": len(self.watch)}
-
-    def _watch_metrics(self) -> None:
-        metrics = self.metrics
-        metrics.watch(SESSIONS, lambda: {(): float(len(self.watch))})
-        metrics.watch(MEMORY_BYTES, lambda: {(): float(self.budget.used)})
-        metrics.watch(
-            NEXT_HOP_UP,
-            lambda: {
-                (str(hop["name"]),): float(hop["state"] == "up") for hop in self.hops.describe()
-            },
-        )
-        metrics.watch(
-            NEXT_HOP_CONNECTIONS,
-            lambda: {
-                (str(hop["name"]),): float(str(hop["connections"])) for hop in self.hops.describe()
-            },
-        )
-        metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
 
 
 async def _serve(path: Path) -> None:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 from gateway.config.retention import RetentionSettings
-from gateway.records.tables.inventory import HOLDINGS, Holding
+from gateway.records.tables.holding import Holding
+from gateway.records.tables.inventory import HOLDINGS
 
 DAY = 86_400
 

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DIAGRAM = """
     gateway.__main__  gateway.demo  gateway.cli  gateway.commands  gateway.app  gateway.supervisor
-    gateway.snapshot  gateway.delivery  gateway.web  gateway.feedback  gateway.smtp
+    gateway.gauges  gateway.snapshot  gateway.delivery  gateway.web  gateway.feedback  gateway.smtp
     gateway.opt_in  gateway.notices  gateway.sanctions  gateway.uploads  gateway.sender_dns
     gateway.courier  gateway.webhooks  gateway.evidence  gateway.privacy  gateway.pre_check
     gateway.enforcement  gateway.pipeline  gateway.journal_index  gateway.jobs  gateway.checkpoint

@@ -7,43 +7,25 @@ ends a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """One table: why it is there, what ends its rows, and what each field is.
-
-    `settings` are keys of `retention`; `kept` the words for what they do not say.
-    """
-
-    why: str
-    fields: dict[str, str]
-    settings: tuple[str, ...] = ()
-    kept: str = ""
-
-
-_KEY = "keyed hash of an address or domain; by itself it tells nobody whose"
-_SEALED = "number of the encrypted text that holds the address"
-_ROW = "row number"
-_SCOPE = "number of the tenant or list it holds for"
-_ACTOR = "who did it: a member of staff, an API token, or `recipient`"
+from gateway.records.tables.case_inventory import CASE_HOLDINGS
+from gateway.records.tables.holding import ACTOR, KEY, ROW, SCOPE, SEALED, Holding
+from gateway.records.tables.staff_inventory import STAFF_HOLDINGS
 
 HOLDINGS: dict[str, Holding] = {
     "suppressions": Holding(
         "So that who must not be mailed is not mailed: wishes, protections, bounces. Legal ground: "
         "the person's rights (GDPR articles 17, 18, 21) and the duty to honour them.",
         {
-            "id": _ROW,
-            "key": _KEY,
-            "scope": _SCOPE,
+            "id": ROW,
+            "key": KEY,
+            "scope": SCOPE,
             "code": "reason, what it stops, and whether the tenant may be told",
-            "subject": _SEALED,
+            "subject": SEALED,
             "source": "number of where it came from",
             "created_at": "since when",
             "ends_at": "until when, for those that end by themselves",
             "lifted_at": "when it was lifted",
-            "lifted_by": _ACTOR,
+            "lifted_by": ACTOR,
             "lifted_reason": "why, in words of staff; addresses in it are masked",
         },
         ("suppressions_lifted", "suppressions_expired"),
@@ -52,8 +34,8 @@ HOLDINGS: dict[str, Holding] = {
     "standing_index": Holding(
         "What is looked up at each recipient: the above and consents in force, by key.",
         {
-            "key": _KEY,
-            "scope": _SCOPE,
+            "key": KEY,
+            "scope": SCOPE,
             "code": "effect of an entry, level of a consent, or that a pre-check cleared it",
             "entry": "number of the row it comes from",
             "ends": "until when",
@@ -63,7 +45,7 @@ HOLDINGS: dict[str, Holding] = {
     "sources": Holding(
         "Where entries came from, written once for many.",
         {
-            "id": _ROW,
+            "id": ROW,
             "setter": "in what capacity they were set",
             "name": "a note of staff or a file's name; addresses in it are masked",
         },
@@ -71,7 +53,7 @@ HOLDINGS: dict[str, Holding] = {
     ),
     "subjects": Holding(
         "The plain address behind an entry, encrypted, so that staff can answer its owner.",
-        {"id": _ROW, "sealed": "AES-GCM ciphertext of an address, a domain, or of a proof's facts"},
+        {"id": ROW, "sealed": "AES-GCM ciphertext of an address, a domain, or of a proof's facts"},
         kept="as long as a row refers to it; unreadable once its secret is destroyed",
     ),
     "subject_secrets": Holding(
@@ -91,11 +73,11 @@ HOLDINGS: dict[str, Holding] = {
     "consents": Holding(
         "So that mail goes to people who agreed only (GDPR articles 6 and 7).",
         {
-            "id": _ROW,
-            "key": _KEY,
-            "scope": _SCOPE,
+            "id": ROW,
+            "key": KEY,
+            "scope": SCOPE,
             "level": "how well it is proven, 1 to 4",
-            "subject": _SEALED,
+            "subject": SEALED,
             "attestation": "number of the attested list it came with",
             "given_at": "when it was given",
             "ended_at": "when it ended",
@@ -107,13 +89,13 @@ HOLDINGS: dict[str, Holding] = {
     "attestations": Holding(
         "A tenant's word that the people of one list agreed (GDPR article 7(1)).",
         {
-            "id": _ROW,
+            "id": ROW,
             "tenant": "number of the tenant",
-            "scope": _SCOPE,
+            "scope": SCOPE,
             "source": "how the people agreed, in the tenant's words; addresses are masked",
             "attested_at": "when the tenant said so",
             "file_hash": "SHA-256 of the list",
-            "actor": _ACTOR,
+            "actor": ACTOR,
             "recorded_at": "when it was recorded",
             "rows": "how many people",
             "digest": "SHA-256 over the keys taken",
@@ -122,19 +104,19 @@ HOLDINGS: dict[str, Holding] = {
     ),
     "consent_texts": Holding(
         "What people agreed to, word for word.",
-        {"id": _ROW, "digest": "SHA-256 of the text", "text": "the wording; about no person"},
+        {"id": ROW, "digest": "SHA-256 of the text", "text": "the wording; about no person"},
         kept="for ever, as part of the proofs' chain",
     ),
     "proofs": Holding(
         "Evidence that a person agreed (GDPR article 7(1)).",
         {
-            "id": _ROW,
+            "id": ROW,
             "tracking": "random tracking number",
             "tenant": "number of the tenant",
-            "scope": _SCOPE,
+            "scope": SCOPE,
             "level": "2 to 4",
-            "key": _KEY,
-            "subject": _SEALED,
+            "key": KEY,
+            "subject": SEALED,
             "text": "number of the consent text",
             "language": "language of mail and page",
             "status": "where it stands",
@@ -149,7 +131,7 @@ HOLDINGS: dict[str, Holding] = {
     "proof_steps": Holding(
         "What happened to each proof, append-only and hash-chained, so that it can be believed.",
         {
-            "id": _ROW,
+            "id": ROW,
             "tenant": "number of the tenant",
             "number": "place in the tenant's chain",
             "proof": "number of the proof",
@@ -166,14 +148,14 @@ HOLDINGS: dict[str, Holding] = {
     "receipts": Holding(
         "That a tenant had a list checked before a mailing.",
         {
-            "id": _ROW,
+            "id": ROW,
             "tracking": "random number the tenant knows it by",
             "tenant": "number of the tenant",
-            "scope": _SCOPE,
+            "scope": SCOPE,
             "asked": "how many addresses",
             "cleared": "how many were free",
             "digest": "SHA-256 over keys and verdicts",
-            "actor": _ACTOR,
+            "actor": ACTOR,
             "made_at": "when",
             "ends_at": "until when it counts",
         },
@@ -182,12 +164,12 @@ HOLDINGS: dict[str, Holding] = {
     "webhook_deliveries": Holding(
         "So that a tenant hears at once whom it may not mail any more.",
         {
-            "id": _ROW,
+            "id": ROW,
             "tracking": "random number the receiver knows it by",
             "tenant": "number of the tenant",
             "kind": "what is told",
-            "key": _KEY,
-            "subject": _SEALED,
+            "key": KEY,
+            "subject": SEALED,
             "payload": "what is told, without the address, which is put in when it is sent",
             "made_at": "when it was queued",
             "since": "since when it has been tried",
@@ -201,263 +183,24 @@ HOLDINGS: dict[str, Holding] = {
     "subject_requests": Holding(
         "What people asked for their own data, and that it was answered (GDPR articles 5(2), 12).",
         {
-            "id": _ROW,
+            "id": ROW,
             "kind": "what was asked for",
             "scope": "of which tenant, or of all",
-            "key": _KEY,
-            "subject": _SEALED,
+            "key": KEY,
+            "subject": SEALED,
             "identity": "who checked the person's identity and how; addresses are masked",
             "received_at": "when it came",
             "due_at": "until when it is to be answered",
             "extension": "why it has three months instead of one",
             "done_at": "when it was done",
-            "actor": _ACTOR,
+            "actor": ACTOR,
             "outcome": "what came of it; addresses are masked",
         },
         ("subject_requests",),
         "open: until it is done",
     ),
-    "facts": Holding(
-        "What a tenant did against the rules, for sanctions and appeals.",
-        {
-            "id": _ROW,
-            "case_id": "number of the case, if it counts towards one",
-            "kind": "what happened",
-            "tenant": "tenant",
-            "stream": "list",
-            "mailing": "mailing",
-            "domain": "sender domain",
-            "key": _KEY,
-            "ref": "reference of the transaction",
-            "at": "when",
-            "grade": "how good the evidence of a report is",
-            "excuse": "why it gives no strike",
-            "actor": "`gateway`, or who opened it",
-            "subject": _SEALED,
-        },
-        ("facts",),
-    ),
-    "reports": Holding(
-        "Complaints as they came in, for whoever decides on them.",
-        {
-            "id": _ROW,
-            "received_at": "when it came in",
-            "sent_at": "when the mail was sent, if known",
-            "kind": "what it complains of",
-            "grade": "how good the evidence is",
-            "source": "by which way, or the reporting service's domain",
-            "tenant": "tenant, if known",
-            "stream": "list, if known",
-            "mailing": "mailing, if known",
-            "domain": "sender domain, if known",
-            "ref": "reference of the transaction, if known",
-            "key": _KEY,
-            "subject": "number of the encrypted text that holds the reporter's address and words",
-            "state": "waiting, counted, dismissed or unmatched",
-            "fact_id": "number of the fact it became",
-            "decided_at": "when a person decided",
-            "decided_by": _ACTOR,
-            "reason": "why; addresses are masked",
-        },
-        ("facts",),
-    ),
-    "cases": Holding(
-        "Violations: facts of one group and mailing, folded, with what the contract says follows.",
-        {
-            "id": _ROW,
-            "tracking": "random number that links carry",
-            "ladder": "group of facts",
-            "step": "step of the ladder",
-            "tenant": "tenant",
-            "mailing": "mailing",
-            "policy": "digest of the sanction policy in force",
-            "phase": "where it stands",
-            "counted": "whether later cases climb on it",
-            "open_items": "how much the tenant has still to do",
-            "volume": "percent of the usual volume while on probation, else 100",
-            "opened_at": "when",
-            "notified_at": "when the tenant was told",
-            "closed_at": "when it was closed",
-            "due_at": "until when the tenant has time",
-            "review_due_at": "until when staff have time",
-            "next_at": "when something happens by itself",
-            "state": "all of this and what was asked, met, proposed and decided; no address",
-        },
-        ("cases",),
-    ),
-    "case_entries": Holding(
-        "A case's timeline: what happened, who decided what and why.",
-        {
-            "id": _ROW,
-            "case_id": "number of the case",
-            "at": "when",
-            "actor": _ACTOR,
-            "kind": "what happened",
-            "detail": "particulars; addresses in texts of staff are masked",
-            "subject": "number of the encrypted text, for words of others (replies)",
-        },
-        kept="as long as the case",
-    ),
-    "evidence": Holding(
-        "What tenants handed in to have a sanction lifted, without metadata and encrypted.",
-        {
-            "id": _ROW,
-            "case_id": "number of the case",
-            "requirement": "what it is for",
-            "at": "when",
-            "actor": "the tenant on its page, or the member of staff who entered it",
-            "media_type": "kind of file",
-            "octets": "size",
-            "digest": "SHA-256 of what is stored",
-            "scanned": "what the virus scanner said",
-            "subject": "number of the encrypted file name, whose secret encrypts the content",
-            "content": "AES-GCM ciphertext",
-        },
-        kept="as long as the case",
-    ),
-    "fees": Holding(
-        "What the contract has a tenant pay, for the operator's invoices.",
-        {
-            "id": _ROW,
-            "case_id": "number of the case",
-            "number": "its number within the case",
-            "tenant": "tenant",
-            "amount": "in the smallest unit",
-            "currency": "currency",
-            "count": "how many reports or hours",
-            "each": "amount for one",
-            "clause": "what it rests on",
-            "state": "proposed, issued, waived or paid",
-            "proposed_at": "when the engine proposed it",
-            "decided_at": "when a person issued or waived it",
-            "decided_by": _ACTOR,
-            "reason": "why; addresses are masked",
-            "paid_at": "when it was marked paid",
-            "paid_by": _ACTOR,
-        },
-        kept="as long as the case",
-    ),
-    "notices": Holding(
-        "Mail to tenants about their cases, until it is certain that it was taken.",
-        {
-            "id": _ROW,
-            "case_id": "number of the case",
-            "tenant": "tenant",
-            "kind": "what it says",
-            "extra": "what it tells besides its case; addresses in texts of staff are masked",
-            "made_at": "when it was asked for",
-            "language": "language",
-            "message_id": "Message-ID, the same at every try",
-            "subject": "number of the encrypted text that holds recipient and message",
-            "next_at": "when it is tried next",
-            "begun_at": "since when it is not known whether it was taken",
-            "attempts": "how often it was tried",
-            "repeats": "how often it was sent again without knowing",
-            "sent_at": "when the next hop took it",
-            "state": "waiting, unaddressed, under way, sent or refused",
-            "said": "the next hop's words; addresses are masked",
-        },
-        kept="as long as the case",
-    ),
-    "policy_versions": Holding(
-        "Every sanction policy that was in force; about no person.",
-        {
-            "digest": "SHA-256",
-            "preset": "name",
-            "content": "word for word",
-            "since": "when it came into force",
-        },
-        kept="for ever: cases refer to it",
-    ),
-    "policy_uses": Holding(
-        "Which sanction policy went for which tenant; about no person.",
-        {"tenant": "tenant", "since": "since when", "digest": "SHA-256 of the policy"},
-        kept="for ever: mail is judged by the policy of its own day",
-    ),
-    "deletions": Holding(
-        "Complaining addresses that a tenant says it has deleted.",
-        {
-            "id": _ROW,
-            "tenant": "tenant",
-            "key": _KEY,
-            "at": "when",
-            "actor": _ACTOR,
-        },
-        ("facts",),
-    ),
-    "staff": Holding(
-        "Who may work at the desk.",
-        {
-            "id": _ROW,
-            "name": "name at sign-in",
-            "role": "what they may do",
-            "password_hash": "Argon2 hash",
-            "totp": "number of the encrypted secret of their second factor",
-            "totp_step": "last code used, so that none is used twice",
-            "identity": "who they are at the OpenID provider",
-            "zone": "time zone their pages show",
-            "made_at": "when",
-            "made_by": _ACTOR,
-            "disabled_at": "when they were disabled",
-        },
-        kept="as long as records name them",
-    ),
-    "staff_sessions": Holding(
-        "Who is signed in at the desk.",
-        {
-            "digest": "SHA-256 of the session's cookie",
-            "staff": "number of the member of staff",
-            "made_at": "when they signed in",
-            "seen_at": "when they were last seen",
-            "ends_at": "when it ends",
-            "is_complete": "whether the second factor was shown",
-        },
-        kept="until they end",
-    ),
-    "undoings": Holding(
-        "What staff did in the last minute and may take back.",
-        {
-            "id": _ROW,
-            "staff": "number of the member of staff",
-            "action": "what was done",
-            "detail": "what takes it back; numbers only",
-            "at": "when",
-            "ends_at": "until when",
-            "undone_at": "when it was taken back",
-        },
-        kept="a day",
-    ),
-    "mailed_codes": Holding(
-        "Codes that show that who acts for a tenant reads its contact's mail.",
-        {
-            "id": _ROW,
-            "tenant": "tenant",
-            "case_id": "number of the case, if it is for one",
-            "digest": "keyed hash of the code",
-            "made_at": "when it was mailed",
-            "ends_at": "until when it counts",
-            "tries": "wrong tries",
-            "used_at": "when it was used",
-        },
-        kept="a day",
-    ),
-    "blocks": Holding(
-        "Sender domains that may not send.",
-        {
-            "id": _ROW,
-            "case_id": "number of the case",
-            "tenant": "tenant, or all",
-            "domain": "sender domain",
-            "reason": "why; addresses are masked",
-            "actor": _ACTOR,
-            "since": "since when",
-            "lifted_at": "when it was lifted",
-            "lifted_by": _ACTOR,
-            "lifted_reason": "why; addresses are masked",
-        },
-        ("blocks",),
-        "in force: as long as it is",
-    ),
+    **CASE_HOLDINGS,
+    **STAFF_HOLDINGS,
     "ledger": Holding(
         "So that a customer's retry sends nothing twice.",
         {
@@ -490,16 +233,16 @@ HOLDINGS: dict[str, Holding] = {
     "api_tokens": Holding(
         "Who may call the API.",
         {
-            "id": _ROW,
+            "id": ROW,
             "digest": "SHA-256 of the token",
             "name": "name that staff gave it",
             "tenant": "whose it is",
             "permissions": "what it allows",
             "made_at": "when it was made",
-            "made_by": _ACTOR,
+            "made_by": ACTOR,
             "ends_at": "until when it counts",
             "revoked_at": "when it was revoked",
-            "revoked_by": _ACTOR,
+            "revoked_by": ACTOR,
         },
         ("api_tokens",),
         "in force: as long as it is",
@@ -521,10 +264,10 @@ HOLDINGS: dict[str, Holding] = {
         {
             "id": "place in the chain",
             "at": "when",
-            "actor": _ACTOR,
+            "actor": ACTOR,
             "action": "what",
             "scope": "for whom",
-            "key": _KEY,
+            "key": KEY,
             "detail": "the rest as JSON; addresses are masked",
             "digest": "SHA-256 over this record and the digest before",
         },
