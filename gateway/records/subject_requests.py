@@ -215,30 +215,6 @@ def address_of(connection: Connection, keyring: Keyring, number: int) -> Address
 def _decoded(
     connection: Connection, keyring: Keyring, query: Select[tuple[Any, ...]]
 ) -> list[SubjectRequest]:
-    return _read(connection, keyring, query)
-
-
-def find_request(connection: Connection, keyring: Keyring, number: int) -> SubjectRequest:
-    """The request with this number. Raises LookupError."""
-    query = select(subject_requests).where(subject_requests.c.id == number)
-    for one in _decoded(connection, keyring, query):
-        return one
-    raise LookupError(f"no request has the number {number}")
-
-
-def address_of(connection: Connection, keyring: Keyring, number: int) -> Address | None:
-    """Whose request it is; None once they were erased. Raises LookupError."""
-    query = select(subject_requests.c.subject).where(subject_requests.c.id == number)
-    row = connection.execute(query).first()
-    if row is None:
-        raise LookupError(f"no request has the number {number}")
-    text = plain_texts(connection, keyring, [row.subject]).get(row.subject) if row.subject else None
-    return None if text is None else parse_mailbox(text)
-
-
-def _decoded(
-    connection: Connection, keyring: Keyring, query: Select[tuple[Any, ...]]
-) -> list[SubjectRequest]:
     rows = connection.execute(query).all()
     texts = scope_texts(connection)
     plain = plain_texts(connection, keyring, [row.subject for row in rows if row.subject])
@@ -259,10 +235,6 @@ def _decoded(
         )
         for row in rows
     ]
-
-
-def _read(connection: Connection, keyring: Keyring, query: Select[Any]) -> list[SubjectRequest]:
-
 
 
 def _open(connection: Connection, number: int) -> _Row:
