@@ -28,17 +28,20 @@ from gateway.config.retention import RetentionSettings
 from gateway.records import audit
 from gateway.records.codes import CLEARED
 from gateway.records.database import Database
-from gateway.records.retention_rules import CODES, RULES, Rule
+from gateway.records.retention_rules import CODES, RULES, UNDOINGS, Rule
+from gateway.records.staff_sessions import IDLE
 from gateway.records.tables import audit as audit_table
 from gateway.records.tables import (
     idempotency,
     meta,
     metadata,
     staff,
+    staff_sessions,
     standing_index,
     subject_secrets,
     subjects,
 )
+from gateway.records.undoings import KEPT
 
 HOLD_SECONDS = 0.015
 IDEMPOTENCY_SECONDS = 86_400
@@ -67,6 +70,8 @@ def purge(
         cutoff = settings.cutoff(rule.setting, now)
         removed[rule.name] = 0 if cutoff is None else _apply(database, rule, cutoff, dry_run)
     removed["mailed_codes"] = _apply(database, CODES, now - CODE_SECONDS, dry_run)
+    removed["undoings"] = _apply(database, UNDOINGS, now - KEPT, dry_run)
+    removed["staff_sessions"] = _sessions(database, now, dry_run)
     removed["idempotency"] = _idempotency(database, now - IDEMPOTENCY_SECONDS, dry_run)
     removed["pre_check_clearances"] = _clearances(database, now, dry_run)
     removed["audit"] = _audit(database, settings.cutoff("audit", now), actor, now, dry_run)
@@ -144,6 +149,11 @@ def _idempotency(database: Database, cutoff: float, dry_run: bool) -> int:
     old = idempotency.c.at < cutoff
     keys = (idempotency.c.token, idempotency.c.key)
     return _by_key(database, idempotency, keys, old, dry_run)
+
+
+def _sessions(database: Database, now: float, dry_run: bool) -> int:
+    ended = (staff_sessions.c.ends_at <= now) | (staff_sessions.c.seen_at <= now - IDLE)
+    return _by_key(database, staff_sessions, (staff_sessions.c.digest,), ended, dry_run)
 
 
 def _clearances(database: Database, now: float, dry_run: bool) -> int:

@@ -42,6 +42,7 @@ from gateway.records.tables import (
     subject_requests,
     subject_secrets,
     suppressions,
+    undoings,
     webhook_deliveries,
 )
 from suppression.consent import Status
@@ -227,4 +228,5 @@ RULES: tuple[Rule, ...] = (
         lambda cutoff: (api_tokens.c.ends_at < cutoff) | (api_tokens.c.revoked_at < cutoff),
     ),
 )
+UNDOINGS = Rule("undoings", "", undoings, lambda cutoff: undoings.c.at < cutoff)
 CODES = Rule("mailed_codes", "", mailed_codes, lambda cutoff: mailed_codes.c.ends_at < cutoff)

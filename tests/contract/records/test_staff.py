@@ -10,10 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.config.retention import RetentionSettings
 from gateway.message.address import parse_mailbox
 from gateway.records import staff, staff_sessions, undoings
 from gateway.records.audit_search import search
 from gateway.records.database import Database
+from gateway.records.retention import purge
 from gateway.records.staff import NameTaken, email_identity, oidc_identity
 from gateway.words import Role
 from suppression.keys import Keyring
@@ -140,6 +142,19 @@ def test_an_act_is_undone_once_in_time_by_its_own(database: Database) -> None:
         assert record.detail == {"act": "block.added", "case": 1}
         undoings.offer(connection, ann.id, "block.added", {}, NOW + undoings.KEPT + 1)
         assert len(connection.exec_driver_sql("SELECT * FROM undoings").all()) == 1
+
+
+def test_what_is_over_is_purged(database: Database) -> None:
+    """Ended sessions and undoings older than a day go even when nobody signs in any more."""
+    ann = add(database)
+    with database.transaction() as connection:
+        for now in (NOW, NOW + undoings.KEPT):
+            staff_sessions.begin(connection, ann.id, is_complete=True, now=now)
+        undoings.offer(connection, ann.id, "block.added", {}, NOW)
+    removed = purge(database, RetentionSettings(), NOW + undoings.KEPT + 1, "test")
+    assert (removed["staff_sessions"], removed["undoings"]) == (0, 1)
+    removed = purge(database, RetentionSettings(), NOW + 2 * undoings.KEPT, "test")
+    assert removed["staff_sessions"] == 1
 
 
 # ---- the command --------------------------------------------------------------------------------
