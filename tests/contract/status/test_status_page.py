@@ -18,13 +18,16 @@ from gateway.courier import Fate
 from gateway.errors import StoreUnavailable
 from gateway.records import evidence
 from gateway.records.case_view import timeline
+from gateway.records.streams import stream_number
 from gateway.records.subjects import plain_texts
 from gateway.records.tables import audit
 from gateway.web.status import passes
 from gateway.web.status.form import FORM_OCTETS
 from gateway.web.status.texts import STATUS
 from policies.sanctions.words import FactKind, Phase
+from suppression.case_links import case_link
 from suppression.keys import Generation, Keyring
+from suppression.tokens import Purpose, Tokens
 from tests.contract.status.conftest import Page
 from tests.contract.status.world import BASE, World
 
@@ -138,7 +141,15 @@ async def test_a_link_of_nobody_is_one_and_the_same_404(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world, "keyring", stranger)
         forged = world.link_of(case)
+    with world.database.transaction() as connection:
+        number = stream_number(connection, "acme")
+        stream = stream_number(connection, "acme", "mail")
+    tokens = Tokens(world.keyring)
+    others = [one for one in Purpose if one is not Purpose.CASE]
     wrong = [
+        *(f"/status/{tokens.make(one, number, case.tracking)}" for one in others),
+        case_link("", tokens, stream, case.tracking),
+        case_link("", tokens, stream),
         flipped,
         forged,
         good + "a",
