@@ -9,9 +9,11 @@ stranger wrote is sealed. Raise LookupError, and ReportDecided for what was deci
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -121,9 +123,9 @@ def take_report(connection: Connection, report: Report, rules: Rules, now: float
         report = replace(report, grade=Grade.D)
     elif not report.mailing:
         report = replace(report, mailing=_mailing(connection, report))
-    held = {"address": report.address, "said": dict(report.said or {})}
     subject = None
     if report.address or report.said:
+        held = {"address": report.address, "said": dict(report.said or {})}
         subject = add_subject(connection, rules.keyring.seal(json.dumps(held)))
     state = ReportState.UNMATCHED if report.grade is Grade.D else ReportState.WAITING
     row = {
@@ -171,8 +173,7 @@ def decide_report(
 ) -> ReportTaken:
     """A person's decision; `tenant` and the like are for MATCH, which makes a report wait."""
     report = _get(connection, number)
-    is_open = report.state in (ReportState.WAITING, ReportState.UNMATCHED)
-    if not is_open:
+    if report.state not in (ReportState.WAITING, ReportState.UNMATCHED):
         raise ReportDecided(f"report {number} was {report.state} by {report.decided_by or ACTOR}")
     match decision:
         case ReportDecision.MATCH:
@@ -180,9 +181,8 @@ def decide_report(
                 raise ReportDecided(f"there is no tenant {tenant}; name one that the mail was of")
             known = {"tenant": tenant, "stream": stream, "mailing": mailing, "domain": domain}
             _set(connection, number, state=ReportState.WAITING.value, grade=Grade.C.value, **known)
-            report = _get(connection, number)
             if not mailing:
-                _set(connection, number, mailing=_mailing(connection, report))
+                _set(connection, number, mailing=_mailing(connection, _get(connection, number)))
         case ReportDecision.DISMISS:
             _decided(connection, number, ReportState.DISMISSED, None, actor, reason, now)
         case ReportDecision.COUNT:
@@ -261,7 +261,8 @@ def _count(
     )
     subject = add_subject(connection, rules.keyring.seal(address)) if address else None
     counts = recent_counts(connection, report.tenant, report.kind, now)
-    taken = take_fact(connection, fact, counts, rules, now, sent_at=report.sent_at, subject=subject)
+    sent_at = report.sent_at or _begun(connection, report.mailing)
+    taken = take_fact(connection, fact, counts, rules, now, sent_at=sent_at, subject=subject)
     _decided(connection, report.number, ReportState.COUNTED, taken.number, actor, reason, now)
     report = _get(connection, report.number)
     detail: dict[str, object] = {
@@ -274,8 +275,8 @@ def _count(
     if taken.case is not None:
         extra = {"facts": [taken.number]}
         notices.queue(connection, taken.case, NoticeKind.REPORT, rules, now, extra)
-    decided = _event("report.decided", report, now, detail)
-    return ReportTaken(report, taken.case, (*taken.events, decided))
+    events = (*taken.events, _event("report.decided", report, now, detail))
+    return ReportTaken(report, taken.case, events)
 
 
 def _mailing(connection: Connection, report: Report | StoredReport) -> str:
@@ -286,14 +287,23 @@ def _mailing(connection: Connection, report: Report | StoredReport) -> str:
     return str(found or time.strftime("reports-%y%m%d", time.gmtime(report.received_at)))
 
 
+def _begun(connection: Connection, mailing: str) -> float | None:
+    """When a mailing began: its mail went out before the first notice, which ended it. Of one that
+    is long over the day in its id must do."""
+    started = connection.execute(select(mailings.c.started_at).where(mailings.c.id == mailing))
+    if (at := started.scalar()) is not None:
+        return float(at)
+    day = re.match(r"(\d{6})-", mailing)
+    return datetime.strptime(f"{day[1]}+0000", "%y%m%d%z").timestamp() if day else None
+
+
 def _tell_webhook(
     connection: Connection, report: StoredReport, address: str, rules: Rules, now: float
 ) -> None:
     """The address itself goes only where the contract passes it on."""
     passes_on = rules.of(report.tenant).preset.passes_complainer_on
-    subject = None
-    if passes_on and address:
-        subject = add_subject(connection, rules.keyring.seal(address))
+    is_told = passes_on and address
+    subject = add_subject(connection, rules.keyring.seal(address)) if is_told else None
     payload = {
         "report": report.number,
         "tenant": report.tenant,

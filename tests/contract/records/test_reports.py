@@ -131,6 +131,24 @@ def test_reports_that_name_no_mailing_are_of_the_streams_latest(book: Book) -> N
     assert [row.mailing for row in book.rows(cases)] == ["m7", "reports-270115"]
 
 
+@pytest.mark.parametrize("mailing", ["270110-9f3c01ab", "m7"])
+def test_a_late_report_on_a_mailing_climbs_no_step(book: Book, mailing: str) -> None:
+    """What it sent went out before the notice that ended it; the next mailing is the next step."""
+    with book.database.transaction() as connection:
+        row = {"stream": "acme/weekly", "id": "m7", "started_at": NOW - 60, "last_at": NOW}
+        connection.execute(mailings.insert(), row)
+    late = replace(COMPLAINT, mailing=mailing)
+    assert book.report(late).case is not None
+    book.notify(1)
+    book.now += 5 * 86_400
+    again = book.report(replace(late, key=b"l" * 16, received_at=book.now)).case
+    assert again is not None
+    assert (again.id, again.reports) == (1, 2)
+    following = book.report(replace(late, mailing="270120-00000000")).case
+    assert following is not None
+    assert following.step == "P2"
+
+
 def test_the_standard_contract_counts_complaints_among_the_delivered(
     database: Database, keyring: Keyring
 ) -> None:
