@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 from dataclasses import replace
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from gateway.config.retention import RetentionSettings
 from gateway.message.address import parse_mailbox
 from gateway.notices import rounds
-from gateway.records import audit, notices, subjects
+from gateway.records import audit, notice_facts, notices, subjects
 from gateway.records.database import Connection, Database
 from gateway.records.notices import PAUSES, Notice, NoticeState
+from gateway.records.retention import purge
 from gateway.records.tables import audit as audit_table
 from policies.sanctions.preset import digest
 from policies.sanctions.words import NoticeKind, Phase
@@ -244,6 +247,20 @@ async def test_erased_complainers_are_in_no_mail_any_more(world: World) -> None:
     assert b"anna" not in second
     assert read(first)["Message-ID"] == read(second)["Message-ID"]
     assert world.notices()[0].repeats == 1
+
+
+async def test_a_purge_keeps_what_a_case_refers_to(world: World) -> None:
+    """The mail and the complaining address are sealed texts that rows still point at."""
+    world.fact(complainer="anna.nowak@inbox.test")
+    await world.at(NOW)
+    removed = await asyncio.to_thread(purge, world.database, RetentionSettings(), NOW, "purge")
+    assert (removed["subjects"], removed["notices"]) == (0, 0)
+    with world.database.reading() as connection:
+        assert notices.mail_of(connection, world.keyring, world.notices()[0]) is not None
+        (told,) = notice_facts.particulars(
+            connection, world.keyring, 1, with_addresses=True
+        ).addresses
+    assert told == "anna.nowak@inbox.test"
 
 
 @pytest.mark.parametrize("kind", NoticeKind)

@@ -14,6 +14,8 @@ from gateway.records.case_view import find_case
 from gateway.records.database import Database
 from gateway.records.streams import stream_number
 from gateway.records.subjects import plain_texts
+from policies.sanctions.ladder import Then
+from policies.sanctions.preset import digest
 from policies.sanctions.words import FactKind, Phase
 from suppression.keys import Keyring
 from suppression.tokens import Purpose
@@ -106,9 +108,19 @@ async def test_a_screenshot_is_not_replaced_by_a_letter(world: World) -> None:
 
 
 async def test_a_tenant_cannot_close_its_own_complaint_by_writing_again(world: World) -> None:
-    """It is the operator who owes the answer there."""
+    """It is the operator who owes the answer there, whatever else a contract asks for."""
+    own = world.rules.tenants["acme"]
+    ladder = own.preset.ladder_of(FactKind.GRIEVANCE)
+    assert ladder is not None
+    step = replace(ladder.steps[0], then=Then.SUSPEND)
+    others = [one for one in own.preset.ladders if one is not ladder]
+    preset = replace(own.preset, ladders=(*others, replace(ladder, steps=(step,))))
+    asking = replace(own, preset=preset, digest=digest(preset))
+    world.rules = replace(world.rules, tenants={"acme": asking})
+    world.now = NOW + 1
+    world.__post_init__()
     case = world.fact("", kind=FactKind.GRIEVANCE, actor="ewa")
-    await world.at(NOW)
+    await world.at(NOW + 1)
     found = intake(world).addressed(address(world, case.id))
     assert isinstance(found, Addressed)
     assert await intake(world).take((found,), "office@acme.test", mail(1)) == KEPT

@@ -219,7 +219,7 @@ def test_no_text_ends_a_field_or_begins_a_paragraph(
     assert all(len(line) <= 998 for line in octets.split(b"\r\n"))
     assert b"\r" not in body.replace(b"\r\n", b"")
     assert b"\n" not in body.replace(b"\r\n", b"")
-    headings = [part for part in text_of(draft).split("\n\n") if part == "WHAT TO DO"]
+    headings = [part for part in text_of(draft).split("\n\n") if part[:10] == "WHAT TO DO"]
     assert len(headings) == (language == "en")
 
 
