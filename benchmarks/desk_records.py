@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from benchmarks.records import mailable, suppressed
 from gateway.config.load import Loaded, load
@@ -154,6 +154,9 @@ def _cases(database: Database, rules: Rules, count: int, now: float) -> int:
         connection.execute(update(notices).values(sent))
         for copy in range(1, COPIES):
             _copy(connection, copy * 1_000_000, copy * SPAN // COPIES)
+        there = connection.scalar(select(func.count()).select_from(cases))
+    if not there or there < count * 0.95:
+        raise RuntimeError(f"{there} of {count} cases were made")
     return case
 
 
