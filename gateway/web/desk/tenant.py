@@ -6,6 +6,7 @@ page waits for a name server. Nothing is changed here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -53,11 +54,15 @@ async def tenants_page(request: Request, parts: Parts, _who: Anyone) -> Response
 async def tenant_page(request: Request, name: str, parts: Parts, who: Anyone) -> Response:
     """Everything about one tenant but its DNS."""
     live = await asked(parts, name)
-    with parts.database.reading() as connection:
-        if name not in parts.tenants and not has_cases(connection, name):
-            raise Problem(HTTPStatus.NOT_FOUND, TEXTS[language_of(request)]["no_such_tenant"])
-        shown = show(connection, parts, name, ZoneInfo(who.zone), live)
     language = language_of(request)
+
+    def read() -> Shown:
+        with parts.database.reading() as connection:
+            if name not in parts.tenants and not has_cases(connection, name):
+                raise Problem(HTTPStatus.NOT_FOUND, TEXTS[language]["no_such_tenant"])
+            return show(connection, parts, name, ZoneInfo(who.zone), live)
+
+    shown = await asyncio.to_thread(read)
     drawn = drawings(shown, language)
     return page(
         request, "tenant", TEXTS, shown=shown, settings=shown.settings, money=money, size=size,
