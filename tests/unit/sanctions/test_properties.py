@@ -59,6 +59,7 @@ class Cases(RuleBasedStateMachine):
         self.cases: list[Case] = []
         self.proposed: list[set[str]] = []
         self.issued: list[set[int]] = []
+        self.promised: dict[int, float] = {}
         self.history: list[list[tuple[Happening, float]]] = []
         self.opened: list[tuple[Fact, Counts, int, float]] = []
 
@@ -221,6 +222,9 @@ class Cases(RuleBasedStateMachine):
         self._charges(number, case, decided)
         if before is not None:
             self._deadlines(before, case, decided)
+        if case.due_at is not None and case.phase is Phase.OPEN:
+            assert case.due_at >= self.promised.get(number, 0), "earlier than once promised"
+            self.promised[number] = case.due_at
         if any(isinstance(one, Block) for one in changed.effects):
             told = {one.kind for one in changed.effects if isinstance(one, Notify)}
             assert told & CALLS or (before and before.blocked), "a block comes with its notice"
