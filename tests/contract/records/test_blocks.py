@@ -11,12 +11,13 @@ from sqlalchemy import update
 from gateway.errors import StoreUnavailable
 from gateway.records.blocks import BlockList, add_block, case_number, list_blocks
 from gateway.records.case_blocks import block_by_hand, lift_by_hand
+from gateway.records.case_change import open_by_hand
 from gateway.records.database import Database, open_database
 from gateway.records.tables import cases
 from policies.ports import Block
 from policies.sanctions.case import Handed, Ticked
 from policies.sanctions.engine import Refused
-from policies.sanctions.words import Decision, Phase
+from policies.sanctions.words import Decision, FactKind, Phase
 from suppression.keys import Keyring
 
 from .cases_world import FACT, Book, rules_of
@@ -113,6 +114,46 @@ async def test_one_domain_of_a_case_can_be_freed_alone(book: Book, found: BlockL
     with book.database.transaction() as connection:
         lift_by_hand(connection, "acme", "acme.example", "ann", "clean", NOW, book.rules)
     assert book.rows(cases)[0].phase == Phase.CLOSED
+
+
+async def test_a_first_notice_ends_its_mailing(book: Book, found: BlockList) -> None:
+    """What is sent afterwards is another mailing, and so another step."""
+    book.take()
+    assert await found.find("acme", "acme.example") is not None
+    assert not found.is_ended("m1")
+    book.now = time.time()
+    book.notify(1)
+    await found.find("acme", "acme.example")
+    assert found.is_ended("m1")
+    assert not found.is_ended("m2")
+
+
+async def test_probation_leaves_a_share_that_grows(
+    database: Database, keyring: Keyring, found: BlockList
+) -> None:
+    """A quarter of the usual volume at first, more with each week, and thresholds that are halved;
+    whoever looks a block up knows."""
+    book = Book(database, rules_of(keyring, "planisys"))
+    fact = replace(FACT, kind=FactKind.SPAM, actor="ann")
+    with database.transaction() as connection:
+        case = open_by_hand(connection, fact, "ann", "spam trap", NOW, book.rules).case
+    if case.phase is Phase.UNDECIDED:
+        case = book.decide(case.id, Decision.CONFIRM).case
+    book.notify(case.id)
+    case = book.decide(case.id, Decision.BLOCK).case
+    for name in case.open_items:
+        case = book.decide(case.id, Decision.MET, requirement=name).case
+    if case.phase is not Phase.SUBMITTED:
+        book.decide(case.id, Decision.ANSWERED)
+    assert book.decide(case.id, Decision.ACCEPT).case.phase is Phase.PROBATION
+    shares = []
+    for days in (0, 8, 16, 24, 31):
+        book.now = NOW + days * 86_400
+        tick(book, case.id)
+        await found.find("acme", "acme.example")
+        shares.append(found.share("acme"))
+    assert shares == [25, 50, 75, 100, 100]
+    assert found.share("other") == 100
 
 
 async def test_an_ended_service_blocks_whatever_is_sent(book: Book, found: BlockList) -> None:
