@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.errors import ConsentryError
 from gateway.events import Event
 from gateway.records import evidence, notices
 from gateway.records.blocks import case_id, case_number
@@ -146,13 +145,10 @@ def offer_undo(
 
 @dangerous.undoes("case.decided", en="{case}: {en}", pl="{case}: {pl}")
 def undo_decision(connection: Connection, act: dangerous.Act) -> Sequence[Event]:
-    """Decide the opposite; ConsentryError when the case allows that no more."""
+    """Decide the opposite; Refused when the case allows that no more."""
     number = case_number(str(act.detail["case"]))
     decided = Decided(Decision(str(act.detail["undo"])), act.staff.name, "undone within a minute")
-    try:
-        moved = change(connection, number, decided, act.staff.name, act.now, act.parts.rules)
-    except Refused as refused:
-        raise ConsentryError(str(refused)) from None
+    moved = change(connection, number, decided, act.staff.name, act.now, act.parts.rules)
     return moved.events
 
 

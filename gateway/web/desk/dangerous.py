@@ -4,8 +4,8 @@ A route asks `reason_of(form)` first. While it is None the answer is `ask(...)`:
 what the act touches and wants a reason, whose form comes to the same route again. Then the route
 does it and, in the same transaction, `offer`s how it is undone; every page shows that for a minute.
 What undoes an act is named with `@undoes("<act>", en=, pl=)` beside it; it gets the open
-transaction, gives the events to emit, and raises LookupError or ConsentryError when it can no more:
-409.
+transaction, gives the events to emit, and raises LookupError, ConsentryError or the engine's
+Refused when it can no more: 409.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gateway.web.desk.gate import Form, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, Texts, back_to, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.reach import Reach
+from policies.sanctions.engine import Refused
 
 MAX_REASON = 500
 routes = APIRouter()
@@ -121,7 +122,7 @@ async def undo(
         events = await parts.database.write(work)
     except StoreUnavailable:
         raise
-    except (LookupError, ConsentryError):
+    except (LookupError, ConsentryError, Refused):
         raise Problem(HTTPStatus.CONFLICT) from None
     for event in events:
         parts.emit(event)

@@ -69,6 +69,18 @@ async def test_what_was_decided_is_taken_back_within_a_minute(
     await decide(client, case, Decision.DISMISS)
 
 
+async def test_what_has_moved_on_is_not_taken_back(world: World) -> None:
+    """Somebody else reopened it meanwhile: 409, and the case stays as they left it."""
+    case = submitted(world, "beta")
+    client = world.as_(Role.ABUSE)
+    page = await decide(client, case, Decision.LIFT)
+    (number, *_) = re.findall(r'action="[./]*undo/(\d+)"', page)
+    await decide(world.as_(Role.LEAD), case, Decision.REOPEN)
+    reopened = now_of(world, case)
+    assert (await client.post(f"undo/{number}")).status_code == HTTPStatus.CONFLICT
+    assert now_of(world, case) == reopened
+
+
 async def test_a_stale_form_changes_nothing(world: World) -> None:
     """Whoever was slower is told what happened meanwhile; a notice or a note makes nobody late."""
     case = world.open("acme").case
