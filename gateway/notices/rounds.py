@@ -22,7 +22,7 @@ from gateway.records import notices
 from gateway.records.blocks import case_id
 from gateway.records.case_change import change
 from gateway.records.database import Connection, Database
-from gateway.records.notices import Mail, Notice
+from gateway.records.notices import Mail, Notice, NoticeState
 from gateway.relay.settings import NextHopSettings
 from policies.ports import Clock
 from policies.sanctions.case import Noticed
@@ -154,10 +154,12 @@ class NoticeRounds:
                     self._emit(event)
             case Fate.REFUSED:
                 contacts = len(self._house.rules.of(notice.tenant).contacts)
-                refused = await self._database.write(
-                    lambda c: notices.refuse(c, notice.number, words, now, contacts)
+                refused, events = await self._database.write(
+                    lambda c: self._refused(c, notice, words, now, contacts)
                 )
                 self._tell("notice.refused", refused, said)
+                for event in events:
+                    self._emit(event)
             case Fate.UNKNOWN | Fate.LATER:
                 is_out = said.fate is Fate.UNKNOWN
                 await self._database.write(
@@ -169,6 +171,19 @@ class NoticeRounds:
         self, connection: Connection, notice: Notice, words: str, now: float
     ) -> tuple[Event, ...]:
         notices.taken(connection, notice.number, words, now)
+        return self._dispatched(connection, notice, now)
+
+    def _refused(
+        self, connection: Connection, notice: Notice, words: str, now: float, contacts: int
+    ) -> tuple[Notice, tuple[Event, ...]]:
+        refused = notices.refuse(connection, notice.number, words, now, contacts)
+        if refused.state is not NoticeState.REFUSED:
+            return refused, ()
+        # Whoever lets contacts go stale gains no time by it: not receiving it limits nothing.
+        return refused, self._dispatched(connection, notice, now)
+
+    def _dispatched(self, connection: Connection, notice: Notice, now: float) -> tuple[Event, ...]:
+        """The case's clocks run from here."""
         try:
             moved = change(
                 connection,

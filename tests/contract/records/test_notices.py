@@ -144,13 +144,14 @@ async def test_a_repeat_that_was_put_off_is_counted_once(world: World) -> None:
 
 
 async def test_a_refused_notice_waits_for_a_person(world: World) -> None:
-    """It is not tried again by itself, no clock begins, and the desk finds it."""
+    """It is not tried again by itself, and the desk finds it. The clock runs all the same: whoever
+    lets a contact go stale gains no time by it."""
     world.fact()
     world.answers = [REFUSED]
     await world.at(NOW)
     await world.at(NOW + MONTH)
     assert world.sent == []
-    assert world.case().notified_at is None
+    assert world.case().notified_at == NOW
     with world.database.reading() as connection:
         (stuck,) = notices.stuck(connection)
     assert (stuck.state, stuck.said) == (NoticeState.REFUSED, "550 5.1.1 nobody here")
@@ -161,7 +162,7 @@ async def test_a_refused_notice_waits_for_a_person(world: World) -> None:
     first, second = world.notices()
     assert (second.number, second.state) == (again, NoticeState.SENT)
     assert first.message_id != second.message_id
-    assert world.case().notified_at == NOW + MONTH
+    assert world.case().notified_at == NOW
 
 
 async def test_the_principal_contact_gets_what_the_abuse_contact_refuses(
