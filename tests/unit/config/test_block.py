@@ -31,9 +31,8 @@ async def test_a_block_is_in_force_at_once_until_lifted(folder, block) -> None:
     blocks = BlockList(folder.load().config.database)
     assert await blocks.find("example", "customer.example") is None
     block("add", "Customer.example", "--reason", "bought list", "--by", "ana")
-    assert await blocks.find("example", "customer.example") == Block(
-        "C-000001", "customer.example", "bought list"
-    )
+    found = await blocks.find("example", "customer.example")
+    assert found == Block("C-000001", "customer.example", "bought list", 2, found.tracking)
     assert await blocks.find("other", "customer.example") is None
     block("lift", "customer.example", "--reason", "cleaned")
     assert await blocks.find("example", "customer.example") is None
@@ -41,7 +40,7 @@ async def test_a_block_is_in_force_at_once_until_lifted(folder, block) -> None:
 
 
 def test_a_second_block_names_the_first(block) -> None:
-    """Blocking twice changes nothing; a block after a lift stays in the domain's open case."""
+    """Blocking twice changes nothing; a lift ends the case, so that a later block is another."""
     block("add", "customer.example", "--reason", "first")
     assert (
         "already, case C-000001: first"
@@ -51,7 +50,7 @@ def test_a_second_block_names_the_first(block) -> None:
     block("add", "customer.example", "--reason", "third")
     rows = json.loads(block("list", "--lifted", "--json").stdout)
     assert [(row["case"], row["reason"], row["lifted_reason"]) for row in rows] == [
-        ("C-000001", "third", None),
+        ("C-000002", "third", None),
         ("C-000001", "first", "ok"),
     ]
 
