@@ -130,6 +130,7 @@ reports = Table(
 unmatched (no tenant yet)."""
 
 Index("ix_reports_state", reports.c.state, reports.c.id)
+Index("ix_reports_tenant", reports.c.tenant, reports.c.state, reports.c.id)
 Index("ix_reports_key", reports.c.key, sqlite_where=text("key IS NOT NULL"))
 
 evidence = Table(

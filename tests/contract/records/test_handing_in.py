@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 
@@ -20,7 +21,7 @@ from gateway.records.mailed_codes import DIGITS, HOUR, PER_HOUR, SECONDS, TRIES,
 from gateway.records.retention import purge
 from gateway.records.subjects import DESTROYED, add_subject
 from gateway.records.tables import evidence as evidence_table
-from gateway.records.tables import facts, subject_secrets, windows
+from gateway.records.tables import facts, reports, subject_secrets, windows
 from gateway.records.tables import mailed_codes as codes_table
 from gateway.state.table import WindowTable
 from policies.sanctions.case import Case
@@ -283,6 +284,30 @@ def test_a_deletion_is_noted_once_and_for_own_complainers_only(
         every = deletions.complainers(connection, keyring, "acme")
         assert {one.key: one.deleted_at for one in every} == {ewa: None, jan: int(NOW)}
         assert len(deletions.complainers(connection, keyring, "other", waiting=True)) == 1
+
+
+def test_who_complained_by_our_own_link_is_to_be_deleted_at_once(
+    database: Database, keyring: Keyring
+) -> None:
+    """A report of grade B that waits for a person stops mail already, so the tenant may know of it
+    and delete; one of grade C, or dismissed, is nobody's to know."""
+    row = {"received_at": int(NOW), "source": "page", "stream": "", "mailing": "", "ref": ""}
+    keys = {}
+    with database.transaction() as connection:
+        for name, grade, state in (
+            ("b", "B", "waiting"),
+            ("c", "C", "waiting"),
+            ("d", "B", "dismissed"),
+        ):
+            said = json.dumps({"address": f"{name}@example.org", "said": {}})
+            keys[name] = name.encode() * 16
+            report = {"tenant": "acme", "grade": grade, "state": state, "key": keys[name]}
+            report |= {"subject": add_subject(connection, keyring.seal(said)), "domain": ""}
+            connection.execute(insert(reports), {**row, **report, "kind": "complaint"})
+        (one,) = deletions.complainers(connection, keyring, "acme")
+        assert (one.key, one.address) == (keys["b"], "b@example.org")
+        assert deletions.acknowledge(connection, "acme", keys.values(), "acme:status", NOW) == 1
+        assert deletions.complainers(connection, keyring, "acme", waiting=True) == []
 
 
 # ---- use ----------------------------------------------------------------------------------------

@@ -264,6 +264,7 @@ def upgrade() -> None:
         "ix_reports_key", "reports", ["key"], unique=False, sqlite_where=sa.text("key IS NOT NULL")
     )
     op.create_index("ix_reports_state", "reports", ["state", "id"], unique=False)
+    op.create_index("ix_reports_tenant", "reports", ["tenant", "state", "id"], unique=False)
     op.create_table(
         "staff",
         sa.Column("id", sa.Integer, primary_key=True),
