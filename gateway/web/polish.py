@@ -44,8 +44,8 @@ EXPLANATIONS: dict[str, str] = {
     "SENDER": "Adres w MAIL FROM musi należeć do domeny, którą dostawca dla Ciebie zarejestrował. "
     "Pusty nadawca jest przyjmowany tylko w strumieniach transakcyjnych.",
     "DOMAIN-BLOCKED": "Wysyłanie z tej domeny zatrzymano z powodu naruszenia zasad usługi albo "
-    "decyzją operatora. Odnośnik w odmowie prowadzi do sprawy: dlaczego, co zrobić, do kiedy. Jeśli "
-    "go nie ma, skontaktuj się z dostawcą i podaj numer sprawy.",
+    "decyzją operatora. Odnośnik w odmowie prowadzi do sprawy: dlaczego, co zrobić, do kiedy. "
+    "Jeśli go nie ma, skontaktuj się z dostawcą i podaj numer sprawy.",
     "TENANT-CLOSED": "Dostawca otworzy wysyłanie, gdy otrzyma potwierdzenia wymagane umową. Nic "
     "nie ginie: program wysyłający ponowi próbę.",
     "STREAM-CLOSED": "Ten Twój strumień jest wyłączony; może go otworzyć dostawca.",
