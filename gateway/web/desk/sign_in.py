@@ -7,6 +7,7 @@ password. Every answer to a wrong name or password is the same.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from http import HTTPStatus
 from typing import Annotated
@@ -42,6 +43,7 @@ _NEXT = re.compile(r"[a-z0-9-]+(?:/[A-Za-z0-9._~%*@-]+)*(?:\?[A-Za-z0-9._~%&=*+-
 def router(codes: Failures) -> APIRouter:
     """The routes, over what counts wrong codes."""
     routes = APIRouter()
+    turn = asyncio.Lock()
 
     @routes.get("/sign-in")
     async def show(request: Request, parts: Parts) -> Response:
@@ -77,13 +79,7 @@ def router(codes: Failures) -> APIRouter:
 
     @routes.post("/second-factor")
     async def show_code(request: Request, parts: Parts, who: Half, form: HalfPosted) -> Response:
-        now = parts.clock()
-        try:
-            codes.check("", who.name)
-        except Locked:
-            status = HTTPStatus.TOO_MANY_REQUESTS
-            return _ask_code(request, parts, who.member, status, "locked")
-        code = form.text("code", 20)
+        now, code = parts.clock(), form.text("code", 20)
 
         def work(connection: Connection) -> str | None:
             secret = staff.totp_secret(connection, parts.keyring, who.name)
@@ -95,9 +91,16 @@ def router(codes: Failures) -> APIRouter:
                 _signed_in(connection, who.name, "password and code", now)
             return text
 
-        text = await parts.database.write(work)
+        async with turn:  # many sent at once are counted like many sent in a row
+            try:
+                codes.check("", who.name)
+            except Locked:
+                status = HTTPStatus.TOO_MANY_REQUESTS
+                return _ask_code(request, parts, who.member, status, "locked")
+            text = await parts.database.write(work)
+            if text is None:
+                codes.add("", who.name)
         if text is None:
-            codes.add("", who.name)
             _failed(parts, visitor(request, parts.loaded.config.web.proxy_from).ip, "wrong code")
             return _ask_code(request, parts, who.member, HTTPStatus.FORBIDDEN, "wrong_code")
         response = back_to(request, "")
