@@ -14,7 +14,7 @@ from gateway.web.desk import totp
 from gateway.web.desk.gate import Anyone, Posted, Staff
 from gateway.web.desk.pages import Problem, back_to, page
 from gateway.web.desk.parts import Parts
-from gateway.web.desk.passwords import Busy, Hashing, Locked
+from gateway.web.desk.passwords import MAX_PASSWORD, Busy, Hashing, Locked
 from gateway.web.desk.sign_in import set_session
 from gateway.web.desk.sign_in_texts import TEXTS
 
@@ -53,7 +53,7 @@ async def set_password(
 ) -> Response:
     """Another password; every session of theirs ends but this one."""
     given, new = form.raw("password"), form.raw("new")
-    if len(new) < LEAST_PASSWORD or not new.isprintable():
+    if not LEAST_PASSWORD <= len(new) <= MAX_PASSWORD or not new.isprintable():
         return _show(request, who, "unfit", HTTPStatus.BAD_REQUEST)
     try:
         member = await passwords.check(parts.database, "", who.name, given)
