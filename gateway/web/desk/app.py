@@ -9,6 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -36,6 +37,11 @@ def desk_app(current: Current, counted: Live | None = None) -> ASGIApp:
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         return pages.problem(request, HTTPStatus(error.status_code))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        is_path = any(flaw["loc"][0] == "path" for flaw in error.errors())
+        return pages.problem(request, HTTPStatus.NOT_FOUND if is_path else HTTPStatus.BAD_REQUEST)
 
     @app.exception_handler(StoreUnavailable)
     async def on_unavailable(request: Request, error: StoreUnavailable) -> Response:

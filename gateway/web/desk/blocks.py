@@ -27,7 +27,7 @@ from gateway.records.case_view import find_case
 from gateway.records.database import Connection
 from gateway.web.desk import dangerous
 from gateway.web.desk.dangerous import Act
-from gateway.web.desk.gate import Anyone, Posted, Staff, Worker
+from gateway.web.desk.gate import Anyone, Number, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.reach import reach_of
@@ -51,7 +51,8 @@ def _page(
 ) -> Response:
     asked = request.query_params
     tenant, with_lifted = asked.get("tenant", ""), asked.get("lifted") == "yes"
-    before = int(asked["before"]) if asked.get("before", "").isdecimal() else None
+    written = asked.get("before", "")
+    before = int(written) if written.isdecimal() and len(written) < 19 else None
     with parts.database.reading() as connection:
         found = list_blocks(
             connection, tenant, with_lifted=with_lifted, before=before, limit=PAGE + 1
@@ -107,7 +108,9 @@ async def add(request: Request, parts: Parts, who: Worker, form: Posted) -> Resp
 
 
 @routes.post("/blocks/{number}/lift")
-async def lift(request: Request, number: int, parts: Parts, who: Worker, form: Posted) -> Response:
+async def lift(
+    request: Request, number: Number, parts: Parts, who: Worker, form: Posted
+) -> Response:
     """Lift the sanction that a block stands under."""
     block = next((one for one in _in_force(parts) if one.id == number), None)
     if block is None:

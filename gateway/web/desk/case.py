@@ -26,7 +26,7 @@ from gateway.web.desk.case_actions import DANGEROUS, UNDONE_BY, may
 from gateway.web.desk.case_page import coming, lines, money, stamp_of
 from gateway.web.desk.case_show import show
 from gateway.web.desk.case_texts import TEXTS as OWN
-from gateway.web.desk.gate import Anyone, Form, Posted, Staff, Worker
+from gateway.web.desk.gate import Anyone, Form, Number, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.reach import reach_of
@@ -68,7 +68,7 @@ async def case_page(request: Request, name: str, parts: Parts, who: Anyone) -> R
 
 @routes.get("/cases/{name}/evidence/{file}")
 async def evidence_file(
-    request: Request, name: str, file: int, parts: Parts, _who: Anyone
+    request: Request, name: str, file: Number, parts: Parts, _who: Anyone
 ) -> Response:
     """One file that the tenant handed in, as octets that no browser runs or guesses about."""
     number = numbered(name, request)
@@ -171,7 +171,7 @@ async def add_note(
 
 @routes.post("/cases/{name}/notices/{notice}/again")
 async def send_again(
-    request: Request, name: str, notice: int, parts: Parts, who: Worker, _form: Posted
+    request: Request, name: str, notice: Number, parts: Parts, who: Worker, _form: Posted
 ) -> Response:
     """Send a notice once more, to the contact of now."""
     number = numbered(name, request)

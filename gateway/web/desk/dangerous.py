@@ -21,7 +21,7 @@ from gateway.events import Event
 from gateway.records import undoings
 from gateway.records.database import Connection
 from gateway.records.undoings import Undoing
-from gateway.web.desk.gate import Form, Posted, Staff, Worker
+from gateway.web.desk.gate import Form, Number, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, Texts, back_to, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.reach import Reach
@@ -108,7 +108,7 @@ def offer(
 
 @routes.post("/undo/{number}")
 async def undo(
-    request: Request, number: int, parts: Parts, staff: Worker, _form: Posted
+    request: Request, number: Number, parts: Parts, staff: Worker, _form: Posted
 ) -> Response:
     """Take back one's own act of the last minute."""
     now = parts.clock()

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from starlette.datastructures import FormData, Headers, MutableHeaders, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -184,6 +184,8 @@ async def read_form(request: Request) -> Form:
 
 
 Posted = Annotated[Form, Depends(posted)]
+Number = Annotated[int, Path(ge=0, le=2**63 - 1)]
+"""A row's number in a path: one that the records can hold."""
 Half = Annotated[Staff, Depends(half_of)]
 HalfPosted = Annotated[Form, Depends(half_posted)]
 
@@ -265,7 +267,10 @@ def is_from_here(headers: Headers, parts: DeskParts) -> bool:
     if origin is None:
         return site is not None
     link = urlsplit(parts.loaded.config.web.link)
-    return urlsplit(origin).netloc in (headers.get("host", ""), link.netloc)
+    try:
+        return urlsplit(origin).netloc in (headers.get("host", ""), link.netloc)
+    except ValueError:  # no address at all
+        return False
 
 
 def cookie_name(parts: DeskParts, suffix: str = "") -> str:

@@ -24,7 +24,7 @@ from gateway.records.reports import (
     find_report,
     words_of,
 )
-from gateway.web.desk.gate import Anyone, Posted, Worker
+from gateway.web.desk.gate import Anyone, Number, Posted, Worker
 from gateway.web.desk.pages import Problem, back_to, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.sanction_words import WORDS
@@ -37,14 +37,14 @@ routes = APIRouter()
 
 
 @routes.get("/reports/{number}")
-async def report(request: Request, number: int, parts: Parts, _who: Anyone) -> Response:
+async def report(request: Request, number: Number, parts: Parts, _who: Anyone) -> Response:
     """The report, its words masked."""
     return _page(request, parts, number)
 
 
 @routes.post("/reports/{number}/reveal")
 async def reveal(
-    request: Request, number: int, parts: Parts, who: Worker, form: Posted
+    request: Request, number: Number, parts: Parts, who: Worker, form: Posted
 ) -> Response:
     """The report with its words in plain, for a reason."""
     reason, now = form.text("reason", MAX_REASON), parts.clock()
@@ -64,7 +64,7 @@ async def reveal(
 
 @routes.post("/reports/{number}")
 async def decide(
-    request: Request, number: int, parts: Parts, who: Worker, form: Posted
+    request: Request, number: Number, parts: Parts, who: Worker, form: Posted
 ) -> Response:
     """Count, dismiss or match it."""
     reason, tenant = form.text("reason", MAX_REASON), form.text("tenant", 63)

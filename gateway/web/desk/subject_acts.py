@@ -34,7 +34,7 @@ from gateway.records.subject_requests import (
     require_open,
 )
 from gateway.records.suppressions import Refused
-from gateway.web.desk.gate import Form, Lead, Posted, Staff, Worker
+from gateway.web.desk.gate import Form, Lead, Number, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.subject_page import person_of, show_request
@@ -46,7 +46,7 @@ routes = APIRouter()
 
 @routes.post("/subjects/{number}/report")
 async def report(
-    request: Request, parts: Parts, staff: Worker, number: int, form: Posted
+    request: Request, parts: Parts, staff: Worker, number: Number, form: Posted
 ) -> Response:
     """Download all that is stored about the person (articles 15 and 20); it closes the request."""
     one, person = _of(parts, number)
@@ -89,7 +89,7 @@ async def report(
 
 @routes.post("/subjects/{number}/rectify")
 async def rectify(
-    request: Request, parts: Parts, staff: Worker, number: int, form: Posted
+    request: Request, parts: Parts, staff: Worker, number: Number, form: Posted
 ) -> Response:
     """Correct the person's address (article 16)."""
     new = person_of(form.text("address", 400))
@@ -106,7 +106,7 @@ async def rectify(
 
 @routes.post("/subjects/{number}/object")
 async def object_(
-    request: Request, parts: Parts, staff: Worker, number: int, form: Posted
+    request: Request, parts: Parts, staff: Worker, number: Number, form: Posted
 ) -> Response:
     """Stop a tenant's marketing for good (article 21)."""
 
@@ -118,7 +118,7 @@ async def object_(
 
 @routes.post("/subjects/{number}/restrict")
 async def restrict(
-    request: Request, parts: Parts, staff: Worker, number: int, form: Posted
+    request: Request, parts: Parts, staff: Worker, number: Number, form: Posted
 ) -> Response:
     """Have a tenant's data stored and nothing else (article 18)."""
 
@@ -130,7 +130,7 @@ async def restrict(
 
 @routes.post("/subjects/{number}/unrestrict")
 async def end_restriction(
-    request: Request, parts: Parts, staff: Worker, number: int, form: Posted
+    request: Request, parts: Parts, staff: Worker, number: Number, form: Posted
 ) -> Response:
     """End a restriction that this request led to; the person is told before."""
     one, person = _of(parts, number)
@@ -145,7 +145,7 @@ async def end_restriction(
 
 @routes.post("/subjects/{number}/extend")
 async def extend_request(
-    request: Request, parts: Parts, staff: Worker, number: int, form: Posted
+    request: Request, parts: Parts, staff: Worker, number: Number, form: Posted
 ) -> Response:
     """Give a request two months more, once."""
     why = _required(form, "reason")
@@ -158,7 +158,7 @@ async def extend_request(
 
 @routes.post("/subjects/{number}/close")
 async def close_request(
-    request: Request, parts: Parts, staff: Worker, number: int, form: Posted
+    request: Request, parts: Parts, staff: Worker, number: Number, form: Posted
 ) -> Response:
     """Note that a request was refused or answered otherwise, and how."""
     outcome = _required(form, "reason")
@@ -170,7 +170,9 @@ async def close_request(
 
 
 @routes.post("/subjects/{number}/erase")
-async def erase(request: Request, parts: Parts, staff: Lead, number: int, form: Posted) -> Response:
+async def erase(
+    request: Request, parts: Parts, staff: Lead, number: Number, form: Posted
+) -> Response:
     """Destroy all that is readable about the person (article 17), once that is confirmed."""
     one, person = _of(parts, number)
     tenant = "" if one.scope == "*" else one.scope

@@ -25,7 +25,7 @@ from gateway.records.subject_requests import (
     record,
 )
 from gateway.web.desk import subject_acts
-from gateway.web.desk.gate import CHANGES, Anyone, Posted, Worker
+from gateway.web.desk.gate import CHANGES, Anyone, Number, Posted, Worker
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.subject_page import person_of, show_request
@@ -103,7 +103,7 @@ routes.include_router(subject_acts.routes)
 
 
 @routes.get("/subjects/{number}")
-async def show(request: Request, parts: Parts, staff: Anyone, number: int) -> Response:
+async def show(request: Request, parts: Parts, staff: Anyone, number: Number) -> Response:
     """One request and what answers it."""
     return show_request(request, parts, staff, number)
 
