@@ -47,6 +47,7 @@ from policies.sanctions.case import (
 )
 from policies.sanctions.ladder import Ladder, Preset
 from policies.sanctions.words import Decision
+from suppression.masking import mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def change(
 ) -> Moved:
     """Let something happen to a case. `detail` (no addresses) and `subject` (a sealed text, such as
     a reply) go into its timeline."""
+    if isinstance(happening, Decided):  # a case's state keeps why something was rejected
+        happening = replace(happening, reason=mask(happening.reason))
     before = load_case(connection, number)
     if not before.step:
         raise engine.Refused("it is from before there were ladders; only its blocks can be lifted")
@@ -216,7 +219,7 @@ def _store(
     after = changed.case
     save_case(connection, after, _clocks(after, preset, now))
     kind, own = _told(happening)
-    is_news = bool(changed.effects) or before.phase is not after.phase
+    is_news = bool(changed.effects) or (before.phase, before.fees) != (after.phase, after.fees)
     if kind and (is_news or not isinstance(happening, Taken | Ticked)):
         own |= dict(detail or {})
         if before.phase is not after.phase:
