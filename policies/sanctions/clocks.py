@@ -69,6 +69,13 @@ def resume(draft: Draft) -> None:
     draft.set(rested=None, rested_at=None, review_due_at=None)
 
 
+def resume_when_lacking(draft: Draft, before: Case) -> None:
+    """Something more is asked for than `before`: the longest clock goes on, should it rest."""
+    is_more = set(draft.case.open_items) - set(before.open_items)
+    if draft.case.phase is Phase.SUBMITTED and is_more:
+        resume(draft)
+
+
 def reminder_at(case: Case, kind: NoticeKind) -> float:
     """When that reminder is due; the longest clock must be running."""
     if case.clock_at is None or case.due_at is None:

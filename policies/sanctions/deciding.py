@@ -11,7 +11,14 @@ from dataclasses import replace
 from policies.sanctions import ends, fees
 from policies.sanctions.calendar import Calendar
 from policies.sanctions.case import Case, Decided, Handed
-from policies.sanctions.clocks import REMINDERS, begin_probation, reminder_at, rest, resume
+from policies.sanctions.clocks import (
+    REMINDERS,
+    begin_probation,
+    reminder_at,
+    rest,
+    resume,
+    resume_when_lacking,
+)
 from policies.sanctions.draft import Draft, Refused
 from policies.sanctions.facts import begin
 from policies.sanctions.ladder import Sanction
@@ -45,7 +52,9 @@ def decide(draft: Draft, decided: Decided, calendar: Calendar) -> None:
         case Decision.STOP | Decision.RESUME:
             draft.set(stopped=decision is Decision.STOP)
         case Decision.ISSUE_FEE | Decision.WAIVE_FEE | Decision.PAY_FEE:
+            before = draft.case
             fees.decide(draft, decision, decided.fee, actor)
+            resume_when_lacking(draft, before)
             _submit_when_complete(draft, calendar)
         case Decision.BILL:
             fees.bill(draft, decided.minutes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from policies.sanctions.case import Case, Counts, Fact
-from policies.sanctions.clocks import ask, resume
+from policies.sanctions.clocks import ask, resume_when_lacking
 from policies.sanctions.draft import GATEWAY, Draft, Refused
 from policies.sanctions.fees import propose
 from policies.sanctions.ladder import Basis, Ladder, Sanction, Step, Then, Threshold
@@ -52,8 +52,8 @@ def joins(case: Case, sent_at: float) -> bool:
 
 
 def take(draft: Draft, fact: Fact, counts: Counts) -> None:
-    """A further fact of the same mailing. Once the first notice is out it is only counted, and asks
-    for no fee: what the notice has said stays as it was said."""
+    """A further fact of the same mailing. Once the first notice is out it asks for nothing more
+    before a block is lifted; but the fee counts each report, whenever it comes."""
     case = draft.case
     _check(case, draft.ladder, fact)
     if fact.excuse is not None:
@@ -66,12 +66,13 @@ def take(draft: Draft, fact: Fact, counts: Counts) -> None:
     if _is_weak(fact):
         raise Refused("a report of grade B waits until a person counts it")
     _add(draft, fact)
-    if case.phase.is_over or draft.step.sanction in (Sanction.APPROVE, Sanction.ANSWER):
+    if draft.step.sanction in (Sanction.APPROVE, Sanction.ANSWER):
         return
-    if case.notified_at is None:
-        propose(draft)
-        if case.phase is Phase.SUBMITTED and set(draft.case.open_items) - set(case.open_items):
-            resume(draft)
+    if case.counted:
+        propose(draft, is_asked=case.notified_at is None)
+        resume_when_lacking(draft, case)
+    if case.phase.is_over:
+        return
     fresh = tuple(name for name in draft.case.domains if name not in case.domains)
     if case.blocked and fresh:
         draft.block(fresh, _reason(draft))

@@ -1,7 +1,9 @@
 """Fees: proposed by a step or by billed work, and what only a person makes of them.
 
-A step's fee grows with the reports until the first notice is out. The requirement `invoice-paid`
-stands while there is a fee of the step that was not waived, and is met when all of them are paid.
+A step's fee grows with the reports; once a person has issued it, further ones are proposed anew.
+The requirement `invoice-paid` stands while there is a fee of the step that was not waived, and is
+met when all of them are paid. Where the first notice did not name it, a fee issued later asks for
+it, and the case's end asks for nothing more.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from policies.sanctions.case import Fee, FeeState, Requirement
 from policies.sanctions.draft import Draft, Refused
 from policies.sanctions.ladder import FeeRule, Step
 from policies.sanctions.preset import INVOICE
-from policies.sanctions.words import Decision, NoticeKind
+from policies.sanctions.words import Decision, NoticeKind, Phase
 
 ALLOWED = {
     Decision.ISSUE_FEE: (FeeState.PROPOSED,),
@@ -27,8 +29,13 @@ BECOMES = {
 }
 
 
-def propose(draft: Draft) -> None:
-    """Bring the step's proposed fee up to the reports that the case has by now."""
+ASKING = (Phase.OPEN, Phase.SUBMITTED, Phase.OVERDUE)
+"""While a case stands so, a paid invoice can be asked for."""
+
+
+def propose(draft: Draft, *, is_asked: bool = True) -> None:
+    """Bring the step's proposed fee up to the reports that the case has by now; `is_asked`: that it
+    is paid is asked for from now on, else only once a person has issued it."""
     step, case = draft.step, draft.case
     if step.fee is None:
         return
@@ -41,7 +48,8 @@ def propose(draft: Draft) -> None:
         _replace(draft, _fee(mine[-1].number, mine[-1].count + more, step.fee, clause))
     else:
         draft.set(fees=(*case.fees, _fee(len(case.fees) + 1, more, step.fee, clause)))
-    settle_invoice(draft)
+    if is_asked:
+        settle_invoice(draft)
 
 
 def bill(draft: Draft, minutes: int) -> None:
@@ -94,9 +102,9 @@ def settle_invoice(draft: Draft) -> None:
     others = tuple(one for one in case.requirements if one.name != INVOICE)
     if not owed:
         draft.set(requirements=others)
-    elif asked is None:
+    elif asked is None and case.phase in ASKING:
         draft.set(requirements=(*others, Requirement(INVOICE)))
-    elif asked.met_at is None and all(fee.state is FeeState.PAID for fee in owed):
+    elif asked and asked.met_at is None and all(fee.state is FeeState.PAID for fee in owed):
         draft.set(requirements=(*others, replace(asked, met_at=draft.now, met_by="invoice")))
 
 

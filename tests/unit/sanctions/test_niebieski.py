@@ -112,12 +112,14 @@ def test_p2_who_mails_on_after_the_notice_is_at_the_second_step(tale):
     assert [case.step for case in tale.cases] == ["P1", "P2"]
 
 
-def test_p2_reports_after_the_notice_raise_no_fee(tale):
-    """What the notice has said stays as it was said."""
+def test_p2_reports_after_the_notice_raise_the_proposed_fee(tale):
+    """It counts each report, and what is asked for stays as the notice said."""
     reach_p2(tale, 2)
+    asked = tale.case.open_items
     tale.noticed()
     tale.report("m2", sent_at=START)
-    assert [fee.count for fee in tale.case.fees] == [2]
+    assert [fee.count for fee in tale.case.fees] == [3]
+    assert tale.case.open_items == asked
     assert (len(tale.cases), tale.case.reports) == (2, 3)
 
 
