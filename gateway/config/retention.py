@@ -56,10 +56,14 @@ class RetentionSettings(Settings):
     webhook_deliveries: Period = Field(
         default=30 * _DAY, description="Webhook calls, from when they were queued."
     )
-    facts: Period = Field(default=2 * _YEAR, description="Facts, from when they happened.")
-    cases: Period = Field(
+    facts: Period = Field(
+        default=2 * _YEAR,
+        description="Facts, from when they happened; those of a running case stay with it.",
+    )
+    cases: Kept = Field(
         default=3 * _YEAR,
-        description="Cases without facts or a block in force, from when they were opened.",
+        description="Cases without facts or a block in force, from when they were over; what is "
+        "gone counts towards no later step.",
     )
     blocks: Period = Field(default=3 * _YEAR, description="Blocks, from when they were lifted.")
     subject_requests: Period = Field(

@@ -171,14 +171,23 @@ RULES: tuple[Rule, ...] = (
             (webhook_deliveries.c.made_at < cutoff) & webhook_deliveries.c.next_at.is_(None)
         ),
     ),
-    Rule("facts", "facts", facts, lambda cutoff: facts.c.at < cutoff),
+    Rule(
+        "facts",
+        "facts",
+        facts,
+        # A person works on those of a case that is not over.
+        lambda cutoff: (
+            (facts.c.at < cutoff)
+            & ~exists().where(cases.c.id == facts.c.case_id, cases.c.closed_at.is_(None))
+        ),
+    ),
     Rule("blocks", "blocks", blocks, lambda cutoff: blocks.c.lifted_at < cutoff),
     Rule(
         "cases",
         "cases",
         cases,
         lambda cutoff: (
-            (cases.c.opened_at < cutoff)
+            (cases.c.closed_at < cutoff)
             & ~exists().where(facts.c.case_id == cases.c.id)
             & ~exists().where(blocks.c.case_id == cases.c.id)
         ),
