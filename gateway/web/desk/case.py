@@ -43,6 +43,8 @@ INLINE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 """What browsers may show in their window; everything else they save."""
 CARRIED = ("decision", "stamp", "requirement", "until", "fee", "minutes")
 """What a form says besides its reason."""
+LAST_YEAR = 9998
+"""Of a deadline: one in the last hours of 9999 can be shown in some zones only."""
 FILE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -272,6 +274,7 @@ def decision_in(request: Request, form: Form, who: Staff) -> Decided:
 def instant(written: str, who: Staff) -> float | None:
     """Unix seconds of a date and time in who's zone; None when it is none."""
     try:
-        return datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(who.zone)).timestamp()
-    except (ValueError, OverflowError):
+        said = datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(who.zone))
+    except ValueError:
         return None
+    return said.timestamp() if 1970 < said.year <= LAST_YEAR else None
