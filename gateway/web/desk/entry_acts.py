@@ -8,8 +8,10 @@ allowed, and `Problem` where a role does not allow it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+
+from fastapi import Request, Response
 
 from gateway.errors import AddressSyntaxError
 from gateway.events import Event
@@ -17,10 +19,12 @@ from gateway.records.database import Connection
 from gateway.records.drafts import check
 from gateway.records.staff import Role
 from gateway.records.suppressions import Draft, Entry, Refused, add, add_by_key, entry_of, lift
-from gateway.web.desk.dangerous import Act, offer, undoes
-from gateway.web.desk.gate import DECIDES, Staff
-from gateway.web.desk.pages import Problem
+from gateway.web.desk.dangerous import Act, ask, offer, undoes
+from gateway.web.desk.gate import DECIDES, Form, Staff
+from gateway.web.desk.lists_texts import TEXTS
+from gateway.web.desk.pages import Problem, language_of
 from gateway.web.desk.parts import DeskParts
+from gateway.web.desk.reach import reach_of
 from gateway.words import Address
 from suppression.listfile import read_target
 from suppression.precedence import RULES, Lifter, may_lift
@@ -48,6 +52,29 @@ def capacity(entry: Entry, role: Role) -> Lifter | None:
     if decides and may_lift(entry.reason, Lifter.LIST_OWNER, entry.setter):
         return Lifter.LIST_OWNER
     return None
+
+
+async def ask_suppress(
+    request: Request,
+    parts: DeskParts,
+    form: Form,
+    named: str,
+    reason: Reason,
+    scope: str,
+    fields: Mapping[str, object],
+    back: str,
+) -> Response:
+    """The page that comes before an entry for a whole domain or for all tenants; `named` is whom
+    it is about, masked."""
+    return ask(
+        request,
+        form,
+        title=TEXTS[language_of(request)]["ask_add"].format(what=named, scope=scope),
+        reach=await reach_of(parts, scope.partition("/")[0]),
+        fields={**fields, "scope": scope, "kind": reason},
+        back=back,
+        is_final=not may_lift(reason, Lifter.OPERATOR, Lifter.OPERATOR),
+    )
 
 
 def suppress(

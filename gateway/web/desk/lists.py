@@ -23,15 +23,15 @@ from gateway.records.listing import Part, State, Wanted, list_entries
 from gateway.records.staging import ImportRunning
 from gateway.records.suppression_import import ListFile
 from gateway.records.suppressions import Draft, Entry, Refused, entries_of, entry_of
+from gateway.web.desk import dangerous, lists_texts
 from gateway.web.desk.dangerous import ask, reason_of
-from gateway.web.desk.entry_acts import REASONS, capacity, lift_entry, suppress
+from gateway.web.desk.entry_acts import REASONS, ask_suppress, capacity, lift_entry, suppress
 from gateway.web.desk.gate import CHANGES, DECIDES, Anyone, Form, Posted, Staff, Worker
 from gateway.web.desk.import_undo import offer_undo
 from gateway.web.desk.list_import import Wish, bring_in, stage
-from gateway.web.desk.lists_texts import TEXTS
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
-from gateway.web.desk.reach import reach_of
+from gateway.web.desk.reach import ALL_TENANTS, reach_of
 from gateway.web.desk.source_counts import counted, forget
 from suppression.listfile import read_target
 from suppression.masking import mask
@@ -39,7 +39,7 @@ from suppression.precedence import Lifter
 from suppression.standing import Reason, Stops
 
 routes = APIRouter()
-
+TEXTS = {tag: {**dangerous.TEXTS[tag], **own} for tag, own in lists_texts.TEXTS.items()}
 PAGE = 50
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 ScopeQuery = Annotated[str, Query(max_length=200)]
@@ -122,14 +122,8 @@ async def add_entry(request: Request, parts: Parts, staff: Worker, form: Posted)
     if not is_scope(parts.tenants, scope):
         return _page(request, parts, staff, "lists_add", what=what, refused=texts["no_scope"])
     if (scope == "*" or isinstance(target, str)) and reason_of(form) is None:
-        return ask(
-            request,
-            form,
-            title=texts["ask_add"].format(what=mask(what), scope=scope),
-            reach=await reach_of(parts, scope.partition("/")[0]),
-            fields={"what": what, "scope": scope, "kind": reason, "stops": stops},
-            back="lists",
-        )
+        fields = {"what": what, "stops": stops}
+        return await ask_suppress(request, parts, form, mask(what), reason, scope, fields, "lists")
 
     def work(connection: Connection) -> bool:
         return suppress(connection, parts, staff, target, reason, scope, why, stops)[1]
@@ -163,6 +157,7 @@ async def lift(request: Request, parts: Parts, staff: Worker, form: Posted) -> R
             request,
             form,
             title=texts["ask_lift"].format(entry=number, kind=kind, scope=entry.scope),
+            reach=await reach_of(parts, entry.scope.partition("/")[0]),
             fields={"entry": number},
             back="lists",
         )
@@ -205,7 +200,12 @@ async def compare(request: Request, parts: Parts, staff: Worker, form: Posted) -
         staged = await asyncio.to_thread(stage, parts, upload.file, name, draft, is_edition)
     except (Refused, ImportRunning) as refused:
         return _page(request, parts, staff, "lists_import", refused=str(refused))
-    return _page(request, parts, staff, "lists_diff", staged=staged)
+    scopes = {str(change["scope"]).partition("/")[0] for change in staged.changes}
+    # Rows may name scopes of their own: of several tenants' all are counted.
+    touched = scopes.pop() if len(scopes) == 1 else ALL_TENANTS
+    return _page(
+        request, parts, staff, "lists_diff", staged=staged, reach=await reach_of(parts, touched)
+    )
 
 
 @routes.post("/lists/import/confirm")

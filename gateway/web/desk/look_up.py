@@ -20,7 +20,8 @@ from gateway.records import audit
 from gateway.records.database import Connection
 from gateway.records.subject_requests import RequestKind, RequestRefused, record
 from gateway.records.suppressions import Refused
-from gateway.web.desk.entry_acts import REASONS, capacity, lift_entry, suppress
+from gateway.web.desk.dangerous import reason_of
+from gateway.web.desk.entry_acts import REASONS, ask_suppress, capacity, lift_entry, suppress
 from gateway.web.desk.gate import CHANGES, DECIDES, Anyone, Form, Posted, Staff, Worker
 from gateway.web.desk.look_up_report import report_of, take
 from gateway.web.desk.look_up_texts import TEXTS
@@ -90,6 +91,10 @@ async def add_entry(request: Request, parts: Parts, staff: Worker, form: Posted)
         raise Problem(HTTPStatus.BAD_REQUEST)
     if not is_scope(parts.tenants, scope):
         return await _answer(request, parts, staff, form, problem="no_scope")
+    if (scope == "*" or isinstance(target, str)) and reason_of(form) is None:
+        named = masked(found) or found.reading.domain
+        fields = {"what": form.text("what", MAX_TEXT), "stops": stops}
+        return await ask_suppress(request, parts, form, named, reason, scope, fields, "look-up")
 
     def work(connection: Connection) -> bool:
         return suppress(connection, parts, staff, target, reason, scope, why, stops)[1]
