@@ -169,9 +169,15 @@ def require_open(
 
 
 def list_requests(
-    connection: Connection, keyring: Keyring, tenant: str = "", *, with_done: bool = False
+    connection: Connection,
+    keyring: Keyring,
+    tenant: str = "",
+    *,
+    with_done: bool = False,
+    limit: int | None = None,
 ) -> list[SubjectRequest]:
-    """Open requests of one tenant or of all, the most overdue first; then those done, if asked."""
+    """Open requests of one tenant or of all, the most overdue first; then those done, if asked; at
+    most `limit`."""
     query = select(subject_requests).order_by(
         subject_requests.c.done_at.is_not(None), subject_requests.c.due_at, subject_requests.c.id
     )
@@ -179,7 +185,7 @@ def list_requests(
         query = query.where(subject_requests.c.done_at.is_(None))
     if tenant:
         query = query.where(subject_requests.c.scope == find_scope(connection, tenant))
-    return _decoded(connection, keyring, query)
+    return _decoded(connection, keyring, query.limit(limit))
 
 
 def latest_done(

@@ -26,6 +26,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "extension": "Why extended",
         "filed_by": "Filed by",
         "none": "No request is open.",
+        "more": "More are open: these {count} are the most overdue. Choose a tenant to see "
+        "its own.",
         "with_done": "Those done, too",
         "filter": "Show",
         "request": "Request",
@@ -107,6 +109,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "extension": "Dlaczego przedłużono",
         "filed_by": "Kto przyjął",
         "none": "Żadne żądanie nie jest otwarte.",
+        "more": "Otwartych jest więcej: te {count} są najpilniejsze. Wybierz klienta, aby zobaczyć "
+        "jego żądania.",
         "with_done": "Także załatwione",
         "filter": "Pokaż",
         "request": "Żądanie",

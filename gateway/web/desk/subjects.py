@@ -32,7 +32,7 @@ from gateway.web.desk.subject_page import person_of, show_request
 from gateway.web.desk.subject_texts import TEXTS
 
 routes = APIRouter()
-SHOWN_DONE = 200
+SHOWN = 200
 
 
 @routes.get("/subjects")
@@ -43,20 +43,23 @@ async def subjects(
     tenant: Annotated[str, Query(max_length=100)] = "",
     done: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Open requests; those done, too, if asked."""
+    """The open requests most overdue; those done last, too, if asked."""
 
-    def work() -> list[SubjectRequest]:
+    def work() -> tuple[list[SubjectRequest], bool]:
         with parts.database.reading() as connection:
-            found = list_requests(connection, parts.keyring, tenant)
+            found = list_requests(connection, parts.keyring, tenant, limit=SHOWN + 1)
+            is_more, found = len(found) > SHOWN, found[:SHOWN]
             if done:
-                found += latest_done(connection, parts.keyring, tenant, SHOWN_DONE)
-            return found
+                found += latest_done(connection, parts.keyring, tenant, SHOWN)
+            return found, is_more
 
+    found, is_more = await asyncio.to_thread(work)
     return page(
         request,
         "subjects",
         TEXTS,
-        found=await asyncio.to_thread(work),
+        found=found,
+        shown=SHOWN if is_more else 0,
         tenant=tenant,
         tenants=sorted(parts.tenants),
         done=done,

@@ -12,9 +12,11 @@ import pytest
 from gateway.records import audit, staff, staff_sessions
 from gateway.records.blocks import list_blocks
 from gateway.records.case_view import list_cases, timeline
+from gateway.records.subject_requests import RequestKind, record
 from gateway.records.undoings import SECONDS
+from gateway.web.desk import subjects
 from gateway.web.desk.live import MAX_LISTENERS, Live
-from gateway.words import Role
+from gateway.words import Address, Role
 from policies.sanctions.words import Phase
 
 if TYPE_CHECKING:
@@ -238,3 +240,23 @@ async def test_counters_follow_and_end_with_the_session(world: World) -> None:
     live.close()
     for one in waiting:
         assert len([event async for event in one]) <= 1  # what was queued before
+
+
+async def test_only_the_most_overdue_requests_are_listed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are open, the page lists the first ones, and says that there are more."""
+    monkeypatch.setattr(subjects, "SHOWN", 2)
+    keyring, now = world.keyring, world.now
+    with world.database.transaction() as connection:
+        for days in (3, 9, 6):
+            address = Address(f"late{days}@inbox.test", f"late{days}", "inbox.test")
+            at = now - days * 86_400
+            record(
+                connection, keyring, RequestKind.ACCESS, address, "trial", "by mail", at, "x", now
+            )
+    page = (await world.as_(Role.ABUSE).get("subjects?tenant=trial")).text
+    assert page.count("<tr>") - 1 == 2
+    assert "these 2 are the most overdue" in page
+    first, second = re.findall(r'data-label="Received">.*?datetime="(\d{4}-\d\d-\d\d)', page)
+    assert first < second
