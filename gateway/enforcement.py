@@ -2,9 +2,9 @@
 
 Told each ruling at MAIL and RCPT, it counts recipients and facts of the last 24 h for each tenant
 and has each fact taken durably with all that follows from it: cases, notices, blocks. It emits what
-came of that. A store that is away costs the record, not the count: `fact.lost` says so, and the
-next fact brings what this one would have. Decides nothing by itself: the ladders of
-`policies.sanctions` do.
+came of that. A store that is away, or a case that cannot be read, costs the record, not the count:
+`fact.lost` says so, and the next fact brings what this one would have. Decides nothing by itself:
+the ladders of `policies.sanctions` do.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Enforcement:
         )
         try:
             taken = await self._book.take(fact, counts, entries)
-        except StoreUnavailable as error:
+        except Exception as error:  # one case that cannot be read must not end what is under way
             self._lost(t, fact, counts, error)
             return
         if taken.fact.excuse is not None:
@@ -132,12 +132,12 @@ class Enforcement:
             event.ref, event.mailing = t.ref, t.mailing
             self._emit(event)
 
-    def _lost(self, t: Transaction, fact: Fact, counts: Counts, error: StoreUnavailable) -> None:
+    def _lost(self, t: Transaction, fact: Fact, counts: Counts, error: Exception) -> None:
         detail: dict[str, object] = {
             "fact": fact.kind.value,
             "facts": counts.facts,
             "recipients": counts.recipients,
-            "error": str(error),
+            "error": str(error) if isinstance(error, StoreUnavailable) else repr(error),
         }
         event = Event(
             "fact.lost", fact.at, t.session, t.ref, fact.tenant, fact.stream, fact.mailing
