@@ -24,6 +24,7 @@ from gateway.web.status import acts, passes
 from gateway.web.status.acts import Outcome
 from gateway.web.status.form import Fields, TooLarge, read_form
 from gateway.web.status.parts import Current, StatusParts
+from gateway.web.status.places import Places
 from gateway.web.status.shown import shown_case, shown_tenant
 from gateway.web.status.texts import STATUS
 from gateway.web.status.view import Named, find, look
@@ -37,6 +38,7 @@ def status_app(current: Current) -> ASGIApp:
     pages = Pages()
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     room = asyncio.Semaphore(AT_ONCE)
+    files = Places()
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -98,19 +100,23 @@ def status_app(current: Current) -> ASGIApp:
         parts = current()
         about = named(parts, text)
 
-        def may_send_files(fields: Fields) -> bool:
+        def has_pass(fields: Fields) -> bool:
             link_pass = fields.get("pass", [""])[0]
             return passes.is_good(parts.keyring, about.link, link_pass, parts.clock())
 
-        try:
-            form = await read_form(request, may_send_files)
-        except TooLarge as error:
-            link_pass = error.fields.get("pass", [""])[0] if may_send_files(error.fields) else ""
-            said = "upload_size" if link_pass else "pass_over"
-            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if link_pass else HTTPStatus.FORBIDDEN
-            return await page(request, parts, text, Outcome(said, status, link_pass=link_pass))
-        async with room:
-            done = await acts.act(parts, about, form)
+        with files.place(about.tenant) as place:
+            try:
+                form = await read_form(request, lambda fields: has_pass(fields) and place.take())
+            except TooLarge as error:
+                link_pass = error.fields.get("pass", [""])[0] if has_pass(error.fields) else ""
+                said, status = "pass_over", HTTPStatus.FORBIDDEN
+                if place.is_refused:
+                    said, status = "upload_busy", HTTPStatus.SERVICE_UNAVAILABLE
+                elif link_pass:
+                    said, status = "upload_size", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                return await page(request, parts, text, Outcome(said, status, link_pass=link_pass))
+            async with room:
+                done = await acts.act(parts, about, form)
         return await page(request, parts, text, done)
 
     return app

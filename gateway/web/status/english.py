@@ -138,6 +138,8 @@ ENGLISH: dict[str, str] = {
     "again in a few minutes.",
     "say_upload_empty": "No picture was chosen.",
     "say_upload_size": "The picture is too large: at most 10 MB.",
+    "say_upload_busy": "Other files are being sent just now. Nothing was kept; please try again in "
+    "a minute.",
     "say_upload_type": "This is no PNG, JPEG or WebP picture. Please send a screenshot as a "
     "picture.",
     "say_upload_broken": "The picture is damaged. Please make the screenshot again.",

@@ -137,6 +137,8 @@ POLISH: dict[str, str] = {
     "spróbować za kilka minut.",
     "say_upload_empty": "Nie wybrano obrazu.",
     "say_upload_size": "Obraz jest za duży: najwyżej 10 MB.",
+    "say_upload_busy": "Właśnie przesyłane są inne pliki. Niczego nie zapisano; prosimy spróbować "
+    "ponownie za minutę.",
     "say_upload_type": "To nie jest obraz PNG, JPEG ani WebP. Prosimy przesłać zrzut ekranu jako "
     "obraz.",
     "say_upload_broken": "Obraz jest uszkodzony. Prosimy zrobić zrzut ekranu jeszcze raz.",
