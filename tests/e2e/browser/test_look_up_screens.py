@@ -23,7 +23,7 @@ from suppression.standing import Reason
 from tests.e2e.browser.at_work import PHONE, Office, at_desk, hold, office
 from tests.e2e.browser.house import NO_OPTIN, OK, SENDER
 from tests.e2e.certificates import Certificates
-from tests.e2e.session import Session, letter
+from tests.e2e.session import Session, letter, wait_until
 
 JAN = "jan@inbox.test"
 REASONS = VALUES["en"]["reason"]
@@ -125,7 +125,10 @@ def test_all_that_is_known_of_an_address_is_masked_until_revealed(
 def test_refs_message_ids_and_tokens_lead_to_the_person(browser: Browser, desk: Office) -> None:
     """The refusal by its whole reply, the message by its Message-ID or the token in its link: each
     shows its events and whom they are about."""
-    (refusal,) = [one for one in desk.gateway.events() if one["kind"] == "rcpt.refused"][:1]
+    refusal = wait_until(
+        lambda: next((e for e in desk.gateway.events() if e["kind"] == "rcpt.refused"), None)
+    )
+    assert refusal
     link = re.search(rb"^List-Unsubscribe: <(http[^>]+)>", desk.sink.messages[0].raw, re.MULTILINE)
     assert link
     with at_desk(browser, desk, Role.AUDITOR, "look-up", width=PHONE) as page:
