@@ -29,6 +29,9 @@ MOST_DIGITS = 18
 ALL_DOMAINS = "*"
 """In the place of a domain: the tenant's service is ended, whatever it sends as."""
 _VERSION = "blocks:version"
+_LIFTS = "SELECT count(*) FROM blocks WHERE tenant = ? AND lifted_at IS NOT NULL"
+_Row = tuple[str, str, int, str, int | None, bytes | None]
+"""A block in force: tenant, domain, its case's number, reason, open items and tracking number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,7 @@ class BlockList:
         self._connection: sqlite3.Connection | None = None
         self._seen: tuple[int] | None = None
         self._version: tuple[str] | None = None
-        self._blocks: dict[tuple[str, str], Block] = {}
-        self._lifts: dict[str, int] = {}
+        self._blocks: dict[tuple[str, str], _Row] = {}
         self._shares: dict[str, int] = {}
         self._ended: frozenset[str] = frozenset()
 
@@ -66,16 +68,27 @@ class BlockList:
         blocks = self._blocks
         if not blocks:
             return None
-        return (
+        row = (
             blocks.get((tenant, ALL_DOMAINS))
             or blocks.get((tenant, domain))
             or blocks.get((ALL_TENANTS, domain))
         )
+        if row is None:
+            return None
+        owner, name, number, reason, items, tracking = row
+        # What goes for everybody is nobody's own case to look into.
+        page = b"" if owner == ALL_TENANTS else tracking or b""
+        return Block(case_id(number), name, reason, items or 0, page)
 
     async def lifts(self, tenant: str) -> int:
         """How many blocks of this tenant's have been lifted. Raises StoreUnavailable."""
-        self._follow()
-        return self._lifts.get(tenant, 0)
+        # Asked at facts only; to count them all would cost every change of any case.
+        try:
+            self._connection = self._connection or connect_reader(self._path)
+            return int(self._connection.execute(_LIFTS, (tenant,)).fetchone()[0])
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreUnavailable(f"records: {error}") from error
 
     def share(self, tenant: str) -> int:
         """Percent of its usual volume that a tenant may send, as of the last look-up."""
@@ -109,25 +122,10 @@ class BlockList:
         if version == self._version and self._seen is not None:
             return
         rows = connection.execute(
-            "SELECT b.case_id, b.tenant, b.domain, b.reason, c.open_items, c.tracking "
+            "SELECT b.tenant, b.domain, b.case_id, b.reason, c.open_items, c.tracking "
             "FROM blocks b LEFT JOIN cases c ON c.id = b.case_id WHERE b.lifted_at IS NULL"
         )
-        self._blocks = {
-            (tenant, domain): Block(
-                case_id(number),
-                domain,
-                reason,
-                items or 0,
-                # What goes for everybody is nobody's own case to look into.
-                b"" if tenant == ALL_TENANTS else tracking or b"",
-            )
-            for number, tenant, domain, reason, items, tracking in rows
-        }
-        self._lifts = dict(
-            connection.execute(
-                "SELECT tenant, count(*) FROM blocks WHERE lifted_at IS NOT NULL GROUP BY tenant"
-            ).fetchall()
-        )
+        self._blocks = {(row[0], row[1]): row for row in rows}
         self._shares = dict(
             connection.execute(
                 "SELECT tenant, min(volume) FROM cases WHERE phase = 'probation' AND "

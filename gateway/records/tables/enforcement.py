@@ -267,3 +267,10 @@ Index(
     sqlite_where=blocks.c.lifted_at.is_(None),
     postgresql_where=blocks.c.lifted_at.is_(None),
 )
+Index(
+    "ix_blocks_lifted",
+    blocks.c.tenant,
+    blocks.c.lifted_at,
+    sqlite_where=blocks.c.lifted_at.is_not(None),
+    postgresql_where=blocks.c.lifted_at.is_not(None),
+)

@@ -28,6 +28,14 @@ def upgrade() -> None:
         op.drop_index(name)
     for name in ("cases", "facts"):
         op.rename_table(name, f"old_{name}")
+    op.create_index(
+        "ix_blocks_lifted",
+        "blocks",
+        ["tenant", "lifted_at"],
+        unique=False,
+        sqlite_where=sa.text("lifted_at IS NOT NULL"),
+        postgresql_where=sa.text("lifted_at IS NOT NULL"),
+    )
     op.create_table(
         "case_entries",
         sa.Column("id", sa.Integer, primary_key=True),
