@@ -23,7 +23,6 @@ from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, c
 from gateway.errors import AddressSyntaxError
 from gateway.evidence.gather import Gathered, Story, gather
 from gateway.evidence.page import as_html
-from gateway.evidence.pdf import as_pdf
 from gateway.evidence.sheet import Frame, make_sheet
 from gateway.message.address import parse_mailbox
 from gateway.records import audit, proofs
@@ -164,6 +163,8 @@ def export_command(
             records.loaded.tenants,
         )
         sheet = make_sheet(found, frame)
+        from gateway.evidence.pdf import as_pdf  # only here: its libraries load long
+
         files = {".html": as_html(sheet).encode(), ".pdf": as_pdf(sheet)}
         _record(records, found, "consent.exported", why, by)
     rows = []
