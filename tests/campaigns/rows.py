@@ -35,6 +35,7 @@ SESSIONS = "tests/faults/test_hostile_sessions.py"
 MESSAGES = "tests/faults/test_hostile_messages.py"
 SMUGGLING = "tests/e2e/test_smuggling.py"
 SIGN_IN = "tests/unit/smtp/test_sign_in.py"
+BOUNDARIES = "tests/contract/desk/test_boundaries.py"
 UNSUBSCRIBE = "tests/unit/web/test_unsubscribe.py"
 ENGINE = "gateway/smtp/engine.py"
 FRAMING = "gateway/framing.py"
@@ -277,6 +278,35 @@ ROWS = (
         Proof("a consent text is escaped", "tests/unit/web/test_confirm.py",
             Edit("gateway/web/templates/confirm.html",
                 "{{ found.text }}", "{{ found.text | safe }}")),
+    )),
+    Row("markup in what strangers write to the desk", (
+        Proof("text is text on the desk", "tests/contract/desk/test_markup.py",
+            Edit("gateway/web/desk/pages.py", "autoescape=True", "autoescape=False")),
+        Proof("and on status pages", "tests/contract/status/test_markup.py",
+            Edit("gateway/web/pages.py", "autoescape=True", "autoescape=False")),
+    )),
+    Row("forged forms, stolen and planted sessions, roles", (
+        Proof("a form shows its session's token", BOUNDARIES,
+            Edit("gateway/web/desk/gate.py",
+                "if not hmac.compare_digest(token.encode(), who.csrf.encode()):", "if False:")),
+        Proof("a POST comes from a page of ours", BOUNDARIES,
+            Edit("gateway/web/desk/gate.py",
+                'if site is not None and site != "same-origin":', "if False:"),
+            Edit("gateway/web/desk/gate.py",
+                'return urlsplit(origin).netloc in (headers.get("host", ""), link.netloc)',
+                "return True")),
+        Proof("a new session after the second factor", "tests/contract/desk/test_sign_in.py",
+            Edit("gateway/records/staff_sessions.py",
+                "    end(connection, digest)\n    return _begin(", "    return _begin(")),
+    )),
+    Row("uploads of tenants", (
+        Proof("a picture is drawn anew", "tests/unit/uploads/test_drawing.py",
+            Edit("gateway/uploads/intake.py",
+                "Upload(made.media_type, made.octets,", "Upload(made.media_type, octets,")),
+        Proof("acting needs the pass of a mailed code", "tests/contract/status/test_status_page.py",
+            Edit("gateway/web/status/acts.py",
+                "    if not passes.is_good(parts.keyring, named.link, link_pass, parts.clock()):",
+                "    if False:")),
     )),
     Row("programs that call the API", (
         Proof("a token is taken in its own spelling only", "tests/unit/web/test_token_flips.py",
