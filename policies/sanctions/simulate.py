@@ -224,6 +224,10 @@ class Simulation:
                 is_first = effect.kind is NoticeKind.OPENED
                 if is_first and self._mended_after is not None:
                     heapq.heappush(self._due, (now + self._mended_after, number, True))
+            elif isinstance(effect, Unblock):
+                # Who lifts a block forgives what led to it: each lift begins a new count.
+                for kind in FactKind:
+                    self._windows.pop((case.tenant, f"fact {kind}"), None)
         coming = next_automatic(self._cases[number], self._preset)
         if coming is not None and self._ticks.get(number) != coming.at:
             self._ticks[number] = coming.at
