@@ -77,6 +77,7 @@ def lift_by_hand(
     ).scalar()
     if not running:  # from before there were ladders
         lift_block(connection, tenant, domain, actor, reason, now)
+        pass_on(connection, tenant, domain, int(number), actor, now)
         return ()
     count = select(func.count()).where(_row.case_id == number, live)
     if connection.execute(count).scalar() == 1:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.events import Event
 from gateway.records import notices, webhooks
-from gateway.records.blocks import ALL_DOMAINS, add_block, case_id, lift_block
+from gateway.records.blocks import ALL_DOMAINS, ALL_TENANTS, add_block, case_id, lift_block
 from gateway.records.case_rules import Rules
 from gateway.records.case_store import running
 from gateway.records.case_trail import write_entry
@@ -135,15 +135,22 @@ def _block(
 def _unblock(connection: Connection, case: Case, reason: str, actor: str, now: float) -> None:
     own = (_row.case_id == case.id) & _row.lifted_at.is_(None)
     lifted = connection.execute(select(_row.tenant, _row.domain).where(own)).all()
-    kept = {}
     for tenant, domain in lifted:
         lift_block(connection, tenant, domain, actor, reason, now)
-        if holder := pass_on(connection, tenant, domain, case.id, actor, now):
-            kept[domain] = holder
+        pass_on(connection, tenant, domain, case.id, actor, now)
     detail: dict[str, object] = {"domains": [domain for _, domain in lifted], "reason": reason}
-    if kept:
-        detail["blocked_still"] = kept
-    write_entry(connection, case, "case.unblocked", actor, now, detail)
+    write_entry(connection, case, "case.unblocked", actor, now, detail | _still(connection, case))
+
+
+def _still(connection: Connection, case: Case) -> dict[str, object]:
+    """Which of the case's domains are blocked by others, `blocked_still`, where there are any."""
+    held = select(_row.domain, _row.case_id).where(
+        _row.tenant.in_((case.tenant, ALL_TENANTS)),
+        _row.domain.in_((*case.domains, ALL_DOMAINS)),
+        _row.lifted_at.is_(None),
+    )
+    kept = {row.domain: case_id(row.case_id) for row in connection.execute(held)}
+    return {"blocked_still": kept} if kept else {}
 
 
 def pass_on(
@@ -167,6 +174,8 @@ def _tell(connection: Connection, case: Case, told: Tell, now: float, rules: Rul
         "phase": case.phase.value,
         **dict(told.detail),
     }
+    if told.kind == WebhookKind.CASE_UNBLOCKED.value:
+        detail |= _still(connection, case)
     kind = TOLD.get(told.kind)
     if kind is not None and case.tenant in rules.tenants:
         payload = {**detail, "tenant": case.tenant, "domains": list(case.domains)}
