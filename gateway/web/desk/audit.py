@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.records import audit as trail
 from gateway.records.audit_search import search
+from gateway.records.listing import Record
 from gateway.web.desk.gate import Anyone
 from gateway.web.desk.pages import Problem, page
 from gateway.web.desk.parts import DeskParts, Parts
@@ -35,17 +36,21 @@ async def audit(request: Request, parts: Parts, who: Anyone) -> Response:
             since = day.replace(tzinfo=ZoneInfo(who.zone)).timestamp()
         except ValueError:
             trouble = "since_wrong"
-    with parts.database.reading() as connection:
-        found = search(
-            connection,
-            actor=asked["actor"],
-            action=asked["action"],
-            scope=asked["scope"],
-            since=since,
-            before=int(before) if before else None,
-            limit=PAGE + 1,
-        )
-        number, digest = trail.head(connection)
+
+    def read() -> tuple[list[Record], tuple[int, bytes]]:
+        with parts.database.reading() as connection:
+            return search(
+                connection,
+                actor=asked["actor"],
+                action=asked["action"],
+                scope=asked["scope"],
+                since=since,
+                before=int(before) if before else None,
+                limit=PAGE + 1,
+            ), trail.head(connection)
+
+    # What is rare is looked for in the whole trail.
+    found, (number, digest) = await asyncio.to_thread(read)
     return page(
         request,
         "audit",
