@@ -98,6 +98,7 @@ def page(
             t={**TEXTS[language], **texts[language]},
             home=home(request),
             here=request.scope["path"],
+            again=_again(request),
             version=_version(),
             staff=shown,
             roles=Role,
@@ -121,6 +122,19 @@ def page(
             secure=request.state.parts.is_https,
         )  # fmt: skip
     return response
+
+
+def _again(request: Request) -> str:
+    """Where this page is in another language: the same address, or for what only a form leads to,
+    the screen that it began on."""
+    from gateway.web.desk.screens import SCREENS
+
+    if request.method in ("GET", "HEAD"):
+        return ""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    first = path.lstrip("/").partition("/")[0]
+    pages = {"sign-in", "second-factor", "me", "new-case", *(screen.path for screen in SCREENS)}
+    return home(request) + (first if first in pages else "")
 
 
 def _undoings(request: Request, who: Staff, language: str) -> list[dict[str, object]]:

@@ -85,7 +85,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "received": "Received",
         "notice": "Notice",
         "said": "Why",
-        "no_contact": "the tenant has no contact",
         "nothing": "Nothing waits for you.",
     },
     "pl": {
@@ -119,7 +118,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "received": "Wpłynęła",
         "notice": "Powiadomienie",
         "said": "Dlaczego",
-        "no_contact": "klient nie ma adresu kontaktowego",
         "nothing": "Nic na Ciebie nie czeka.",
     },
 }
