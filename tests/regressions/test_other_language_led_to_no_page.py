@@ -11,7 +11,6 @@ from gateway.records import notices
 from gateway.words import Role
 from tests.contract.desk.conftest import opened
 
-
 SENT: list[tuple[str, dict[str, str]]] = [
     ("look-up", {"what": "jan@far.test"}),
     ("look-up/suppress", {"what": "far.test", "kind": "manual", "scope": "*", "reason": "x"}),
