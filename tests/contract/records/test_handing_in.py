@@ -34,7 +34,7 @@ CONTENT = Content(
     "image/png", PICTURE, sha256(PICTURE).digest(), "lista jan@example.org.png", "clean"
 )
 
-CASE = Case(0, "acme", "S", "S1", "", "", Phase.OPEN, NOW)
+CASE = Case(0, "acme", "S", "S1", "", "", Phase.CLOSED, NOW, closed_at=NOW)
 
 
 # ---- evidence -----------------------------------------------------------------------------------
