@@ -219,7 +219,8 @@ def test_evidence_of_a_case_on_record_stays(database: Database, keyring: Keyring
     """However old it is: the case is still held against the tenant."""
     late = NOW + 20 * 365 * 86_400
     with database.transaction() as connection:
-        kept = insert_case(connection, replace(CASE, opened_at=late), Clocks(None, 100)).id
+        running = replace(CASE, phase=Phase.OPEN, closed_at=None)
+        kept = insert_case(connection, running, Clocks(None, 100)).id
         evidence.add(connection, keyring, kept, "screenshot", CONTENT, "acme:status", NOW)
     assert purge(database, RetentionSettings(), late, "consentry")["evidence"] == 0
     with database.reading() as connection:
