@@ -42,6 +42,10 @@ REASONS = (
 whole."""
 
 
+OF_LEADS = (Reason.PROTECTED, Reason.ROBINSON)
+"""What only leads and operators import."""
+
+
 def capacity(entry: Entry, role: Role) -> Lifter | None:
     """In what capacity a member of that role lifts this entry; None when they may not."""
     decides = role in DECIDES

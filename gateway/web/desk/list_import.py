@@ -9,7 +9,7 @@ what was staged is no longer there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,10 +22,11 @@ from gateway.records.list_diff import Diff
 from gateway.records.staging import FOLDER, Staging
 from gateway.records.suppression_import import ListFile, import_suppressions, staging_for
 from gateway.records.suppressions import Draft
+from gateway.web.desk.entry_acts import OF_LEADS
 from gateway.web.desk.parts import DeskParts
 from suppression.dialects import part_of
 from suppression.foreign_lists import Format, read_foreign, recognise_text
-from suppression.listfile import BadRow, as_text, read_rows
+from suppression.listfile import BadRow, Row, as_text, read_rows
 from suppression.masking import mask
 
 SHOWN_BAD = 50
@@ -37,12 +38,14 @@ _START = 1 << 16
 class Wish:
     """What to import: the list, the entry to make of its rows, and whether it is a new edition.
 
-    `dialect` is whose list it is ("" for our own form).
+    `is_leads` says that a lead or operator imports it, `dialect` whose list it is ("" for our own
+    form).
     """
 
     file: ListFile
     draft: Draft
     is_edition: bool
+    is_leads: bool
     dialect: str = ""
 
 
@@ -56,7 +59,14 @@ class Staged:
     bad: list[BadRow]
 
 
-def stage(parts: DeskParts, upload: BinaryIO, name: str, draft: Draft, is_edition: bool) -> Staged:
+def stage(
+    parts: DeskParts,
+    upload: BinaryIO,
+    name: str,
+    draft: Draft,
+    is_edition: bool,
+    is_leads: bool,
+) -> Staged:
     """Read an upload, and compare it with what is in force."""
     digest = sha256()
     upload.seek(0)
@@ -71,7 +81,8 @@ def stage(parts: DeskParts, upload: BinaryIO, name: str, draft: Draft, is_editio
     with as_text(upload) as text, _beside(parts) as database:
         dialect = recognise_text(text.read(_START))
         text.seek(0)
-        wish = Wish(ListFile(name, digest.hexdigest()), draft, is_edition, dialect or "")
+        file = ListFile(name, digest.hexdigest())
+        wish = Wish(file, draft, is_edition, is_leads, dialect or "")
         with _staging(parts, wish) as staging:
             if dialect is None:
                 rows = read_rows(text, staging.lacks)
@@ -82,7 +93,7 @@ def stage(parts: DeskParts, upload: BinaryIO, name: str, draft: Draft, is_editio
             tally = import_suppressions(
                 database,
                 parts.keyring,
-                rows,
+                rows if is_leads else _others(rows),
                 draft,
                 wish.file,
                 parts.clock(),
@@ -117,10 +128,19 @@ def bring_in(parts: DeskParts, wish: Wish) -> Tally:
         )
 
 
+def _others(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """The rows without those that say of themselves to be what leads import."""
+    for row in rows:
+        if isinstance(row, Row) and row.reason in OF_LEADS:
+            yield BadRow(row.line, f"{row.reason} is for leads and operators to import")
+        else:
+            yield row
+
+
 def _staging(parts: DeskParts, wish: Wish) -> Staging:
     """The staged file of exactly this wish, begun or not."""
     scopes = " ".join(all_scopes(parts.tenants))
-    meaning = f"desk {wish.dialect} {wish.is_edition} {scopes}"
+    meaning = f"desk {wish.dialect} {wish.is_edition} {wish.is_leads} {scopes}"
     folder = parts.loaded.config.state_dir / FOLDER
     return staging_for(folder, parts.keyring, wish.draft, wish.file, meaning, parts.clock())
 

@@ -25,7 +25,14 @@ from gateway.records.suppression_import import ListFile
 from gateway.records.suppressions import Draft, Entry, Refused, entries_of, entry_of
 from gateway.web.desk import dangerous, lists_texts
 from gateway.web.desk.dangerous import ask, reason_of
-from gateway.web.desk.entry_acts import REASONS, ask_suppress, capacity, lift_entry, suppress
+from gateway.web.desk.entry_acts import (
+    OF_LEADS,
+    REASONS,
+    ask_suppress,
+    capacity,
+    lift_entry,
+    suppress,
+)
 from gateway.web.desk.gate import CHANGES, DECIDES, Anyone, Form, Posted, Staff, Worker
 from gateway.web.desk.import_undo import offer_undo
 from gateway.web.desk.list_import import Wish, bring_in, stage
@@ -197,7 +204,9 @@ async def compare(request: Request, parts: Parts, staff: Worker, form: Posted) -
         return _page(request, parts, staff, "lists_import", refused=texts["no_scope"])
     is_edition = is_robinson and form.text("edition") == "yes"
     try:
-        staged = await asyncio.to_thread(stage, parts, upload.file, name, draft, is_edition)
+        staged = await asyncio.to_thread(
+            stage, parts, upload.file, name, draft, is_edition, staff.may(*DECIDES)
+        )
     except (Refused, ImportRunning) as refused:
         return _page(request, parts, staff, "lists_import", refused=str(refused))
     scopes = {str(change["scope"]).partition("/")[0] for change in staged.changes}
@@ -213,7 +222,8 @@ async def confirm(request: Request, parts: Parts, staff: Worker, form: Posted) -
     """Bring in what was staged and shown."""
     draft = _draft(parts, staff, form, form.text("source", 300))
     file = ListFile(form.text("name", 100), form.text("sha256", 64))
-    wish = Wish(file, draft, form.text("edition") == "yes", form.text("dialect", 40))
+    is_leads, is_edition = staff.may(*DECIDES), form.text("edition") == "yes"
+    wish = Wish(file, draft, is_edition, is_leads, form.text("dialect", 40))
     try:
         tally = await asyncio.to_thread(bring_in, parts, wish)
     except LookupError:
@@ -232,7 +242,7 @@ def _draft(parts: DeskParts, staff: Staff, form: Form, source: str) -> Draft:
         reason, stops = Reason(form.text("kind", 20)), Stops(form.text("stops", 20))
     except ValueError:
         raise Problem(HTTPStatus.BAD_REQUEST) from None
-    if reason in (Reason.PROTECTED, Reason.ROBINSON) and not staff.may(*DECIDES):
+    if reason in OF_LEADS and not staff.may(*DECIDES):
         raise Problem(HTTPStatus.FORBIDDEN)
     return Draft(
         reason,
@@ -256,9 +266,7 @@ def _page(
         HTTPStatus.OK,
         **{
             "reasons": [one for one in REASONS if decides or one is not Reason.PROTECTED],
-            "imported": [
-                one for one in Reason if decides or one not in (Reason.PROTECTED, Reason.ROBINSON)
-            ],
+            "imported": [one for one in Reason if decides or one not in OF_LEADS],
             "every_reason": list(Reason),
             "stops": list(Stops),
             "states": list(State),
