@@ -106,7 +106,7 @@ class Gateway:
         self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, steady)
         self.budget = MemoryBudget(config.session.memory_bytes)
         self.watch = Watch(lambda: self.budget.is_tight)
-        self.authenticator = Authenticator(self.rates, clock)
+        self.authenticator = Authenticator(self.rates, clock, blocks=self.blocks)
         self._parts = Parts(
             hostname=config.hostname,
             batches=self.batches,

@@ -25,9 +25,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from gateway import replies
+from gateway.errors import StoreUnavailable
 from gateway.reply import Reply
 from gateway.smtp.sasl import Credentials
-from policies.ports import Clock, RateWindows
+from policies.domain_block import EVERYTHING
+from policies.ports import Block, Blocks, Clock, RateWindows
 from policies.terms import TenantState, TenantTerms
 
 REMEMBERED = 300.0
@@ -74,10 +76,15 @@ class Authenticator:
     """Checks credentials for all sessions of the process."""
 
     def __init__(
-        self, windows: RateWindows, clock: Clock, hasher: PasswordHasher | None = None
+        self,
+        windows: RateWindows,
+        clock: Clock,
+        hasher: PasswordHasher | None = None,
+        blocks: Blocks | None = None,
     ) -> None:
         """`hasher` makes the hash that unknown logins are checked against; stored ones bring
-        their own parameters."""
+        their own parameters. `blocks` knows whose service was ended by a case."""
+        self._blocks = blocks
         self._windows = windows
         self._clock = clock
         self._hasher = hasher or PasswordHasher()
@@ -117,6 +124,8 @@ class Authenticator:
             tenant = tenants.get(login.tenant)
             if tenant is None or tenant.state is TenantState.DISABLED:
                 return Failure(replies.TERMINATED, "tenant is disabled")
+            if ended := await self._ended(login.tenant):
+                return Failure(replies.TERMINATED, f"service was ended, case {ended.case}")
             if not slash:
                 return Identity(login.tenant, usual=login.stream, login=name)
             if stream in tenant.streams:
@@ -125,6 +134,15 @@ class Authenticator:
         for key in keys:
             await self._windows.add(key, 1, WINDOW)
         return Failure(replies.AUTH, failure or "unknown login")
+
+    async def _ended(self, tenant: str) -> Block | None:
+        """What ended the tenant's service. A login needs no records: MAIL asks them again."""
+        if self._blocks is None:
+            return None
+        try:
+            return await self._blocks.find(tenant, EVERYTHING)
+        except StoreUnavailable:
+            return None
 
     async def _verify(self, login: Login | None, password: str) -> str | None:
         stored = login.password_hash if login else self._dummy
