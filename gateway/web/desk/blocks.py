@@ -31,6 +31,7 @@ from gateway.web.desk.gate import Anyone, Number, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.reach import reach_of
+from gateway.web.desk.refusal_words import told
 from policies.ports import Block
 from policies.sanctions.case import Decided, Fact
 from policies.sanctions.engine import Refused
@@ -141,7 +142,7 @@ async def _do(request: Request, parts: DeskParts, work: dangerous.Work) -> Respo
         for event in await parts.database.write(work):
             parts.emit(event)
     except Refused as refused:
-        return _page(request, parts, "refused", {"why": str(refused)})
+        return _page(request, parts, "refused", {"why": told(str(refused), language_of(request))})
     except LookupError:
         raise Problem(HTTPStatus.CONFLICT) from None
     return back_to(request, "blocks")

@@ -30,6 +30,7 @@ from gateway.web.desk.gate import Anyone, Form, Number, Posted, Staff, Worker
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.reach import reach_of
+from gateway.web.desk.refusal_words import told as in_words
 from gateway.web.desk.sanction_words import WORDS
 from policies.sanctions import engine
 from policies.sanctions.case import Decided
@@ -225,7 +226,7 @@ async def told(request: Request, parts: DeskParts, work: Callable[[Connection], 
         detail = text(request, "stale", what=str(stale))
         raise Problem(HTTPStatus.CONFLICT, detail) from None
     except Refused as refused:
-        detail = text(request, "refused", why=str(refused))
+        detail = text(request, "refused", why=in_words(str(refused), language_of(request)))
         raise Problem(HTTPStatus.CONFLICT, detail) from None
     except LookupError:
         raise missing(request) from None

@@ -25,8 +25,9 @@ from gateway.records.reports import (
     words_of,
 )
 from gateway.web.desk.gate import Anyone, Number, Posted, Worker
-from gateway.web.desk.pages import Problem, back_to, page
+from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
+from gateway.web.desk.refusal_words import told
 from gateway.web.desk.sanction_words import WORDS
 from policies.sanctions.engine import Refused
 from suppression.masking import mask
@@ -86,7 +87,9 @@ async def decide(
     try:
         taken = await parts.database.write(work)
     except (ReportDecided, Refused) as error:
-        return _page(request, parts, number, trouble="refused", why=str(error))
+        return _page(
+            request, parts, number, trouble="refused", why=told(str(error), language_of(request))
+        )
     for event in taken.events:
         parts.emit(event)
     return back_to(request, f"reports/{number}")
