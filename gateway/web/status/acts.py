@@ -83,6 +83,8 @@ async def _with_pass(parts: StatusParts, named: Named, form: Form, what: str) ->
                 return Outcome("not_now", HTTPStatus.CONFLICT)
             if requirement in UPLOADED:
                 return await _upload(parts, named, requirement, form)
+            if requirement == "deleted" and _waits(parts, named.tenant):
+                return Outcome("none_chosen", HTTPStatus.UNPROCESSABLE_ENTITY)
             if requirement in CONFIRMED:
                 return await _change(parts, named, _handed(named, requirement), "handed")
             return await _write(
@@ -266,6 +268,12 @@ async def _delete(parts: StatusParts, named: Named, keys: list[str]) -> Outcome:
         if handed.is_good:
             return handed
     return Outcome("deleted", values={"count": count})
+
+
+def _waits(parts: StatusParts, tenant: str) -> bool:
+    """Whether there is anybody whom the tenant has not yet said to have deleted."""
+    with parts.database.reading() as connection:
+        return bool(deletions.complainers(connection, parts.keyring, tenant, waiting=True))
 
 
 async def _check(parts: StatusParts, named: Named, form: Form) -> Outcome:
