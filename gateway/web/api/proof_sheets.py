@@ -15,7 +15,6 @@ from pydantic import BaseModel, Field
 
 from gateway.evidence.gather import Gathered, gather
 from gateway.evidence.page import as_html
-from gateway.evidence.pdf import as_pdf
 from gateway.evidence.sheet import Frame, make_sheet
 from gateway.records import audit
 from gateway.records.api_tokens import Permission
@@ -153,6 +152,8 @@ def _sheet(
     sheet = make_sheet(gathered, frame)
     if kind == "text/html":
         return Response(as_html(sheet), media_type=kind)
+    from gateway.evidence.pdf import as_pdf  # only here: its libraries load long
+
     name = f'attachment; filename="consent-{proof.number}.pdf"'
     return Response(as_pdf(sheet), media_type=kind, headers={"Content-Disposition": name})
 

@@ -18,7 +18,6 @@ from fastapi.responses import HTMLResponse
 from gateway.config.scopes import all_scopes
 from gateway.evidence.gather import ChainState, gather
 from gateway.evidence.page import as_html
-from gateway.evidence.pdf import as_pdf
 from gateway.evidence.sheet import Frame, make_sheet
 from gateway.records import audit, proofs
 from gateway.records.consents import list_attestations
@@ -149,6 +148,8 @@ async def sheet(
         name = f'attachment; filename="consent-{tracking}.{"pdf" if is_pdf else "html"}"'
         headers = {"Content-Disposition": name}
         if is_pdf:
+            from gateway.evidence.pdf import as_pdf  # only here: its libraries load long
+
             return Response(as_pdf(made), media_type="application/pdf", headers=headers)
         return HTMLResponse(as_html(made), headers=headers)
 
