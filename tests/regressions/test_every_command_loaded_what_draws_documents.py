@@ -1,5 +1,5 @@
-"""`consentry --help`, every other command and every start of the web process loaded the library that
-draws proofs as PDF: a fifth of their time and 25 MB."""
+"""`consentry --help`, every other command and every start of the web process loaded the library
+that draws proofs as PDF: a fifth of their time and 25 MB."""
 
 from __future__ import annotations
 
