@@ -9,7 +9,6 @@ from then. A failure of one notice keeps no other waiting. Raises StoreUnavailab
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.courier import Fate, Said, hand_over
@@ -24,6 +23,7 @@ from gateway.records.case_change import change
 from gateway.records.database import Connection, Database
 from gateway.records.notices import Mail, Notice, NoticeState
 from gateway.relay.settings import NextHopSettings
+from gateway.under_way import UnderWay
 from policies.ports import Clock
 from policies.sanctions.case import Noticed
 from policies.sanctions.engine import Refused
@@ -32,8 +32,6 @@ PAUSE = 1.0
 """Seconds between two rounds, and that one waits for the mails it began."""
 AT_ONCE = 1
 """Notices under way at the same time: whatever ends the process leaves one in doubt at most."""
-FAREWELL = 10.0
-"""Seconds that mails under way are given when the process ends."""
 
 HandOver = Callable[[Sequence[NextHopSettings], str, str, bytes], Awaitable[Said]]
 """Gives sender, recipient and octets to the next hops."""
@@ -58,7 +56,7 @@ class NoticeRounds:
         self._send = send
         self._pause = pause
         self._has_begun = False
-        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._under_way = UnderWay(AT_ONCE, self._due, lambda one: one.number, self._attend, pause)
 
     def adopt(self, house: House) -> None:
         """Work by a new configuration from now on."""
@@ -74,32 +72,15 @@ class NoticeRounds:
             # Whatever was under way when the last process ended may be out: it comes first.
             await self._database.write(lambda c: notices.take_up(c, self._clock()))
             self._has_begun = True
-        ended = 0
-        is_more = True
-        while is_more:
-            with self._database.reading() as connection:
-                waiting = notices.due(connection, self._clock(), 2 * AT_ONCE)
-            for notice in waiting:
-                if len(self._under_way) < AT_ONCE and notice.number not in self._under_way:
-                    self._under_way[notice.number] = asyncio.create_task(self._attend(notice))
-            if not self._under_way:
-                break
-            done, _ = await asyncio.wait(self._under_way.values(), timeout=self._pause)
-            self._under_way = {n: task for n, task in self._under_way.items() if task not in done}
-            errors = [error for task in done if (error := task.exception()) is not None]
-            if errors:
-                raise errors[0]
-            ended += len(done)
-            is_more = bool(done) and len(waiting) > AT_ONCE
-        return ended
+        return await self._under_way.round()
 
     async def close(self) -> None:
         """Let the mails under way end, for a while."""
-        if self._under_way:
-            await asyncio.wait(self._under_way.values(), timeout=FAREWELL)
-        for task in self._under_way.values():
-            task.cancel()
-        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await self._under_way.close()
+
+    def _due(self, limit: int) -> Sequence[Notice]:
+        with self._database.reading() as connection:
+            return notices.due(connection, self._clock(), limit)
 
     # ---- one notice ---------------------------------------------------------------------------
 

@@ -8,8 +8,7 @@ Raises StoreUnavailable; everything else about a mail ends as a step of its proo
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.config.load import Loaded
@@ -37,6 +36,7 @@ from gateway.records.proof_view import Proof, by_id, due
 from gateway.records.proofs import expire, steps
 from gateway.relay.configured import configured_hops
 from gateway.relay.settings import NextHopSettings
+from gateway.under_way import UnderWay
 from policies.ports import Clock
 from policies.terms import TenantState
 from suppression.consent import Status, Step
@@ -47,8 +47,6 @@ PAUSE = 1.0
 """Seconds between two rounds, and that one waits for the mails it began."""
 AT_ONCE = 8
 """Mails under way at the same time."""
-FAREWELL = 10.0
-"""Seconds that mails under way are given when the process ends."""
 CONFIRM_PATH = "/c"
 
 HandOver = Callable[[str, str, bytes], Awaitable[Said]]
@@ -103,7 +101,7 @@ class Rounds:
         self._clock = clock
         self._send = send
         self._pause = pause
-        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._under_way = UnderWay(AT_ONCE, self._due, lambda proof: proof.id, self._attend, pause)
 
     def adopt(self, house: House) -> None:
         """Work by a new configuration from now on."""
@@ -115,32 +113,15 @@ class Rounds:
 
     async def run(self) -> int:
         """Begin what is due; how much of it is done. Raises StoreUnavailable."""
-        ended = 0
-        is_more = True
-        while is_more:
-            with self._database.reading() as connection:
-                waiting = due(connection, self._house.keyring, self._clock(), 2 * AT_ONCE)
-            for proof in waiting:
-                if len(self._under_way) < AT_ONCE and proof.id not in self._under_way:
-                    self._under_way[proof.id] = asyncio.create_task(self._attend(proof))
-            if not self._under_way:
-                break
-            done, _ = await asyncio.wait(self._under_way.values(), timeout=self._pause)
-            self._under_way = {n: task for n, task in self._under_way.items() if task not in done}
-            errors = [error for task in done if (error := task.exception()) is not None]
-            if errors:
-                raise errors[0]
-            ended += len(done)
-            is_more = bool(done) and len(waiting) > AT_ONCE
-        return ended
+        return await self._under_way.round()
 
     async def close(self) -> None:
         """Let the mails under way end, for a while."""
-        if self._under_way:
-            await asyncio.wait(self._under_way.values(), timeout=FAREWELL)
-        for task in self._under_way.values():
-            task.cancel()
-        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await self._under_way.close()
+
+    def _due(self, limit: int) -> Sequence[Proof]:
+        with self._database.reading() as connection:
+            return due(connection, self._house.keyring, self._clock(), limit)
 
     # ---- one proof ----------------------------------------------------------------------------
 
