@@ -19,8 +19,8 @@ DIAGRAM = """
     gateway.gauges  gateway.snapshot  gateway.delivery  gateway.web  gateway.feedback  gateway.smtp
     gateway.opt_in  gateway.notices  gateway.sanctions  gateway.uploads  gateway.sender_dns
     gateway.courier  gateway.under_way  gateway.webhooks  gateway.evidence  gateway.privacy
-    gateway.pre_check  gateway.enforcement  gateway.pipeline  gateway.journal_index  gateway.jobs  gateway.checkpoint
-    gateway.background
+    gateway.pre_check  gateway.enforcement  gateway.pipeline  gateway.journal_index  gateway.jobs
+    gateway.checkpoint  gateway.background
     gateway.records  gateway.state  gateway.ledger  gateway.relay
     gateway.config  gateway.presets  gateway.control  gateway.journal_reader  gateway.journal
     gateway.explanation  gateway.metrics  gateway.reference  gateway.refs  gateway.events
