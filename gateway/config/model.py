@@ -16,12 +16,16 @@ from pydantic import AnyHttpUrl, Field, field_validator
 from gateway.config.api import ApiSettings
 from gateway.config.clamav import ClamAvSettings
 from gateway.config.desk import DeskSettings
+from gateway.config.journal import JournalSettings, LedgerSettings
 from gateway.config.notices import FeedbackSettings, NoticeSettings
 from gateway.config.pre_check import PreCheckSettings
+from gateway.config.records import PostgresSettings
+from gateway.config.redis import RedisSettings
 from gateway.config.retention import RetentionSettings
 from gateway.config.sanctions import SanctionSettings
 from gateway.config.sender_dns import SenderDnsSettings
 from gateway.config.values import (
+    Count,
     Domain,
     Duration,
     Endpoint,
@@ -36,7 +40,6 @@ from gateway.config.values import (
 from gateway.words import Mode
 from policies.registry import REGISTRY
 
-Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 MessageBytes = Annotated[Size, Field(ge=1024)]
 BytesPerDay = Annotated[Size, Field(ge=1000)]
@@ -254,31 +257,9 @@ class SessionSettings(Settings):
     )
 
 
-class JournalSettings(Settings):
-    """The event journal in `<state_dir>/journal`."""
-
-    max_bytes: Annotated[Size, Field(ge=65_536)] = Field(
-        default=100_000_000, description="Size at which a journal file is rotated."
-    )
-    keep_files: Count = Field(default=30, description="Rotated files kept per process.")
-    addresses: bool = Field(
-        default=False, description="Write recipient addresses in full; without it only their keys."
-    )
-
-
 def _name_policies(schema: dict[str, Any]) -> None:
     """Let editors offer the names."""
     schema["items"] |= {"propertyNames": {"enum": list(REGISTRY)}, "maxProperties": 1}
-
-
-class LedgerSettings(Settings):
-    """The record of what became of each copy."""
-
-    fsync: bool = Field(
-        default=False,
-        description="Wait for the disk before each copy, many copies for one flush, so that the "
-        "record survives a power failure too; a crash of the process it survives without.",
-    )
 
 
 class GatewayConfig(Settings):
@@ -300,6 +281,23 @@ class GatewayConfig(Settings):
         default=Path("opt-outs/opt-outs.log"),
         description="Append-only log of every opt-out, written before the database has it; a "
         "restored backup replays it. Put it on another disk than the state folder.",
+    )
+    node: Name = Field(
+        default="node",
+        description="This machine's name among those that share the records; each needs its own.",
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1,
+        description="SMTP processes on the same listeners; more than one need `redis`.",
+    )
+    redis: RedisSettings | None = Field(
+        default=None,
+        description="Fast state that all workers and nodes share; in the process's memory when "
+        "absent. See [scale.md](scale.md).",
+    )
+    postgresql: PostgresSettings | None = Field(
+        default=None,
+        description="Records that all nodes share; SQLite in `state_dir` when absent.",
     )
     tls: TlsSettings | None = Field(default=None, description="Certificate for listeners with TLS.")
     web: WebSettings = Field(default=WebSettings(), description="The web listener.")
@@ -363,6 +361,13 @@ class GatewayConfig(Settings):
     def database(self) -> Path:
         """The records."""
         return self.state_dir / "consentry.db"
+
+    @property
+    def has_index(self) -> bool:
+        """Whether look-ups at RCPT are answered by an index in Redis."""
+        if self.redis is None:
+            return False
+        return self.postgresql is not None if self.redis.index is None else self.redis.index
 
     @property
     def policy_modes(self) -> tuple[tuple[str, Mode], ...]:

@@ -23,11 +23,12 @@ from pydantic import (
 )
 
 from gateway.config.dkim import DkimKey
-from gateway.config.model import BytesPerDay, Count, LimitSettings
+from gateway.config.model import BytesPerDay, LimitSettings
 from gateway.config.opt_in import OptInSettings
 from gateway.config.pre_check import PreCheckRule, PreCheckSettings
 from gateway.config.sanctions import PresetChoice
 from gateway.config.values import (
+    Count,
     DisplayName,
     Domain,
     LoginName,

@@ -20,6 +20,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
@@ -140,6 +141,9 @@ Size = Annotated[
     WithJsonSchema({"type": ["integer", "string"], "title": "size", "examples": ["10GB"]}),
 ]
 """Octets. kB, MB, GB are powers of 1000; KiB, MiB, GiB powers of 1024."""
+
+Count = Annotated[int, Field(ge=1)]
+"""A number of things, at least one."""
 
 Duration = Annotated[
     float,

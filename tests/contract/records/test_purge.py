@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.config.journal import JournalSettings
 from gateway.config.load import load
-from gateway.config.model import GatewayConfig, JournalSettings
+from gateway.config.model import GatewayConfig
 from gateway.events import Event
 from gateway.journal import Journal
 from gateway.message.address import parse_mailbox
