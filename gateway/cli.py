@@ -1,45 +1,86 @@
-"""The `consentry` command: puts the groups of `gateway.commands` together.
+"""The `consentry` command: puts the commands of `gateway.commands` together.
 
-Holds no logic. Exit status: 0 done, 1 a store or the running gateway could not answer, 2 wrong
-use or a configuration error.
+Each is imported when it is called: what only reads a file need not wait for a database's library.
+Holds no logic of theirs. Exit status: 0 done, 1 a store or the running gateway could not answer,
+2 wrong use or a configuration error.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import UserDict
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from gateway.commands import (
-    audit,
-    backup,
-    block,
-    case,
-    config,
-    consent,
-    dkim,
-    fee,
-    journal,
-    key,
-    notice,
-    pre_check,
-    purge,
-    report,
-    sanctions,
-    service,
-    staff,
-    status_link,
-    subject,
-    subject_acts,
-    suppress,
-    tenant,
-    token,
-    webhook,
-)
 from gateway.errors import ConfigurationError, ConsentryError
 
+MODULES = {
+    **dict.fromkeys(("init", "check-config"), "config"),
+    **dict.fromkeys(("serve", "status", "reload", "drain"), "service"),
+    **dict.fromkeys(("tail", "explain"), "journal"),
+    **dict.fromkeys(("schema", "docs"), "config"),
+    **dict.fromkeys(("backup", "restore", "opt-outs"), "backup"),
+    "key": "key",
+    "tenant": "tenant",
+    "dkim": "dkim",
+    "token": "token",
+    "pre-check": "pre_check",
+    "status-link": "status_link",
+    "webhook": "webhook",
+    "staff": "staff",
+    "suppress": "suppress",
+    "consent": "consent",
+    "notice": "notice",
+    "case": "case",
+    "report": "report",
+    "fee": "fee",
+    "block": "block",
+    "sanctions": "sanctions",
+    "audit": "audit",
+    "subject": "subject_acts",
+    "purge": "purge",
+}
+"""Commands and groups in the order that `--help` lists them, and the module of each, whose
+`register` adds it to an application."""
+
+
+class Commands(UserDict[str, Any]):
+    """What `MODULES` names; a command is imported when it is first asked for."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
+
+    def __missing__(self, name: str) -> Any:
+        module = import_module(f"gateway.commands.{MODULES[name]}")
+        holder = typer.Typer(rich_markup_mode="rich")
+        module.register(holder)
+        self.data.update(get_group(holder).commands)
+        return self.data[name]
+
+
+class OnDemand(TyperGroup):
+    """The whole command."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = Commands()
+
+
 app = typer.Typer(
+    cls=OnDemand,
+    callback=lambda: None,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
@@ -60,32 +101,6 @@ First steps:
 Settings are found by --config, $CONSENTRY_CONFIG, ./consentry.yaml or
 /etc/consentry/consentry.yaml. Commands that print tables print JSON with --json.""",
 )
-
-config.register(app)
-service.register(app)
-journal.register(app)
-config.register_reference(app)
-backup.register(app)
-app.add_typer(key.app, name="key", rich_help_panel="Run")
-app.add_typer(tenant.app, name="tenant", rich_help_panel="Customers")
-app.add_typer(dkim.app, name="dkim", rich_help_panel="Customers")
-app.add_typer(token.app, name="token", rich_help_panel="Customers")
-pre_check.register(app)
-status_link.register(app)
-app.add_typer(webhook.app, name="webhook", rich_help_panel="Customers")
-app.add_typer(staff.app, name="staff", rich_help_panel="Abuse desk")
-app.add_typer(suppress.app, name="suppress", rich_help_panel="Abuse desk")
-app.add_typer(consent.app, name="consent", rich_help_panel="Abuse desk")
-app.add_typer(notice.app, name="notice", rich_help_panel="Abuse desk")
-app.add_typer(case.app, name="case", rich_help_panel="Abuse desk")
-app.add_typer(report.app, name="report", rich_help_panel="Abuse desk")
-app.add_typer(fee.app, name="fee", rich_help_panel="Abuse desk")
-app.add_typer(block.app, name="block", rich_help_panel="Abuse desk")
-app.add_typer(sanctions.app, name="sanctions", rich_help_panel="Abuse desk")
-app.add_typer(audit.app, name="audit", rich_help_panel="Abuse desk")
-app.add_typer(subject.app, name="subject", rich_help_panel="Abuse desk")
-subject_acts.register(subject.app)
-purge.register(app)
 
 
 def main() -> None:

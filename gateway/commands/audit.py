@@ -22,6 +22,11 @@ from gateway.words import Address
 app = typer.Typer(no_args_is_help=True, help="The trail of changes: list, verify.")
 
 
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="audit", rich_help_panel="Abuse desk")
+
+
 @app.command("list")
 def list_(
     actor: Annotated[str, typer.Option(help="Who did it.")] = "",

@@ -37,6 +37,12 @@ from suppression.address import suffixes
 
 app = typer.Typer(no_args_is_help=True, help="Blocked sender domains: list, add, lift.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="block", rich_help_panel="Abuse desk")
+
+
 DomainArgument = Annotated[str, typer.Argument(help="The sender domain.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit trail.", callback=clean)]
 TenantOption = Annotated[

@@ -38,6 +38,11 @@ from policies.sanctions.words import Decision, FactKind, Phase
 app = typer.Typer(no_args_is_help=True, help="Cases: list, read, open, decide.")
 
 
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="case", rich_help_panel="Abuse desk")
+
+
 def _number(text: str) -> int:
     try:
         return case_number(text)

@@ -43,13 +43,9 @@ class Page(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands that set the gateway up to `app`."""
+    """Add the commands to `app`."""
     app.command(rich_help_panel=PANEL)(init)
     app.command("check-config", rich_help_panel=PANEL)(check_config)
-
-
-def register_reference(app: typer.Typer) -> None:
-    """Add the commands that print reference material to `app`."""
     app.command(rich_help_panel="Reference")(schema)
     app.command(rich_help_panel="Reference")(docs)
 

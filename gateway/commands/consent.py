@@ -32,6 +32,13 @@ from gateway.records.consents import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="Who agreed to be mailed, and how we know.")
+
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="consent", rich_help_panel="Abuse desk")
+
+
 proofs.register(app)
 
 

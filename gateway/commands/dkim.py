@@ -20,6 +20,12 @@ from gateway.message.dkim_keys import KeyKind, new_key, zone_line
 
 app = typer.Typer(help="DKIM keys: make one, print its DNS record.", no_args_is_help=True)
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="dkim", rich_help_panel="Customers")
+
+
 DomainOption = Annotated[
     str, typer.Option("--domain", help="The sender domain, in lower case, as an A-label.")
 ]

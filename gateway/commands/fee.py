@@ -23,6 +23,12 @@ from policies.sanctions.words import Decision
 
 app = typer.Typer(no_args_is_help=True, help="Fees: list, issue, waive, mark paid, export.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="fee", rich_help_panel="Abuse desk")
+
+
 TenantOption = Annotated[str, typer.Option(help="Only this tenant's.")]
 StateOption = Annotated[FeeState | None, typer.Option(help="Only in this state.")]
 NumberArgument = Annotated[int, typer.Argument(help="The fee's number within its case.")]

@@ -31,6 +31,12 @@ from suppression.keys import Keyring
 
 app = typer.Typer(no_args_is_help=True, help="Generations of the keyring: list, rotate.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="key", rich_help_panel="Run")
+
+
 SOCKETS = {"smtp": SMTP_SOCKET, "web": WEB_SOCKET}
 
 

@@ -18,6 +18,12 @@ from suppression.masking import mask
 
 app = typer.Typer(no_args_is_help=True, help="Mail to tenants about their cases.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="notice", rich_help_panel="Abuse desk")
+
+
 NumberArgument = Annotated[int, typer.Argument(help="The notice's number, as `list` shows it.")]
 
 

@@ -32,6 +32,12 @@ from suppression.standing import Reason
 
 app = typer.Typer(no_args_is_help=True, help="Complaints: list, add, count, dismiss, match.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="report", rich_help_panel="Abuse desk")
+
+
 NumberArgument = Annotated[int, typer.Argument(help="The report's number, as `list` shows it.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept for good.", callback=clean)]
 

@@ -30,6 +30,12 @@ from policies.sanctions.simulate import Simulation, What
 
 app = typer.Typer(no_args_is_help=True, help="The operator's contract: show it, try it.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="sanctions", rich_help_panel="Abuse desk")
+
+
 TOLD_EVERY = 5.0
 """Seconds between two lines of progress where no bar can be shown."""
 PresetOption = Annotated[

@@ -31,6 +31,12 @@ from gateway.words import Address, Role
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in at the abuse desk.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="staff", rich_help_panel="Abuse desk")
+
+
 NameArgument = Annotated[str, typer.Argument(help="Their name, as the audit trail names them.")]
 RoleOption = Annotated[Role, typer.Option(help="What they may do.")]
 EmailOption = Annotated[

@@ -21,6 +21,7 @@ from gateway.commands.subject import (
     IdentityOption,
     RequestOption,
     TenantOption,
+    app,
     open_people,
     person_of,
 )
@@ -42,15 +43,12 @@ from gateway.records.rights import unrestrict
 OneTenantOption = Annotated[str, typer.Option("--tenant", help="The tenant it is about.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to those of `subject`."""
-    app.command("erase")(erase_command)
-    app.command("rectify")(rectify_command)
-    app.command("object")(object_command)
-    app.command("restrict")(restrict_command)
-    app.command("unrestrict")(unrestrict_command)
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`, with what `gateway.commands.subject` has in it."""
+    target.add_typer(app, name="subject", rich_help_panel="Abuse desk")
 
 
+@app.command("erase")
 def erase_command(
     address: AddressArgument,
     tenant: TenantOption = "",
@@ -91,6 +89,7 @@ def erase_command(
         typer.echo("Delete what was not reached: its texts can still be read.", err=True)
 
 
+@app.command("rectify")
 def rectify_command(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The wrong address.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The right one.")],
@@ -116,6 +115,7 @@ def rectify_command(
     show([row], as_json)
 
 
+@app.command("object")
 def object_command(
     address: AddressArgument,
     tenant: OneTenantOption,
@@ -136,6 +136,7 @@ def object_command(
     typer.echo("objection recorded" if is_new else "an objection was in force already")
 
 
+@app.command("restrict")
 def restrict_command(
     address: AddressArgument,
     tenant: OneTenantOption,
@@ -156,6 +157,7 @@ def restrict_command(
     typer.echo("restricted" if is_new else "a restriction was in force already")
 
 
+@app.command("unrestrict")
 def unrestrict_command(
     address: AddressArgument,
     tenant: OneTenantOption,

@@ -44,6 +44,12 @@ from suppression.precedence import Lifter
 
 app = typer.Typer(no_args_is_help=True, help="Who must not be mailed, why, and by whom.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="suppress", rich_help_panel="Abuse desk")
+
+
 app.command("import")(import_command)
 app.command("export")(export_command)
 

@@ -28,6 +28,12 @@ from policies.terms import TenantState
 
 app = typer.Typer(no_args_is_help=True, help="Customers: add, open, disable, passwords.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="tenant", rich_help_panel="Customers")
+
+
 SELECTOR = "consentry"
 RELOAD = "The running gateway sees it after `consentry reload`."
 

@@ -27,6 +27,12 @@ from gateway.records.api_tokens import (
 
 app = typer.Typer(no_args_is_help=True, help="Who may call the HTTP API, and for what.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="token", rich_help_panel="Customers")
+
+
 MAX_NUMBER = 2**63 - 1
 """What a number can be in the records."""
 

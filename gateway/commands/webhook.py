@@ -24,6 +24,12 @@ from gateway.webhooks.targets import Targets
 
 app = typer.Typer(no_args_is_help=True, help="What tenants are told, and whether they have it.")
 
+
+def register(target: typer.Typer) -> None:
+    """Add the group to `target`."""
+    target.add_typer(app, name="webhook", rich_help_panel="Customers")
+
+
 SECRET_OCTETS = 32
 TEST = "webhook.test"
 

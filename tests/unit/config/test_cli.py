@@ -206,6 +206,37 @@ def test_every_command_teaches(command: tuple[str, ...]) -> None:
     assert "Example: " in run(*command, "--help").output
 
 
+@pytest.mark.parametrize(
+    ("command", "free_of"),
+    [
+        ("check-config", {"sqlalchemy", "sqlite3", "httpx", "fastapi", "uvicorn"}),
+        ("tenant list", {"fastapi", "uvicorn"}),
+        ("tail --no-follow", {"sqlalchemy", "fastapi", "uvicorn"}),
+    ],
+)
+def test_a_command_loads_what_it_runs(folder, command: str, free_of: set[str]) -> None:
+    """What is called often and at start-up does not wait for the libraries of other commands."""
+    program = (
+        "import atexit, sys; from gateway.cli import main;"
+        " atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
+    )
+    words = [sys.executable, "-c", program, *command.split(), "-c", folder.gateway]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert loaded >= {"typer", "gateway.config.load"}
+    assert not loaded & (free_of | {"redis", "psycopg"})
+
+
+def test_a_shell_completes_and_a_typo_is_helped() -> None:
+    """Names of commands that are not loaded yet are known."""
+    words = {"_CONSENTRY_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+    told = CliRunner(env={**words, "COMP_WORDS": "consentry tenant pass"}).invoke(
+        app, [], prog_name="consentry"
+    )
+    assert told.stdout.split() == ["passwd"]
+    assert "Did you mean 'check-config'?" in run("check-confg").output
+
+
 def test_the_groups_are_wired() -> None:
     """The command offers everything an operator and the abuse desk need."""
     words = {" ".join(words) for words in commands(get_command(app))}
