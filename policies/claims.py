@@ -2,11 +2,11 @@
 
 A policy says what a stage needs as `Claim`s; the pipeline asks for those of all policies of the
 stage with one `Hold.claim`, which is one round trip when the state is shared, and each policy then
-judges its own `Granted`. Claims are granted in their order; those after the first that is not
-granted in full get no more units than it did, unless it is only observed. Octets are those of
-stamped messages, seconds and instants are Unix seconds. Implementations (`gateway.state`) raise
-`StoreUnavailable` when they cannot answer; a claim that failed so has taken nothing that `settle`
-does not give back.
+judges its own `Granted`. Claims are granted in their order; those after one that is not granted in
+full get no more units than it did, and after one that is refused none is asked, unless it is only
+observed. Octets are those of stamped messages, instants Unix seconds. Implementations
+(`gateway.state`) raise `StoreUnavailable` when they cannot answer; a claim that failed so has taken
+nothing that `settle` does not give back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from policies.ports import Shortage
 class BatchClaim:
     """One of a tenant's `limit` open transactions, waited for in line at most `wait` seconds.
 
-    Its `Shortage` has the number of open ones as `used`. Held until `settle`.
+    One unit. Its `Shortage` has the number of open ones as `used`, and no `free_at`. Held until
+    `settle`.
     """
 
     limit: int
@@ -34,7 +35,9 @@ class BatchClaim:
 class OctetsClaim:
     """Octets of any 24 h under `key`: `base + units * each` in all, never less than before.
 
-    As many units as fit are granted. Set aside until `settle` says what was really used.
+    As many units as fit are granted; with none, `base` fits or is refused. What this transaction
+    has set aside already always fits; a first claim of nothing needs a window that is not over its
+    limit. Set aside until `settle` says what was really used.
     """
 
     key: str
@@ -49,7 +52,8 @@ class OctetsClaim:
 class CountClaim:
     """`units` counted under `key` in a rolling window of `seconds`, as many as fit.
 
-    With no units it only asks whether there is room for one; what is counted is not given back.
+    With no units it only asks whether there is room for one, and is refused when there is none.
+    What is counted is not given back. The windows are those of `RateWindows`, under the same keys.
     """
 
     key: str
@@ -66,11 +70,24 @@ Claim = BatchClaim | OctetsClaim | CountClaim
 class Granted:
     """What came of one claim: so many units, and what was short when they are not all.
 
-    A claim never reached because an earlier one was refused has no units and no shortage.
+    `shortage` is that of one unit more than was granted (of `base`, when no units were asked for),
+    after what was granted is taken. Refused is what has a shortage and no units. `has_waited` says
+    that a batch was not free at once.
     """
 
     units: int
     shortage: Shortage | None = None
+    has_waited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a tenant has now: open batches, who waits for one, and octets of the last 24 h under
+    its own name, those set aside included."""
+
+    open: int
+    waiting: int
+    octets: int
 
 
 class Hold(Protocol):
@@ -78,10 +95,13 @@ class Hold(Protocol):
 
     @property
     def mailing(self) -> str:
-        """The id of the mailing it belongs to; "" as long as that is not known."""
+        """The id of the mailing it belongs to; "" before the first claim."""
 
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Granted]:
-        """One answer for each claim, in order."""
+        """One answer for each claim, in order, through the first that is refused for good.
+
+        That is one with a shortage and no units that is not only observed: the answers end with it.
+        """
 
     def note(self, key: str, count: int, seconds: int) -> None:
         """Count something without a limit; it is counted with the next claim or when settled."""
@@ -94,7 +114,8 @@ class Hold(Protocol):
 
     async def settle(self, octets: int) -> dict[str, int]:
         """Give everything back; `octets` were used. What every window of octets that was claimed
-        holds now, by key. Further calls do nothing and give nothing."""
+        holds now, by key, what others have set aside included. Further calls do nothing and give
+        nothing; a claim afterwards raises `StoreUnavailable`."""
 
 
 class Holds(Protocol):
@@ -113,3 +134,6 @@ class Holds(Protocol):
         `on_contended` is told when somebody starts to wait for its batch and when nobody does any
         more; `on_lost` when the batch could not be renewed: nothing more may go out.
         """
+
+    async def usage(self, tenants: Sequence[str]) -> Sequence[Usage]:
+        """What each of these tenants has now, in order: for the status, never on the mail path."""

@@ -109,6 +109,9 @@ class Blocks(Protocol):
     async def lifts(self, tenant: str) -> int:
         """How many blocks of this tenant's have been lifted: what came before counts no more."""
 
+    def is_stale(self) -> bool:
+        """Whether news of a change has come since the last `find`; never waits."""
+
     def share(self, tenant: str) -> int:
         """Percent of its usual volume that the tenant may send: 100 but on probation. As fresh as
         the last `find`; never waits."""

@@ -90,6 +90,10 @@ class BlockList:
             self.close()
             raise StoreUnavailable(f"records: {error}") from error
 
+    def is_stale(self) -> bool:
+        """Never: each look-up asks the file itself."""
+        return False
+
     def share(self, tenant: str) -> int:
         """Percent of its usual volume that a tenant may send, as of the last look-up."""
         return self._shares.get(tenant, 100)

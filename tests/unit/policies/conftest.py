@@ -96,6 +96,9 @@ class BlockBoard:
     async def lifts(self, tenant: str) -> int:
         return 0
 
+    def is_stale(self) -> bool:
+        return False
+
     def share(self, tenant: str) -> int:
         return self.volume
 
