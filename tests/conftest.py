@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 settings.register_profile("house", deadline=None)
 settings.register_profile("campaign", deadline=None, max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
