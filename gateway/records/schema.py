@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigurationError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `migrations/versions`; a test keeps it true."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 

@@ -2,8 +2,9 @@
 
 Instants are whole Unix seconds. Address keys are 16 octets (`suppression.keys`); plain addresses
 stand nowhere but encrypted in `subjects`. A scope is a number of `streams`: 0 for all tenants, a
-tenant's own row (empty stream name), or one stream's. Nothing here but `standing_index`, `windows`,
-`mailings` and `ledger` is ever deleted by the data path: entries are lifted or ended in place.
+tenant's own row (empty stream name), or one stream's. Nothing here but `standing_index`, `changes`,
+`windows`, `mailings` and `ledger` is ever deleted by the data path: entries are lifted or ended in
+place.
 """
 
 from gateway.records.tables.access import (
@@ -57,6 +58,7 @@ from gateway.records.tables.traffic import (
 )
 from gateway.records.tables.trail import (
     audit,
+    changes,
     meta,
 )
 
@@ -67,6 +69,7 @@ __all__ = [
     "blocks",
     "case_entries",
     "cases",
+    "changes",
     "consent_texts",
     "consents",
     "deletions",

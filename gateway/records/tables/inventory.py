@@ -274,6 +274,11 @@ HOLDINGS: dict[str, Holding] = {
         ("audit",),
         "then cut off at its beginning, with a witness in the chain",
     ),
+    "changes": Holding(
+        "Which keys have changed, for the index in Redis to follow; empty without one.",
+        {"n": "place in the order of changes", "key": KEY},
+        kept="ten minutes, once the index has followed",
+    ),
     "meta": Holding(
         "Marks of the database as a whole; about no person.",
         {"name": "which mark", "value": "its value"},

@@ -30,3 +30,12 @@ audit = Table(
     sqlite_strict=True,
 )
 """Every change, append-only, each record's digest covering the one before."""
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+"""Which keys of the standing index have changed, in order: what an index in Redis follows."""
