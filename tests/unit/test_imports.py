@@ -30,7 +30,7 @@ DIAGRAM = """
 LAYERS = DIAGRAM.split()
 PEERS = {"policies", "suppression"}
 """They decide and remember together; neither imports an edge or a store."""
-STORES = {"redis", "psycopg", "sqlalchemy", "sqlite3", "alembic"}
+STORES = {"redis", "hiredis", "psycopg", "sqlalchemy", "sqlite3", "alembic"}
 STORE_USERS = {"gateway.records", "gateway.state"}
 CRYPTOGRAPHY = {"cryptography"}
 LIBRARIES: dict[str, set[str]] = {

@@ -1,0 +1,1 @@
+"""Fast state that several processes and machines share: batches, windows and blocks in Redis."""

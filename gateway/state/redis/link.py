@@ -1,0 +1,115 @@
+"""One server's connection, kept up: what waits to be sent, and whether the server is well.
+
+All calls of one turn of the event loop go out in one write. A call pushed while the first
+connection is being made waits for it; after a failure calls fail at once (the circuit is open)
+and a new connection is tried every `PROBE_EVERY` seconds, the first one immediately.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from gateway.errors import StoreUnavailable
+from gateway.state.redis.wire import Receiver, Wire
+
+PROBE_EVERY = 0.5
+"""Seconds between two tries of a server that is not well."""
+
+
+class Call(Receiver, Protocol):
+    """Something to be sent, which packs itself for the server that it goes to."""
+
+    def pack(self, wire: Wire) -> bytes:
+        """The command as octets."""
+
+
+class Link:
+    """Keeps one `Wire` up. `start` it on the loop that uses it."""
+
+    def __init__(self, name: str, dial: Callable[[], Awaitable[Wire]]) -> None:
+        self.name = name
+        self.wire: Wire | None = None
+        self.trouble = ""
+        """Why calls fail at once; "" when they do not."""
+        self._dial = dial
+        self._queue: list[Call] = []
+        self._is_scheduled = False
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tried = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """True when a call would go out now."""
+        return self.wire is not None
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._keep_up(), name=f"redis {self.name}")
+
+    async def settled(self) -> None:
+        """Back when connected, or when the first try has failed."""
+        await self._tried.wait()
+
+    async def close(self) -> None:
+        """Close the connection; all that wait fail."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._break("closed")
+
+    def push(self, call: Call) -> None:
+        """Send with all other calls of this turn of the loop."""
+        if self.wire is None and self.trouble:
+            call.fail(StoreUnavailable(self.trouble))
+            return
+        self._queue.append(call)
+        if not self._is_scheduled and self._loop is not None:
+            self._is_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def drop(self, reason: str) -> None:
+        """Close the connection, because it leads to the wrong server or to one that is not well."""
+        if self.wire is not None:
+            self.wire.close(reason)
+
+    def _flush(self) -> None:
+        self._is_scheduled = False
+        wire = self.wire
+        if wire is None or not self._queue:
+            return
+        calls, self._queue = self._queue, []
+        wire.send(b"".join([call.pack(wire) for call in calls]), calls)
+
+    async def _keep_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            begun = loop.time()
+            try:
+                wire = await self._dial()
+            except StoreUnavailable as problem:
+                self._break(str(problem))
+                self._tried.set()
+            else:
+                self.wire, self.trouble = wire, ""
+                self._tried.set()
+                self._flush()
+                try:
+                    await wire.closed
+                finally:
+                    self.wire = None
+                    wire.close("closed")
+                self._break(f"Redis: {wire.reason}")
+            if (left := begun + PROBE_EVERY - loop.time()) > 0:
+                await asyncio.sleep(left)
+
+    def _break(self, trouble: str) -> None:
+        self.trouble = trouble
+        queue, self._queue = self._queue, []
+        problem = StoreUnavailable(trouble)
+        for call in queue:
+            call.fail(problem)
