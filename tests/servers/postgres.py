@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -25,7 +25,8 @@ from tests.e2e.certificates import Certificates
 from tests.e2e.ports import LOOPBACK, free_port
 from tests.servers.program import Program
 
-USER = "consentry"
+ADMIN, USER = "postgres", "consentry"
+"""The superuser, and the gateway's name, which may do nothing beyond its databases."""
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -66,7 +67,7 @@ class PostgresServer(Program):
         """Make the database cluster."""
         making = self.spawn(
             [
-                *(self._bin / "initdb", "-D", self.data, "-U", USER, "--no-sync", "-E", "UTF8"),
+                *(self._bin / "initdb", "-D", self.data, "-U", ADMIN, "--no-sync", "-E", "UTF8"),
                 *("--locale=C", "--auth=trust"),
             ]
         )
@@ -102,16 +103,17 @@ class PostgresServer(Program):
             return False
         return True
 
-    def start(self, *, wait: bool = True) -> None:
-        """Start it, and give its user the password at the first time."""
-        super().start(wait=wait)
-        if wait and self.password:
-            self.execute(f"ALTER USER {USER} PASSWORD '{self.password}'")
+    def __enter__(self) -> Self:
+        """Make it, start it, and let the gateway sign in."""
+        super().__enter__()
+        secret = f" PASSWORD '{self.password}'" if self.password else ""
+        self.execute(f"CREATE ROLE {USER} LOGIN{secret}")
+        return self
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
-        """A connection over the Unix socket, as its most powerful user; every statement commits."""
+        """A connection over the Unix socket, as the superuser; every statement commits."""
         return psycopg.connect(
-            host=str(self.folder), port=self.port, user=USER, dbname=database, autocommit=True
+            host=str(self.folder), port=self.port, user=ADMIN, dbname=database, autocommit=True
         )
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
@@ -133,7 +135,7 @@ class PostgresServer(Program):
                 self._templates[migrate] = made
             template = self._templates[migrate]
         name = f"fresh_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} OWNER {USER} TEMPLATE {template}")
         return name
 
     def drop(self, database: str) -> None:
