@@ -50,7 +50,9 @@ def deployed_postfix(certificates: Certificates) -> Iterator[Postfix]:
 def gateway(
     stock_postfix: Postfix, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    """A gateway in front of the stock Postfix, for tests that leave nothing behind in it."""
+    """A gateway in front of the stock Postfix, under the limits of the systemd unit, for tests
+    that leave nothing behind in it."""
     folder = tmp_path_factory.mktemp("gateway")
-    with Gateway(folder, Settings(stock_postfix.port), certificates) as running:
+    settings = Settings(stock_postfix.port)
+    with Gateway(folder, settings, certificates, confined=True) as running:
         yield running

@@ -28,12 +28,14 @@ from argon2 import PasswordHasher
 from gateway.message.dkim_keys import KeyKind, dns_record, new_key
 from suppression.keys import Keyring
 from tests.e2e.certificates import HOST, Certificates
+from tests.e2e.deployed import unit_command
 from tests.e2e.ports import LOOPBACK, free_port, wait_for_port
 from tests.e2e.verifiers import txt
 
 LOGIN, PASSWORD = "acme", "correct horse"
 DOMAIN = "acme.test"
 COMMAND = Path(sys.executable).with_name("consentry")
+CONFINE = Path(__file__).with_name("confine.py")
 START_SECONDS, STOP_SECONDS = 30.0, 45.0
 
 
@@ -84,7 +86,16 @@ class Settings:
 class Gateway:
     """One running gateway; a context manager that starts and stops it."""
 
-    def __init__(self, folder: Path, settings: Settings, certificates: Certificates) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        certificates: Certificates,
+        *,
+        confined: bool = False,
+    ) -> None:
+        """`confined`: under the limits of the systemd unit, as tests/e2e/confine.py puts them."""
+        self._confined = ("/usr/bin/python3", CONFINE) if confined else ()
         self.folder = folder
         self.settings = settings
         self.certificates = certificates
@@ -165,7 +176,7 @@ class Gateway:
         """Start the process and wait until every listener answers."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [COMMAND, "serve", "--config", self.config],
+                [*self._confined, *unit_command("ExecStart", COMMAND, self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
