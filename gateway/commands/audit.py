@@ -121,7 +121,7 @@ def verify(
                 if chain in tasks:
                     bar.advance(tasks[chain], more)
 
-            log = records.database.opt_outs.file
+            log = records.database.opt_outs
             found = list(chains.verify(connection, log, noted, progress))
     show(
         [

@@ -65,7 +65,7 @@ def backup(
     """
     settings = open_config(config).config
     try:
-        open_database(settings.database, settings.opt_out_log).close()
+        open_database(settings.database, settings.opt_out_log, node=settings.node).close()
     except LogBroken as trouble:  # then a backup is wanted all the more
         typer.secho(f"warning: {trouble}", fg="yellow", err=True)
     files = sorted((settings.state_dir / "journal").glob("*.jsonl")) if journal else []
@@ -81,7 +81,7 @@ def backup(
         ) as bar:
             task = bar.add_task("copying")
             made, manifest = make_backup(
-                settings.database,
+                _file(settings),
                 folder,
                 time.time(),
                 journal=files,
@@ -144,10 +144,12 @@ def accept(
     """
     settings = open_config(config).config
     with stopped(settings.state_dir):
-        if not settings.database.exists():
+        if isinstance(settings.database, Path) and not settings.database.exists():
             fail(f"{settings.database}: there are no records; see `consentry restore`")
-        aside = begin_anew(settings.database, settings.opt_out_log, actor(by), why)
-        open_database(settings.database, settings.opt_out_log, is_thorough=True).close()
+        aside = begin_anew(settings.database, settings.opt_out_log, settings.node, actor(by), why)
+        open_database(
+            settings.database, settings.opt_out_log, node=settings.node, is_thorough=True
+        ).close()
     kept = f"; the old one is {aside}" if aside else ""
     typer.echo(f"{settings.opt_out_log} begins anew{kept}")
 
@@ -164,10 +166,12 @@ def _restore(loaded: Loaded, folder: Path, why: str, who: str) -> dict[str, obje
         )
     now = time.time()
     before = _head(settings)
-    aside = put_back(folder, settings.database, now)
+    aside = put_back(folder, _file(settings), now)
     if missing:
-        begin_anew(settings.database, settings.opt_out_log, who, why)
-    database = open_database(settings.database, settings.opt_out_log, is_thorough=True)
+        begin_anew(settings.database, settings.opt_out_log, settings.node, who, why)
+    database = open_database(
+        settings.database, settings.opt_out_log, node=settings.node, is_thorough=True
+    )
     try:
         open_keyring(database, settings.keyring)
         replayed = database.opt_outs.replayed
@@ -205,12 +209,19 @@ def _same_keyring(settings: GatewayConfig, manifest: Manifest) -> None:
         )
 
 
+def _file(settings: GatewayConfig) -> Path:
+    place = settings.database
+    if not isinstance(place, Path):
+        fail("the records are in PostgreSQL: use pg_dump")
+    return place
+
+
 def _head(settings: GatewayConfig) -> int | None:
     """How far the audit trail had come that is replaced, when it can still be read."""
-    if not settings.database.exists():
+    if isinstance(settings.database, Path) and not settings.database.exists():
         return None
     try:
-        database = open_database(settings.database, settings.opt_out_log)
+        database = open_database(settings.database, settings.opt_out_log, node=settings.node)
     except ConsentryError:
         return None
     with database.reading() as connection:

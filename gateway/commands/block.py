@@ -65,7 +65,7 @@ def list_(
     Example: consentry block list --tenant acme --lifted
     """
     settings = open_config(config).config
-    database = open_database(settings.database, settings.opt_out_log)
+    database = open_database(settings.database, settings.opt_out_log, node=settings.node)
     with database.reading() as connection:
         stored = list_blocks(connection, tenant, with_lifted=lifted)
     database.close()

@@ -31,7 +31,9 @@ POLL = 0.02
 @contextmanager
 def deciding(loaded: Loaded) -> Iterator[tuple[Connection, Rules, list[Event]]]:
     """A transaction on the records; raises ConfigurationError for what is refused."""
-    database = open_database(loaded.config.database, loaded.config.opt_out_log)
+    database = open_database(
+        loaded.config.database, loaded.config.opt_out_log, node=loaded.config.node
+    )
     events: list[Event] = []
     try:
         rules = rules_of(loaded, open_keyring(database, loaded.config.keyring))

@@ -61,7 +61,9 @@ class Records:
 def open_records(config: Path | None) -> Iterator[Records]:
     """The records that the configuration names, closed at the end."""
     loaded = open_config(config)
-    database = open_database(loaded.config.database, loaded.config.opt_out_log)
+    database = open_database(
+        loaded.config.database, loaded.config.opt_out_log, node=loaded.config.node
+    )
     try:
         try:
             keyring = open_keyring(database, loaded.config.keyring)

@@ -73,7 +73,7 @@ def erase_command(
             masked = finish_erasure(
                 settings.database, settings.state_dir, records.keyring, act.address
             )
-            left = out_of_reach(settings.database)
+            left = out_of_reach(settings.state_dir)
         except (StoreUnavailable, ControlError, OSError) as error:
             fail(f"erased from the records, but not finished: {error}", status=1)
     row = {

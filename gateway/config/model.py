@@ -358,9 +358,9 @@ class GatewayConfig(Settings):
     )
 
     @property
-    def database(self) -> Path:
-        """The records."""
-        return self.state_dir / "consentry.db"
+    def database(self) -> Path | PostgresSettings:
+        """Where the records are: a file of this node's, or a server that all nodes share."""
+        return self.postgresql or self.state_dir / "consentry.db"
 
     @property
     def has_index(self) -> bool:

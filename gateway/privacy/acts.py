@@ -15,10 +15,11 @@ from pathlib import Path
 from gateway.privacy.journal import mask_addresses
 from gateway.records import rights
 from gateway.records.database import Connection
-from gateway.records.erasure import Erasure, clear_log, erase
+from gateway.records.erasure import Erasure, clear_old, erase
 from gateway.records.holdings import person_keys
 from gateway.records.staging import FOLDER as IMPORTS
 from gateway.records.staging import remove_staged
+from gateway.records.store import Place
 from gateway.records.subject_requests import (
     RequestKind,
     RequestRefused,
@@ -130,17 +131,17 @@ def restrict_person(act: Act) -> bool:
     return is_new
 
 
-def finish_erasure(database: Path, state_dir: Path, keyring: Keyring, address: Address) -> int:
-    """Clear old pages of the write-ahead log and what imports have staged, and mask the person in
-    the journal; lines masked."""
-    clear_log(database)
+def finish_erasure(place: Place, state_dir: Path, keyring: Keyring, address: Address) -> int:
+    """Clear old versions of what was overwritten and what imports have staged, and mask the person
+    in the journal; lines masked."""
+    clear_old(place)
     remove_staged(state_dir / IMPORTS)
     return mask_addresses(state_dir, is_person(keyring, address))
 
 
-def out_of_reach(database: Path) -> list[Path]:
+def out_of_reach(state_dir: Path) -> list[Path]:
     """Old records that a restore set aside: an erasure does not change them, so delete them."""
-    return sorted(database.parent.glob("before-restore-*"))
+    return sorted(state_dir.glob("before-restore-*"))
 
 
 def is_person(keyring: Keyring, address: Address) -> Callable[[Address], bool]:

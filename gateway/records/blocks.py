@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.errors import StoreUnavailable
 from gateway.records import audit
-from gateway.records.database import connect_reader
+from gateway.records.sqlite import connect_reader
 from gateway.records.tables import blocks, meta
 from gateway.state.mailings import LONGEST
 from policies.ports import Block

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, func, select
 
 from gateway.records import audit, proof_chain
 from gateway.records.audit_search import search
-from gateway.records.opt_out_file import START, LogBroken, LogFile
-from gateway.records.opt_out_log import noted_position
+from gateway.records.opt_out_file import START, LogBroken
+from gateway.records.opt_out_log import OptOutLog, positions
 from gateway.records.streams import find_number
 from gateway.records.tables import audit as audit_table
 from gateway.records.tables import proof_steps
@@ -58,12 +58,15 @@ def heads(connection: Connection) -> dict[str, tuple[int, str]]:
     """Number and digest (hex) of the last record of each chain that has one."""
     number, digest = audit.head(connection)
     found = {AUDIT: (number, digest.hex())}
-    noted = noted_position(connection)
-    if noted is not None:
-        found[OPT_OUTS] = (noted.number, noted.digest.hex())
+    for node, noted in positions(connection).items():
+        found[_log_of(node)] = (noted.number, noted.digest.hex())
     for tenant, last in proof_chain.heads(connection).items():
         found[PROOFS + tenant] = (last.number, last.digest.hex())
     return found
+
+
+def _log_of(node: str) -> str:
+    return f"{OPT_OUTS} of {node}" if node else OPT_OUTS
 
 
 def noted_in(at: float, detail: dict[str, Any]) -> Iterator[Noted]:
@@ -76,7 +79,7 @@ def noted_in(at: float, detail: dict[str, Any]) -> Iterator[Noted]:
 
 def verify(
     connection: Connection,
-    log: LogFile,
+    log: OptOutLog,
     noted: Iterable[Noted] = (),
     progress: Progress = lambda _chain, _records: None,
 ) -> Iterator[Chain]:
@@ -86,7 +89,10 @@ def verify(
         wanted.setdefault(head.chain, []).append(head)
     restores = _spans(connection)
     yield _audit(connection, wanted.pop(AUDIT, []), restores, progress)
-    yield _opt_outs(connection, log, wanted.pop(OPT_OUTS, []), progress)
+    own = wanted.pop(_log_of(log.node), [])
+    yield _opt_outs(connection, log, own, progress)
+    # Those of other nodes each of them walks: nobody else has the file.
+    wanted = {name: some for name, some in wanted.items() if not name.startswith(OPT_OUTS)}
     tenants = {PROOFS + tenant for tenant in proof_chain.heads(connection)}
     for name in sorted(tenants | wanted.keys()):
         yield _proofs(connection, name, wanted.get(name, []), restores, progress)
@@ -113,27 +119,28 @@ def _audit(
 
 
 def _opt_outs(
-    connection: Connection, log: LogFile, noted: list[Noted], progress: Progress
+    connection: Connection, log: OptOutLog, noted: list[Noted], progress: Progress
 ) -> Chain:
-    seen = noted_position(connection) or START
+    name = _log_of(log.node)
+    seen = positions(connection).get(log.node, START)
     begun = select(func.max(audit_table.c.at)).where(audit_table.c.action == "opt-outs.begun-anew")
     anew = connection.scalar(begun)
     numbers = {head.number for head in noted} | {seen.number}
     found: dict[int, bytes] = {}
     last = START
     try:
-        for last, _ in log.records():
+        for last, _ in log.file.records():
             if last.number in numbers:
                 found[last.number] = last.digest
             if last.number % _STEP == 0:
-                progress(OPT_OUTS, _STEP)
+                progress(name, _STEP)
     except LogBroken as broken:
-        return Chain(OPT_OUTS, last.number, last.number + 1, str(broken))
+        return Chain(name, last.number, last.number + 1, str(broken))
     if seen != START and found.get(seen.number) != seen.digest:
         why = f"the database has seen record {seen.number}, which the log lacks"
-        return Chain(OPT_OUTS, last.number, last.number + 1, why)
+        return Chain(name, last.number, last.number + 1, why)
     before = [] if anew is None else [(0.0, float(anew))]
-    return _compared(Chain(OPT_OUTS, last.number), noted, before, found.get)
+    return _compared(Chain(name, last.number), noted, before, found.get)
 
 
 def _proofs(

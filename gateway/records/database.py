@@ -1,77 +1,80 @@
-"""The durable database: opening it, one writer at a time, and raw readers for the event loop.
+"""The durable database: opening it, one writer at a time, whatever keeps it.
 
-`open_database(path, opt_outs)` brings the schema up to date and gives a `Database`. Everything that
-is changed goes through `write` (from the event loop: one background thread, which commits what has
-queued up together) or `transaction` (from a command). A change is on the disk when they return
-(WAL, synchronous=FULL), what it noted for the opt-out log before that, and the next look-up of any
-process sees it. Raises StoreUnavailable when SQLite or the log cannot serve, whatever the reason.
+`open_database(place, opt_outs)` brings the schema up to date and gives a `Database`, over a SQLite
+file or a PostgreSQL server. Everything that is changed goes through `write` (from the event loop:
+one background thread, which commits what has queued up together) or `transaction` (from a command).
+A change is on the disk when they return, what it noted for the opt-out log before that, and the
+next look-up of any process sees it. Raises StoreUnavailable when store, log or `publisher` cannot
+serve, whatever the reason.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
-from urllib.parse import quote
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection as Connection  # for those who may not name SQLAlchemy
-from sqlalchemy import create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.errors import StoreUnavailable
-from gateway.records import index, schema
+from gateway.records import index, sqlite
 from gateway.records import opt_outs as noted
-from gateway.records.opt_out_log import OptOutLog
+from gateway.records.opt_out_file import Position
+from gateway.records.opt_out_log import OptOutLog, is_owed
+from gateway.records.store import ANY, TROUBLES, Place, Store, as_unavailable
 
 T = TypeVar("T")
-LOCK_SECONDS = 4.0
-"""How long a writer waits for another process's transaction."""
-LOCK_POLL = 0.001
-"""Between tries: SQLite's own waiting grows to 100 ms and lets a busy importer win every time."""
 BATCH_SECONDS = 0.02
 """A shared commit takes no further change after that time."""
-_SQL = (DBAPIError, sqlite3.Error)
-_ANY = (*_SQL, OSError)
-MMAP_BYTES = 2_147_418_112
-"""The most SQLite maps; look-ups then read pages in place."""
+
+
+class Publisher(Protocol):
+    """Brings changes that are on record to whoever answers look-ups beside the records."""
+
+    def last(self, connection: Connection) -> int:
+        """The number of the last change on record, in the writer's own transaction."""
+        ...
+
+    def publish(self, database: Database) -> None:
+        """Bring everything on record up to now into force; StoreUnavailable when it cannot.
+
+        Called by the thread that committed, before anybody is told.
+        """
+        ...
 
 
 def open_database(
-    path: Path, opt_outs: Path | None = None, *, is_thorough: bool = False
+    place: Place,
+    opt_outs: Path | None = None,
+    *,
+    node: str = "",
+    is_thorough: bool = False,
+    is_service: bool = False,
 ) -> Database:
-    """The database at `path`, created or migrated, its index rebuilt and its log replayed.
+    """The database at `place`, created or migrated, its index rebuilt and its log replayed.
 
     It is created once only: were lost records begun anew, nobody would be suppressed any more.
-    `opt_outs` is the opt-out log (beside the database when not given): missing, shorter than it was
-    or, `is_thorough`, broken anywhere, it raises LogBroken.
+    `opt_outs` is the opt-out log (beside a SQLite file when not given): missing, shorter than it
+    was or, `is_thorough`, broken anywhere, it raises LogBroken. With PostgreSQL it is that of
+    `node`, and `is_service` says not to wait for long for any one statement.
     """
-    made = path.with_name(f"{path.name}.made")
-    with _as_unavailable(_ANY):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if made.exists() and not (path.exists() and path.stat().st_size):
-            raise StoreUnavailable(
-                f"{path}: is missing or empty, but was there before. Restore it from your backup; "
-                f"to begin again with nobody suppressed, delete {made}"
-            )
-        schema.bring_up_to_date(path)
-        made.touch(mode=0o600)
-    log = OptOutLog(opt_outs or path.with_name("opt-outs.log"))
-    if is_thorough:
-        log.verify()
-    database = Database(path, log)
+    database = connect(place, _log(place, opt_outs, node), is_service=is_service)
+    log = database.opt_outs
     try:
+        if is_thorough:
+            log.verify()
         with database.reading() as connection:
             is_ready = log.is_in_step(connection) and index.is_complete(connection)
         if not is_ready:
-            with database.transaction() as connection:
-                if not index.is_complete(connection):
+            with database.transaction(is_long=True) as connection:
+                if not index.is_complete(connection) and not is_owed(connection):
                     index.rebuild(connection)
     except BaseException:
         database.close()
@@ -79,23 +82,25 @@ def open_database(
     return database
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
-    """A raw connection that only reads, made for many small look-ups on one thread.
+def connect(place: Place, log: OptOutLog, *, is_service: bool = False) -> Database:
+    """The database at `place`, created or migrated, whatever its index and log are like."""
+    with as_unavailable(ANY):
+        if isinstance(place, Path):
+            sqlite.prepare(place)
+            return Database(sqlite.open_store(place), log)
+        # Imported here: who has SQLite needs nothing of it.
+        from gateway.records import postgresql
 
-    It never waits for a lock (readers of a WAL need none) and raises sqlite3.Error as it comes.
-    """
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=rw",
-        uri=True,
-        timeout=0.005,
-        isolation_level=None,
-        cached_statements=512,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA query_only=ON")
-    connection.execute("PRAGMA cell_size_check=ON")
-    connection.execute(f"PRAGMA mmap_size={MMAP_BYTES}")
-    return connection
+        identity = postgresql.prepare(place, log.file.path.with_name(f"{log.file.path.name}.made"))
+        return Database(postgresql.open_store(place, identity, is_service=is_service), log)
+
+
+def _log(place: Place, path: Path | None, node: str) -> OptOutLog:
+    if isinstance(place, Path):
+        return OptOutLog(path or place.with_name("opt-outs.log"))
+    if path is None or not node:
+        raise ValueError("each node has an opt-out log of its own beside shared records")
+    return OptOutLog(path, node)
 
 
 @dataclass(slots=True)
@@ -125,19 +130,13 @@ class _Change:
 class Database:
     """One process's access to the records. `close()` ends the writer thread."""
 
-    def __init__(self, path: Path, opt_outs: OptOutLog) -> None:
-        self.path = path
+    def __init__(self, store: Store, opt_outs: OptOutLog) -> None:
+        self.store = store
         self.opt_outs = opt_outs
-        self._engine = create_engine(
-            f"sqlite:///{path}",
-            hide_parameters=True,
-            # Never made here: an empty file in the place of lost records would pass for theirs.
-            creator=lambda: sqlite3.connect(
-                f"file:{quote(str(path))}?mode=rw", uri=True, check_same_thread=False
-            ),
-        )
-        event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "begin", _begin)
+        self.publisher: Publisher | None = None
+        self._published = 0
+        self._engine = store.engine
+        event.listen(self._engine, "begin", noted.begin)
         event.listen(self._engine, "savepoint", noted.mark)
         event.listen(self._engine, "release_savepoint", noted.keep)
         event.listen(self._engine, "rollback_savepoint", noted.undo)
@@ -145,23 +144,38 @@ class Database:
         self._thread: Thread | None = None
 
     def __repr__(self) -> str:
-        return f"Database({str(self.path)!r})"
+        return f"Database({self.store.name!r})"
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file; TypeError when the records are elsewhere."""
+        place = self.store.place
+        if not isinstance(place, Path):
+            raise TypeError(f"{self.store.name} is no file")
+        return place
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A connection that holds the write lock until the block ends, then commits."""
-        with _as_unavailable():
-            with self._engine.begin() as connection:
+    def transaction(self, *, is_long: bool = False) -> Iterator[Connection]:
+        """A connection that holds the write lock until the block ends, then commits.
+
+        `is_long`: no statement of it is given up, however long it takes.
+        """
+        with as_unavailable():
+            with ExitStack() as stack:
+                connection = stack.enter_context(self._engine.begin())
+                if is_long:
+                    stack.enter_context(self.store.unhurried(connection))
                 before = self.opt_outs.agree(connection)
                 yield connection
-                after = self.opt_outs.write(connection, before)
+                after, last = self._end(connection, before)
             self.opt_outs.agreed = after
+        self._publish(last)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the database and changes nothing."""
-        with _as_unavailable(), self._engine.connect() as connection:
-            yield connection.execution_options(reads_only=True)
+        with as_unavailable(), self._engine.connect() as connection:
+            yield connection.execution_options(**self.store.reading)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the writer thread; its result once the change is on the disk.
@@ -185,6 +199,18 @@ class Database:
             self._thread = None
         self._engine.dispose()
 
+    def _end(self, connection: Connection, before: Position) -> tuple[Position | None, int]:
+        """What comes before each commit: where the opt-out log ends then, and the last change."""
+        after = self.opt_outs.write(connection, before)
+        if self.publisher is None or after is None:
+            return after, self._published
+        return after, self.publisher.last(connection)
+
+    def _publish(self, last: int) -> None:
+        if self.publisher is not None and last != self._published:
+            self.publisher.publish(self)
+            self._published = last
+
     # ---- the writer thread ------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -193,22 +219,29 @@ class Database:
             batch = [first]
             is_last = False
             try:
-                with _as_unavailable(_ANY):
+                with as_unavailable(ANY):
                     connection = connection or self._engine.connect()
                     with connection.begin():
                         before = self.opt_outs.agree(connection)
                         is_last = self._fill(connection, batch)
-                        after = self.opt_outs.write(connection, before)
+                        after, last = self._end(connection, before)
                     self.opt_outs.agreed = after
             except BaseException as error:
                 # Nothing of the batch is on the disk: nobody may believe otherwise.
                 for change in batch:
                     change.error = change.error or error
                 if connection is not None:
-                    with suppress(SQLAlchemyError, sqlite3.Error):
+                    with suppress(SQLAlchemyError, *TROUBLES):
                         connection.invalidate()
                         connection.close()
                     connection = None
+            else:
+                try:
+                    self._publish(last)
+                except Exception as error:
+                    # On record, but not in force everywhere: nobody may rely on it yet.
+                    for change in batch:
+                        change.error = change.error or error
             for change in batch:
                 change.tell()
             if is_last:
@@ -231,54 +264,7 @@ class Database:
 
 def _attempt(connection: Connection, change: _Change) -> None:
     try:
-        with _as_unavailable(_ANY), connection.begin_nested():
+        with as_unavailable(ANY), connection.begin_nested():
             change.result = change.work(connection)
     except Exception as error:
         change.error = error
-
-
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None
-    for pragma in (
-        "busy_timeout=0",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "cell_size_check=ON",
-        "secure_delete=ON",  # what is deleted or moved is overwritten: no secret stays behind
-        "cache_size=-65536",
-        f"mmap_size={MMAP_BYTES}",
-    ):
-        _when_free(lambda pragma=pragma: connection.execute(f"PRAGMA {pragma}"))  # type: ignore[misc]
-
-
-def _begin(connection: Connection) -> None:
-    """BEGIN that takes the write lock at once, so that no transaction fails half way for it."""
-    if connection.get_execution_options().get("reads_only"):
-        connection.exec_driver_sql("BEGIN")
-        return
-    noted.begin(connection)
-    raw = connection.connection.cursor()
-    _when_free(lambda: raw.execute("BEGIN IMMEDIATE"))
-    raw.close()
-
-
-def _when_free(action: Callable[[], object]) -> None:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            action()
-            return
-        except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() > deadline:
-                raise
-        time.sleep(LOCK_POLL)
-
-
-@contextmanager
-def _as_unavailable(troubles: tuple[type[Exception], ...] = _SQL) -> Iterator[None]:
-    """`troubles` as StoreUnavailable; an OSError in a caller's block is the caller's own."""
-    try:
-        yield
-    except troubles as error:
-        raise StoreUnavailable(f"records: {error}") from error

@@ -4,8 +4,8 @@ First the tombstone: a suppression `erasure` by key alone in each tenant that ho
 that the person stays unmailed; what protects them already stays too, by its key. Then consents end,
 webhooks that wait are dropped, and every sealed text is destroyed by overwriting its secret in
 place. One transaction; audit trail and opt-out log name keys only, so every chain still verifies
-and a restored backup is erased again. `clear_log` afterwards takes the old pages out of SQLite's
-write-ahead log; the journal is `gateway.privacy.journal`'s. Running it again changes nothing.
+and a restored backup is erased again. `clear_old` afterwards takes the old versions out of the
+database's own files; the journal is `gateway.privacy.journal`'s. Running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gateway.errors import StoreUnavailable
 from gateway.records import audit, index, opt_outs, proofs
 from gateway.records.codes import CLEARED, CONSENTS, encode
 from gateway.records.holdings import holders, person_keys
+from gateway.records.store import Place
 from gateway.records.streams import scope_texts, tenant_numbers
 from gateway.records.subjects import destroy
 from gateway.records.suppressions import Draft, add_by_key
@@ -30,6 +31,7 @@ from gateway.records.tables import (
     consents,
     standing_index,
     streams,
+    subject_secrets,
     suppressions,
     webhook_deliveries,
 )
@@ -151,6 +153,20 @@ def _drop(connection: Connection, keys: tuple[bytes, ...], numbers: frozenset[in
         passed = passed.where(cleared.scope.in_(numbers))
     connection.execute(passed)
     return int(connection.execute(query).rowcount)
+
+
+def clear_old(place: Place) -> None:
+    """Let the database forget what was overwritten; its own backups and archives it cannot reach.
+
+    Raises StoreUnavailable when it could not: the erasure is made, but its traces are still there.
+    """
+    if isinstance(place, Path):
+        clear_log(place)
+    else:
+        # Imported here: who has SQLite needs nothing of it.
+        from gateway.records import postgresql
+
+        postgresql.vacuum(place, subject_secrets.name)
 
 
 def clear_log(database: Path) -> None:

@@ -29,8 +29,8 @@ def open_keyring(database: Database, path: Path) -> Keyring:
     if not path.exists():
         if bound:
             raise ConfigurationError(
-                f"{path}: missing; {database.path} was written under it. Restore it from your "
-                "backup of the secrets: without it nobody's suppression is recognised"
+                f"{path}: missing; {database.store.name} was written under it. Restore it from "
+                "your backup of the secrets: without it nobody's suppression is recognised"
             )
         try:
             keyring = Keyring.create(path)
@@ -45,7 +45,7 @@ def open_keyring(database: Database, path: Path) -> Keyring:
         bound = _bound(connection)
         if any(marks.get(name) != mark for name, mark in bound.items()):
             raise ConfigurationError(
-                f"{path}: is not the keyring that {database.path} was written under"
+                f"{path}: is not the keyring that {database.store.name} was written under"
             )
         for name in marks.keys() - bound.keys():
             connection.execute(insert(meta), {"name": name, "value": marks[name]})

@@ -14,26 +14,25 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.records import audit, opt_outs
-from gateway.records.database import Database
+from gateway.records.database import connect
 from gateway.records.opt_out_file import START, Position
 from gateway.records.opt_out_log import (
     OptOutLog,
-    forget_position,
     note_baseline,
-    noted_position,
 )
 from gateway.records.opt_outs import Begun, Erased
+from gateway.records.store import Place
 
 
-def begin_anew(database: Path, log: Path, actor: str, why: str) -> Path | None:
+def begin_anew(place: Place, log: Path, node: str, actor: str, why: str) -> Path | None:
     """Put a new log in the place of `log`; where the old file lies now, None if there was none.
 
-    No process of the gateway may run meanwhile.
+    No process of this node may run meanwhile.
     """
-    new = _NewLog(log, actor, why)
-    opened = Database(database, new)
+    new = _NewLog(log, "" if isinstance(place, Path) else node, actor, why)
+    opened = connect(place, new)
     try:
-        with opened.transaction():
+        with opened.transaction(is_long=True):
             pass  # all of it happens at the transaction's ends
     finally:
         opened.close()
@@ -43,8 +42,8 @@ def begin_anew(database: Path, log: Path, actor: str, why: str) -> Path | None:
 class _NewLog(OptOutLog):
     """Takes no heed of the file that is there, but begins one."""
 
-    def __init__(self, path: Path, actor: str, why: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, node: str, actor: str, why: str) -> None:
+        super().__init__(path, node)
         self._actor = actor
         self._why = why
         self.aside: Path | None = None
@@ -53,14 +52,13 @@ class _NewLog(OptOutLog):
         """Set the old file aside and note what the new one begins with."""
         now = time.time()
         carried = list(self._erasures())
-        noted = noted_position(connection)
+        noted = self.forget(connection)
         if self.file.size():
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
             self.aside = self.file.path.with_name(f"{self.file.path.name}.until-{stamp}")
             self.file.path.rename(self.aside)
         else:
             self.file.path.unlink(missing_ok=True)
-        forget_position(connection)
         opt_outs.note(connection, Begun(int(now), self._why))
         note_baseline(connection)
         for erased in carried:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -21,7 +22,11 @@ from gateway.records.opt_out_file import START, LogBroken, LogFile, Position
 from gateway.records.opt_out_replay import apply
 from gateway.records.tables import meta, streams, suppressions
 
-_NOTED = "opt-outs:last"
+_NOTED, _OWED = "opt-outs:last", "opt-outs:owed"
+"""Marks in `meta`: where the log ends that the database contains, and that it may lack some of one.
+
+Of shared records there is one of each for every node, its name behind a colon.
+"""
 _ROWS = 4000
 ACTOR = "consentry"
 REMEDY = (
@@ -33,17 +38,22 @@ REMEDY = (
 class OptOutLog:
     """The log at `path` beside one database, as one process sees it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, node: str = "") -> None:
         self.file = LogFile(path)
+        self.node = node
+        """Whose log it is of those beside shared records; "" when the records are this node's."""
         self.replayed = 0
         """Records this process has brought into the database."""
         self.agreed: Position | None = None
         """Up to where a commit is known to contain the log; set by the caller after a commit."""
+        self._numbered: set[str] = set()
 
     def is_in_step(self, connection: Connection) -> bool:
         """Whether the database contains exactly what the log has, by its size and last record."""
-        noted = noted_position(connection)
-        if noted is None or self.file.size() != noted.octets or not self.file.holds(noted):
+        noted, owes = self._look(connection)
+        if owes or noted is None:
+            return False
+        if self.file.size() != noted.octets or not self.file.holds(noted):
             return False
         self.agreed = noted
         return True
@@ -59,15 +69,22 @@ class OptOutLog:
 
     def agree(self, connection: Connection) -> Position:
         """Have the database contain the whole log; where that ends."""
-        if self.agreed is not None and self.file.size() == self.agreed.octets:
+        if not self.node and self.agreed and self.file.size() == self.agreed.octets:
             return self.agreed
-        noted = noted_position(connection)
-        if noted is None:
-            return self._begin(connection)
+        # Shared records may be older than this process knows them: a standby has taken over.
+        noted, owes = self._look(connection)
         size = self.file.size()
-        if size < noted.octets or not self.file.holds(noted):
+        if noted is None:
+            end = self._begin(connection)
+        elif noted == self.agreed and size == noted.octets:
+            end = noted
+        elif size < noted.octets or not self.file.holds(noted):
             raise LogBroken(self._trouble(noted, size))
-        return self._catch_up(connection, noted, size)
+        else:
+            end = self._catch_up(connection, noted, size)
+        if owes:
+            connection.execute(delete(meta).where(meta.c.name == self._own(_OWED)))
+        return end
 
     def write(self, connection: Connection, after: Position) -> Position | None:
         """Put what this transaction noted on the disk, behind `after`; where it ends.
@@ -79,8 +96,10 @@ class OptOutLog:
         bodies = opt_outs.pending(connection)
         if not bodies:
             return after
+        if self.node:
+            bodies = [*self._numbers(connection, bodies), *bodies]
         end = self.file.append(after, bodies)
-        _note_position(connection, end)
+        self._note_position(connection, end)
         return end
 
     def verify(self) -> Position:
@@ -105,7 +124,7 @@ class OptOutLog:
             self.file.cut(last)
         if count:
             self.replayed += count
-            _note_position(connection, last)
+            self._note_position(connection, last)
             audit.append(
                 connection,
                 at=time.time(),
@@ -121,8 +140,48 @@ class OptOutLog:
         end = self._catch_up(connection, START, self.file.size())
         if end == START or had_entries:
             opt_outs.note(connection, opt_outs.Begun(int(time.time())))
-            note_baseline(connection)
+            if not positions(connection):  # else the other nodes' logs have it
+                note_baseline(connection)
         return end
+
+    def _look(self, connection: Connection) -> tuple[Position | None, bool]:
+        """Where the log ended that the database contains, and whether it may lack some of it."""
+        names = (self._own(_NOTED), self._own(_OWED))
+        query = select(meta.c.name, meta.c.value).where(meta.c.name.in_(names))
+        found = {row.name: row.value for row in connection.execute(query)}
+        noted = found.get(names[0])
+        return None if noted is None else Position.parse(noted), names[1] in found
+
+    def _own(self, mark: str) -> str:
+        return f"{mark}:{self.node}" if self.node else mark
+
+    def _note_position(self, connection: Connection, position: Position) -> None:
+        name, values = self._own(_NOTED), {"value": str(position)}
+        noted = connection.execute(update(meta).where(meta.c.name == name).values(values))
+        if not noted.rowcount:
+            connection.execute(insert(meta), {"name": name, **values})
+
+    def forget(self, connection: Connection) -> Position | None:
+        """Let the next transaction begin a new log; where the old one ended."""
+        noted, _ = self._look(connection)
+        own = (self._own(_NOTED), self._own(_OWED))
+        connection.execute(delete(meta).where(meta.c.name.in_(own)))
+        return noted
+
+    def _numbers(self, connection: Connection, bodies: Sequence[str]) -> list[str]:
+        """Records of the streams that `bodies` name and this process has not noted yet.
+
+        Another node may have numbered them, whose log is replayed later than this one.
+        """
+        fresh = opt_outs.scopes_of(bodies) - self._numbered
+        if not fresh:
+            return []
+        self._numbered |= fresh
+        return [
+            opt_outs.encode(opt_outs.StreamNumbered(row.number, row.tenant, row.name))
+            for row in connection.execute(select(streams).order_by(streams.c.number))
+            if (f"{row.tenant}/{row.name}" if row.name else row.tenant) in fresh
+        ]
 
     def _trouble(self, noted: Position, size: int) -> str:
         path = self.file.path
@@ -135,10 +194,22 @@ class OptOutLog:
         return f"{path}: {what}; the database has seen {noted.number} records. {REMEDY}"
 
 
-def noted_position(connection: Connection) -> Position | None:
-    """Where the last record that the database contains ends; None when it never had a log."""
-    found = connection.execute(select(meta.c.value).where(meta.c.name == _NOTED)).scalar()
-    return None if found is None else Position.parse(found)
+def positions(connection: Connection) -> dict[str, Position]:
+    """Where the log of each node ends that the database contains; "" is that of its own records."""
+    query = select(meta.c.name, meta.c.value).where(meta.c.name.startswith(_NOTED))
+    return {
+        row.name.removeprefix(_NOTED).removeprefix(":"): Position.parse(row.value)
+        for row in connection.execute(query)
+    }
+
+
+def is_owed(connection: Connection) -> bool:
+    """Whether restored records still lack what some node's log may have.
+
+    Until then nobody may be believed not to be suppressed: the index stays incomplete.
+    """
+    query = select(meta.c.name).where(meta.c.name.startswith(_OWED))
+    return connection.execute(query).first() is not None
 
 
 def note_baseline(connection: Connection) -> None:
@@ -151,7 +222,7 @@ def note_baseline(connection: Connection) -> None:
         entry.source, entry.key, entry.scope, entry.code, entry.created_at, entry.ends_at
     ).where(entry.lifted_at.is_(None))
     waiting: defaultdict[int, list[opt_outs.Row]] = defaultdict(list)
-    for source, *fields in connection.execute(query):
+    for source, *fields in connection.execute(query.execution_options(yield_per=_ROWS)):
         rows = waiting[source]
         rows.append(opt_outs.Row(*fields))
         if len(rows) == _ROWS:
@@ -159,15 +230,3 @@ def note_baseline(connection: Connection) -> None:
             rows.clear()
     for source, rows in waiting.items():
         opt_outs.note_rows(connection, rows, source)
-
-
-def _note_position(connection: Connection, position: Position) -> None:
-    values = {"value": str(position)}
-    noted = connection.execute(update(meta).where(meta.c.name == _NOTED).values(values))
-    if not noted.rowcount:
-        connection.execute(insert(meta), {"name": _NOTED, **values})
-
-
-def forget_position(connection: Connection) -> None:
-    """Let the next transaction begin a new log."""
-    connection.execute(delete(meta).where(meta.c.name == _NOTED))

@@ -174,6 +174,15 @@ def pending(connection: Connection) -> list[str]:
     return bodies
 
 
+def scopes_of(bodies: Sequence[str]) -> set[str]:
+    """The texts of all scopes that `bodies` name, but for `*`."""
+    found: set[str] = set()
+    for body in bodies:
+        fields = json.loads(body)
+        found |= {fields.get("scope", "*"), *fields.get("scopes", {}).values()}
+    return found - {"*"}
+
+
 def begin(connection: Connection) -> None:
     """A transaction begins, or is undone: what was noted before is not its own."""
     connection.info[_PENDING] = []

@@ -1,67 +1,52 @@
-"""Bringing a database file to the schema this version expects, by Alembic's migrations.
+"""The schema this version expects, and Alembic's migrations that lead to it, forward and back.
 
-A file that is there already costs one small query. Processes that start together take turns by a
-lock file. Raises sqlite3.Error, or SQLAlchemy's, when the file is damaged or newer than this
-version.
+The stores' own modules find out which revision is there and hold whatever lock keeps two processes
+from migrating at once. Raises SQLAlchemy's errors.
 """
 
 from __future__ import annotations
 
-import fcntl
-import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
 
 from gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0004"
 """The newest revision in `migrations/versions`; a test keeps it true."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def bring_up_to_date(path: Path) -> None:
-    """Create or migrate the file at `path`; ConfigurationError when it is from a newer version."""
-    if _revision(path) == HEAD:
-        return
-    with path.with_name(f"{path.name}.migrating").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        revision = _revision(path)
-        if revision == HEAD:
-            return
-        if revision is not None and revision > HEAD:
-            raise ConfigurationError(f"{path}: was written by a newer version ({revision})")
-        _migrate(path)
+def is_behind(revision: str | None, name: str) -> bool:
+    """Whether there is something to migrate; ConfigurationError when `name` is too new for us."""
+    if revision is not None and revision > HEAD:
+        raise ConfigurationError(f"{name}: was written by a newer version ({revision})")
+    return revision != HEAD
 
 
-def _revision(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    connection = sqlite3.connect(path)
-    try:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE name='alembic_version'")
-        if names.fetchone() is None:
-            return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return None if row is None else str(row[0])
-    finally:
-        connection.close()
-
-
-def _migrate(path: Path) -> None:
+def migrate(connection: Connection, to: str = "head") -> None:
+    """Bring the tables to a revision, in the caller's transaction."""
     # Imported here: Alembic costs every command a quarter of a second, and few migrate.
     from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine
-    from sqlalchemy.pool import NullPool
 
-    path.touch(mode=0o600)
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    command.upgrade(_config(connection), to)
+
+
+def go_back(connection: Connection, to: str) -> None:
+    """Take the tables back to an older revision (`base`: none), in the caller's transaction."""
+    from alembic import command
+
+    command.downgrade(_config(connection), to)
+
+
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.connect() as connection:
-        # Before the first table, and outside a transaction: both are kept in the file itself.
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        connection.commit()
-        with connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    engine.dispose()
+    config.attributes["connection"] = connection
+    return config

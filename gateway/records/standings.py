@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from gateway.errors import StoreUnavailable
-from gateway.records.database import connect_reader
 from gateway.records.index import GENERATION_KEY
 from gateway.records.look_up import Asking, Row, is_complete
+from gateway.records.sqlite import connect_reader
 from gateway.words import Address
 from policies.ports import Clock
 from policies.terms import StreamTerms

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import Column, Index, LargeBinary, Table, UniqueConstraint, text
 
-from gateway.records.tables.base import metadata, numbered
+from gateway.records.tables.base import WHOLE, WORDS, metadata, numbered
 
 streams = Table(
     "streams",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("number", WHOLE, primary_key=True),
+    Column("tenant", WORDS, nullable=False),
+    Column("name", WORDS, nullable=False),
     UniqueConstraint("tenant", "name"),
     sqlite_strict=True,
 )
@@ -21,8 +21,8 @@ sources = Table(
     "sources",
     metadata,
     numbered(),
-    Column("setter", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("setter", WORDS, nullable=False),
+    Column("name", WORDS, nullable=False),
     UniqueConstraint("setter", "name"),
     sqlite_strict=True,
 )
@@ -40,7 +40,7 @@ subjects = Table(
 subject_secrets = Table(
     "subject_secrets",
     metadata,
-    Column("subject", Integer, primary_key=True),
+    Column("subject", WHOLE, primary_key=True),
     Column("secret", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
@@ -51,15 +51,15 @@ suppressions = Table(
     metadata,
     numbered(),
     Column("key", LargeBinary, nullable=False),
-    Column("scope", Integer, nullable=False),
-    Column("code", Integer, nullable=False),
-    Column("subject", Integer),
-    Column("source", Integer, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("ends_at", Integer),
-    Column("lifted_at", Integer),
-    Column("lifted_by", Text),
-    Column("lifted_reason", Text),
+    Column("scope", WHOLE, nullable=False),
+    Column("code", WHOLE, nullable=False),
+    Column("subject", WHOLE),
+    Column("source", WHOLE, nullable=False),
+    Column("created_at", WHOLE, nullable=False),
+    Column("ends_at", WHOLE),
+    Column("lifted_at", WHOLE),
+    Column("lifted_by", WORDS),
+    Column("lifted_reason", WORDS),
     sqlite_strict=True,
 )
 """Append-only entries; `code` is reason, stops and disclosure (`gateway.records.codes`)."""
@@ -75,10 +75,10 @@ standing_index = Table(
     "standing_index",
     metadata,
     Column("key", LargeBinary, primary_key=True, nullable=False),
-    Column("scope", Integer, primary_key=True, nullable=False),
-    Column("code", Integer, primary_key=True, nullable=False),
-    Column("entry", Integer, primary_key=True, nullable=False),
-    Column("ends", Integer),
+    Column("scope", WHOLE, primary_key=True, nullable=False),
+    Column("code", WHOLE, primary_key=True, nullable=False),
+    Column("entry", WHOLE, primary_key=True, nullable=False),
+    Column("ends", WHOLE),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, LargeBinary, Table, UniqueConstraint
 
-from gateway.records.tables.base import metadata, numbered
+from gateway.records.tables.base import WHOLE, WORDS, metadata, numbered
 
 attestations = Table(
     "attestations",
     metadata,
     numbered(),
-    Column("tenant", Integer, nullable=False),
-    Column("scope", Integer, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("attested_at", Integer, nullable=False),
+    Column("tenant", WHOLE, nullable=False),
+    Column("scope", WHOLE, nullable=False),
+    Column("source", WORDS, nullable=False),
+    Column("attested_at", WHOLE, nullable=False),
     Column("file_hash", LargeBinary, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("recorded_at", Integer, nullable=False),
-    Column("rows", Integer),
+    Column("actor", WORDS, nullable=False),
+    Column("recorded_at", WHOLE, nullable=False),
+    Column("rows", WHOLE),
     Column("digest", LargeBinary),
     sqlite_strict=True,
 )
@@ -31,13 +31,13 @@ consents = Table(
     metadata,
     numbered(),
     Column("key", LargeBinary, nullable=False),
-    Column("scope", Integer, nullable=False),
-    Column("level", Integer, nullable=False),
-    Column("subject", Integer),
-    Column("attestation", Integer),
-    Column("given_at", Integer, nullable=False),
-    Column("ended_at", Integer),
-    Column("ended_by", Text),
+    Column("scope", WHOLE, nullable=False),
+    Column("level", WHOLE, nullable=False),
+    Column("subject", WHOLE),
+    Column("attestation", WHOLE),
+    Column("given_at", WHOLE, nullable=False),
+    Column("ended_at", WHOLE),
+    Column("ended_by", WORDS),
     sqlite_strict=True,
 )
 """Append-only consents of level 1 to 4."""
@@ -54,7 +54,7 @@ consent_texts = Table(
     metadata,
     numbered(),
     Column("digest", LargeBinary, nullable=False, unique=True),
-    Column("text", Text, nullable=False),
+    Column("text", WORDS, nullable=False),
     sqlite_strict=True,
 )
 """What people agreed to, word for word, each wording once; `digest` is its SHA-256."""
@@ -64,17 +64,17 @@ proofs = Table(
     metadata,
     numbered(),
     Column("tracking", LargeBinary, nullable=False, unique=True),
-    Column("tenant", Integer, nullable=False),
-    Column("scope", Integer, nullable=False),
-    Column("level", Integer, nullable=False),
+    Column("tenant", WHOLE, nullable=False),
+    Column("scope", WHOLE, nullable=False),
+    Column("level", WHOLE, nullable=False),
     Column("key", LargeBinary, nullable=False, index=True),
-    Column("subject", Integer, nullable=False),
-    Column("text", Integer, nullable=False),
-    Column("language", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("requested_at", Integer, nullable=False),
-    Column("due_at", Integer),
-    Column("consent", Integer),
+    Column("subject", WHOLE, nullable=False),
+    Column("text", WHOLE, nullable=False),
+    Column("language", WORDS, nullable=False),
+    Column("status", WORDS, nullable=False),
+    Column("requested_at", WHOLE, nullable=False),
+    Column("due_at", WHOLE),
+    Column("consent", WHOLE),
     sqlite_strict=True,
 )
 """One asked-for or supplied proof of consent, by its 16-octet tracking number.
@@ -94,13 +94,13 @@ proof_steps = Table(
     "proof_steps",
     metadata,
     numbered(),
-    Column("tenant", Integer, nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("proof", Integer, nullable=False, index=True),
-    Column("status", Text, nullable=False),
-    Column("at", Integer, nullable=False),
-    Column("facts", Text, nullable=False),
-    Column("subject", Integer),
+    Column("tenant", WHOLE, nullable=False),
+    Column("number", WHOLE, nullable=False),
+    Column("proof", WHOLE, nullable=False, index=True),
+    Column("status", WORDS, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("facts", WORDS, nullable=False),
+    Column("subject", WHOLE),
     Column("digest", LargeBinary, nullable=False),
     UniqueConstraint("tenant", "number"),
     sqlite_strict=True,

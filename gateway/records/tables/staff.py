@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import Column, Index, LargeBinary, Table, text
 
-from gateway.records.tables.base import metadata, numbered
+from gateway.records.tables.base import WHOLE, WORDS, metadata, numbered
 
 staff = Table(
     "staff",
     metadata,
     numbered(),
-    Column("name", Text, nullable=False, unique=True),
-    Column("role", Text, nullable=False),
-    Column("password_hash", Text),
-    Column("totp", Integer),
-    Column("totp_step", Integer),
-    Column("identity", Text),
-    Column("zone", Text, nullable=False),
-    Column("made_at", Integer, nullable=False),
-    Column("made_by", Text, nullable=False),
-    Column("disabled_at", Integer),
+    Column("name", WORDS, nullable=False, unique=True),
+    Column("role", WORDS, nullable=False),
+    Column("password_hash", WORDS),
+    Column("totp", WHOLE),
+    Column("totp_step", WHOLE),
+    Column("identity", WORDS),
+    Column("zone", WORDS, nullable=False),
+    Column("made_at", WHOLE, nullable=False),
+    Column("made_by", WORDS, nullable=False),
+    Column("disabled_at", WHOLE),
     sqlite_strict=True,
 )
 """`totp` is the sealed secret's subject, `totp_step` the last step used (no code counts twice),
@@ -37,11 +37,11 @@ staff_sessions = Table(
     "staff_sessions",
     metadata,
     Column("digest", LargeBinary, primary_key=True, nullable=False),
-    Column("staff", Integer, nullable=False, index=True),
-    Column("made_at", Integer, nullable=False),
-    Column("seen_at", Integer, nullable=False),
-    Column("ends_at", Integer, nullable=False),
-    Column("is_complete", Integer, nullable=False),
+    Column("staff", WHOLE, nullable=False, index=True),
+    Column("made_at", WHOLE, nullable=False),
+    Column("seen_at", WHOLE, nullable=False),
+    Column("ends_at", WHOLE, nullable=False),
+    Column("is_complete", WHOLE, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -51,12 +51,12 @@ undoings = Table(
     "undoings",
     metadata,
     numbered(),
-    Column("staff", Integer, nullable=False, index=True),
-    Column("action", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("at", Integer, nullable=False),
-    Column("ends_at", Integer, nullable=False),
-    Column("undone_at", Integer),
+    Column("staff", WHOLE, nullable=False, index=True),
+    Column("action", WORDS, nullable=False),
+    Column("detail", WORDS, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("ends_at", WHOLE, nullable=False),
+    Column("undone_at", WHOLE),
     sqlite_strict=True,
 )
 """Dangerous actions of the last minute, with what takes each back, as JSON of ids."""
@@ -65,13 +65,13 @@ mailed_codes = Table(
     "mailed_codes",
     metadata,
     numbered(),
-    Column("tenant", Text, nullable=False),
-    Column("case_id", Integer),
+    Column("tenant", WORDS, nullable=False),
+    Column("case_id", WHOLE),
     Column("digest", LargeBinary, nullable=False),
-    Column("made_at", Integer, nullable=False),
-    Column("ends_at", Integer, nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("used_at", Integer),
+    Column("made_at", WHOLE, nullable=False),
+    Column("ends_at", WHOLE, nullable=False),
+    Column("tries", WHOLE, nullable=False),
+    Column("used_at", WHOLE),
     sqlite_strict=True,
 )
 """Codes mailed to a tenant's contact, which acting on its status page needs."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, LargeBinary, Table
 
-from gateway.records.tables.base import metadata
+from gateway.records.tables.base import WHOLE, WORDS, metadata
 
 ledger = Table(
     "ledger",
     metadata,
     Column("key", LargeBinary, primary_key=True, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("ref", Text, nullable=False),
-    Column("at", Integer, nullable=False),
-    Column("code", Integer),
-    Column("enhanced", Text),
-    Column("text", Text),
-    Column("trouble", Text),
+    Column("state", WORDS, nullable=False),
+    Column("ref", WORDS, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("code", WHOLE),
+    Column("enhanced", WORDS),
+    Column("text", WORDS),
+    Column("trouble", WORDS),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -25,10 +25,10 @@ ledger = Table(
 windows = Table(
     "windows",
     metadata,
-    Column("key", Text, primary_key=True, nullable=False),
-    Column("seconds", Integer, primary_key=True, nullable=False),
-    Column("start", Integer, primary_key=True, nullable=False),
-    Column("amount", Integer, nullable=False),
+    Column("key", WORDS, primary_key=True, nullable=False),
+    Column("seconds", WHOLE, primary_key=True, nullable=False),
+    Column("start", WHOLE, primary_key=True, nullable=False),
+    Column("amount", WHOLE, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -37,10 +37,10 @@ windows = Table(
 mailings = Table(
     "mailings",
     metadata,
-    Column("stream", Text, primary_key=True, nullable=False),
-    Column("id", Text, nullable=False),
-    Column("started_at", Integer, nullable=False),
-    Column("last_at", Integer, nullable=False),
+    Column("stream", WORDS, primary_key=True, nullable=False),
+    Column("id", WORDS, nullable=False),
+    Column("started_at", WHOLE, nullable=False),
+    Column("last_at", WHOLE, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

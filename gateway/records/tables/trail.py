@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, LargeBinary, Table
 
-from gateway.records.tables.base import metadata, numbered
+from gateway.records.tables.base import WHOLE, WORDS, metadata, numbered
 
 meta = Table(
     "meta",
     metadata,
-    Column("name", Text, primary_key=True, nullable=False),
-    Column("value", Text, nullable=False),
+    Column("name", WORDS, primary_key=True, nullable=False),
+    Column("value", WORDS, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -20,12 +20,12 @@ audit = Table(
     "audit",
     metadata,
     numbered(),
-    Column("at", Integer, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("scope", Text, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("actor", WORDS, nullable=False),
+    Column("action", WORDS, nullable=False),
+    Column("scope", WORDS, nullable=False),
     Column("key", LargeBinary),
-    Column("detail", Text, nullable=False),
+    Column("detail", WORDS, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
@@ -34,7 +34,7 @@ audit = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("n", WHOLE, primary_key=True, autoincrement=False),
     Column("key", LargeBinary, nullable=False),
     sqlite_strict=True,
 )

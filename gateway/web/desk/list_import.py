@@ -148,7 +148,7 @@ def _staging(parts: DeskParts, wish: Wish) -> Staging:
 @contextmanager
 def _beside(parts: DeskParts) -> Iterator[Database]:
     config = parts.loaded.config
-    database = open_database(config.database, config.opt_out_log)
+    database = open_database(config.database, config.opt_out_log, node=config.node)
     try:
         yield database
     finally:

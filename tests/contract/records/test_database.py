@@ -133,7 +133,7 @@ async def test_a_lock_that_is_never_given_back_is_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer gives up in bounded time, and works again when the lock is free."""
-    monkeypatch.setattr("gateway.records.database.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.records.sqlite.LOCK_SECONDS", 0.05)
     holder = sqlite3.connect(database.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable):

@@ -6,47 +6,50 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+WHOLE = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+WORDS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Create everything."""
     op.create_table(
         "attestations",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("tenant", sa.Integer, nullable=False),
-        sa.Column("scope", sa.Integer, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("attested_at", sa.Integer, nullable=False),
+        sa.Column("id", WHOLE, primary_key=True),
+        sa.Column("tenant", WHOLE, nullable=False),
+        sa.Column("scope", WHOLE, nullable=False),
+        sa.Column("source", WORDS, nullable=False),
+        sa.Column("attested_at", WHOLE, nullable=False),
         sa.Column("file_hash", sa.LargeBinary, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("recorded_at", sa.Integer, nullable=False),
-        sa.Column("rows", sa.Integer),
+        sa.Column("actor", WORDS, nullable=False),
+        sa.Column("recorded_at", WHOLE, nullable=False),
+        sa.Column("rows", WHOLE),
         sa.Column("digest", sa.LargeBinary),
         sqlite_strict=True,
     )
     op.create_table(
         "audit",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("at", sa.Integer, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("action", sa.Text, nullable=False),
-        sa.Column("scope", sa.Text, nullable=False),
+        sa.Column("id", WHOLE, primary_key=True),
+        sa.Column("at", WHOLE, nullable=False),
+        sa.Column("actor", WORDS, nullable=False),
+        sa.Column("action", WORDS, nullable=False),
+        sa.Column("scope", WORDS, nullable=False),
         sa.Column("key", sa.LargeBinary),
-        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("detail", WORDS, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sqlite_strict=True,
     )
     op.create_table(
         "blocks",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("case_id", sa.Integer, nullable=False),
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("domain", sa.Text, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("since", sa.Integer, nullable=False),
-        sa.Column("lifted_at", sa.Integer),
-        sa.Column("lifted_by", sa.Text),
-        sa.Column("lifted_reason", sa.Text),
+        sa.Column("id", WHOLE, primary_key=True),
+        sa.Column("case_id", WHOLE, nullable=False),
+        sa.Column("tenant", WORDS, nullable=False),
+        sa.Column("domain", WORDS, nullable=False),
+        sa.Column("reason", WORDS, nullable=False),
+        sa.Column("actor", WORDS, nullable=False),
+        sa.Column("since", WHOLE, nullable=False),
+        sa.Column("lifted_at", WHOLE),
+        sa.Column("lifted_by", WORDS),
+        sa.Column("lifted_reason", WORDS),
         sqlite_strict=True,
     )
     op.create_index(
@@ -59,13 +62,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "cases",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("mailing", sa.Text, nullable=False),
-        sa.Column("opened_at", sa.Integer, nullable=False),
-        sa.Column("notified_at", sa.Integer),
-        sa.Column("closed_at", sa.Integer),
+        sa.Column("id", WHOLE, primary_key=True),
+        sa.Column("kind", WORDS, nullable=False),
+        sa.Column("tenant", WORDS, nullable=False),
+        sa.Column("mailing", WORDS, nullable=False),
+        sa.Column("opened_at", WHOLE, nullable=False),
+        sa.Column("notified_at", WHOLE),
+        sa.Column("closed_at", WHOLE),
         sqlite_strict=True,
     )
     op.create_index(
@@ -78,15 +81,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "consents",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", WHOLE, primary_key=True),
         sa.Column("key", sa.LargeBinary, nullable=False),
-        sa.Column("scope", sa.Integer, nullable=False),
-        sa.Column("level", sa.Integer, nullable=False),
-        sa.Column("subject", sa.Integer),
-        sa.Column("attestation", sa.Integer),
-        sa.Column("given_at", sa.Integer, nullable=False),
-        sa.Column("ended_at", sa.Integer),
-        sa.Column("ended_by", sa.Text),
+        sa.Column("scope", WHOLE, nullable=False),
+        sa.Column("level", WHOLE, nullable=False),
+        sa.Column("subject", WHOLE),
+        sa.Column("attestation", WHOLE),
+        sa.Column("given_at", WHOLE, nullable=False),
+        sa.Column("ended_at", WHOLE),
+        sa.Column("ended_by", WORDS),
         sqlite_strict=True,
     )
     op.create_index(
@@ -99,16 +102,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "facts",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("case_id", sa.Integer, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("stream", sa.Text, nullable=False),
-        sa.Column("mailing", sa.Text, nullable=False),
-        sa.Column("domain", sa.Text, nullable=False),
+        sa.Column("id", WHOLE, primary_key=True),
+        sa.Column("case_id", WHOLE, nullable=False),
+        sa.Column("kind", WORDS, nullable=False),
+        sa.Column("tenant", WORDS, nullable=False),
+        sa.Column("stream", WORDS, nullable=False),
+        sa.Column("mailing", WORDS, nullable=False),
+        sa.Column("domain", WORDS, nullable=False),
         sa.Column("key", sa.LargeBinary),
-        sa.Column("ref", sa.Text, nullable=False),
-        sa.Column("at", sa.Integer, nullable=False),
+        sa.Column("ref", WORDS, nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sqlite_strict=True,
     )
     op.create_index("ix_facts_case_id", "facts", ["case_id"])
@@ -116,83 +119,83 @@ def upgrade() -> None:
     op.create_table(
         "ledger",
         sa.Column("key", sa.LargeBinary, primary_key=True, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("ref", sa.Text, nullable=False),
-        sa.Column("at", sa.Integer, nullable=False),
-        sa.Column("code", sa.Integer),
-        sa.Column("enhanced", sa.Text),
-        sa.Column("text", sa.Text),
-        sa.Column("trouble", sa.Text),
+        sa.Column("state", WORDS, nullable=False),
+        sa.Column("ref", WORDS, nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
+        sa.Column("code", WHOLE),
+        sa.Column("enhanced", WORDS),
+        sa.Column("text", WORDS),
+        sa.Column("trouble", WORDS),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
     op.create_table(
         "mailings",
-        sa.Column("stream", sa.Text, primary_key=True, nullable=False),
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("started_at", sa.Integer, nullable=False),
-        sa.Column("last_at", sa.Integer, nullable=False),
+        sa.Column("stream", WORDS, primary_key=True, nullable=False),
+        sa.Column("id", WORDS, nullable=False),
+        sa.Column("started_at", WHOLE, nullable=False),
+        sa.Column("last_at", WHOLE, nullable=False),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
     op.create_table(
         "meta",
-        sa.Column("name", sa.Text, primary_key=True, nullable=False),
-        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("name", WORDS, primary_key=True, nullable=False),
+        sa.Column("value", WORDS, nullable=False),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
     op.create_table(
         "sources",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("setter", sa.Text, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("id", WHOLE, primary_key=True),
+        sa.Column("setter", WORDS, nullable=False),
+        sa.Column("name", WORDS, nullable=False),
         sa.UniqueConstraint("setter", "name", name="uq_sources"),
         sqlite_strict=True,
     )
     op.create_table(
         "standing_index",
         sa.Column("key", sa.LargeBinary, primary_key=True, nullable=False),
-        sa.Column("scope", sa.Integer, primary_key=True, nullable=False),
-        sa.Column("code", sa.Integer, primary_key=True, nullable=False),
-        sa.Column("entry", sa.Integer, primary_key=True, nullable=False),
-        sa.Column("ends", sa.Integer),
+        sa.Column("scope", WHOLE, primary_key=True, nullable=False),
+        sa.Column("code", WHOLE, primary_key=True, nullable=False),
+        sa.Column("entry", WHOLE, primary_key=True, nullable=False),
+        sa.Column("ends", WHOLE),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
     op.create_table(
         "streams",
-        sa.Column("number", sa.Integer, primary_key=True),
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("number", WHOLE, primary_key=True),
+        sa.Column("tenant", WORDS, nullable=False),
+        sa.Column("name", WORDS, nullable=False),
         sa.UniqueConstraint("tenant", "name", name="uq_streams"),
         sqlite_strict=True,
     )
     op.create_table(
         "subject_secrets",
-        sa.Column("subject", sa.Integer, primary_key=True),
+        sa.Column("subject", WHOLE, primary_key=True),
         sa.Column("secret", sa.LargeBinary, nullable=False),
         sqlite_strict=True,
     )
     op.create_table(
         "subjects",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", WHOLE, primary_key=True),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sqlite_strict=True,
     )
     op.create_table(
         "suppressions",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", WHOLE, primary_key=True),
         sa.Column("key", sa.LargeBinary, nullable=False),
-        sa.Column("scope", sa.Integer, nullable=False),
-        sa.Column("code", sa.Integer, nullable=False),
-        sa.Column("subject", sa.Integer),
-        sa.Column("source", sa.Integer, nullable=False),
-        sa.Column("created_at", sa.Integer, nullable=False),
-        sa.Column("ends_at", sa.Integer),
-        sa.Column("lifted_at", sa.Integer),
-        sa.Column("lifted_by", sa.Text),
-        sa.Column("lifted_reason", sa.Text),
+        sa.Column("scope", WHOLE, nullable=False),
+        sa.Column("code", WHOLE, nullable=False),
+        sa.Column("subject", WHOLE),
+        sa.Column("source", WHOLE, nullable=False),
+        sa.Column("created_at", WHOLE, nullable=False),
+        sa.Column("ends_at", WHOLE),
+        sa.Column("lifted_at", WHOLE),
+        sa.Column("lifted_by", WORDS),
+        sa.Column("lifted_reason", WORDS),
         sqlite_strict=True,
     )
     op.create_index(
@@ -205,10 +208,33 @@ def upgrade() -> None:
     )
     op.create_table(
         "windows",
-        sa.Column("key", sa.Text, primary_key=True, nullable=False),
-        sa.Column("seconds", sa.Integer, primary_key=True, nullable=False),
-        sa.Column("start", sa.Integer, primary_key=True, nullable=False),
-        sa.Column("amount", sa.Integer, nullable=False),
+        sa.Column("key", WORDS, primary_key=True, nullable=False),
+        sa.Column("seconds", WHOLE, primary_key=True, nullable=False),
+        sa.Column("start", WHOLE, primary_key=True, nullable=False),
+        sa.Column("amount", WHOLE, nullable=False),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+
+
+def downgrade() -> None:
+    """Drop everything."""
+    for name in (
+        "attestations",
+        "audit",
+        "blocks",
+        "cases",
+        "consents",
+        "facts",
+        "ledger",
+        "mailings",
+        "meta",
+        "sources",
+        "standing_index",
+        "streams",
+        "subject_secrets",
+        "subjects",
+        "suppressions",
+        "windows",
+    ):
+        op.drop_table(name)

@@ -7,13 +7,14 @@ from gateway.records import feed
 
 revision = "0004"
 down_revision = "0003"
+WHOLE = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
 
 
 def upgrade() -> None:
     """Create the log, empty: it is filled only where there is such an index."""
     op.create_table(
         "changes",
-        sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("n", WHOLE, primary_key=True, autoincrement=False),
         sa.Column("key", sa.LargeBinary, nullable=False),
         sqlite_strict=True,
     )

@@ -1,0 +1,65 @@
+"""What a kind of records has to bring: where they are, an engine, and its troubles as one.
+
+`Store` is what `gateway.records.sqlite` and `gateway.records.postgresql` each make, `Place` what
+names one of them. `as_unavailable` turns whatever a database fails with into StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, PendingRollbackError, ResourceClosedError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from gateway.config.records import PostgresSettings
+from gateway.errors import StoreUnavailable
+
+Place = Path | PostgresSettings
+"""A SQLite file, or the database of a PostgreSQL server."""
+LOCK_SECONDS = 4.0
+"""How long a writer waits for another process's transaction."""
+TROUBLES = (DBAPIError, PendingRollbackError, ResourceClosedError, PoolTimeout, sqlite3.Error)
+ANY = (*TROUBLES, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Records that are there and of this version, and how to get at them."""
+
+    place: Place
+    name: str
+    """As messages to the operator name it."""
+    engine: Engine
+    reading: Mapping[str, object]
+    """Execution options of a connection that sees one state and changes nothing."""
+    unhurried: Callable[[Connection], AbstractContextManager[object]] = nullcontext
+    """A block in which no statement on the connection is given up."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines write there, too: what was read a moment ago may be old."""
+        return not isinstance(self.place, Path)
+
+
+def reads_only(connection: Connection) -> bool:
+    """Whether `Database.reading` gave the connection."""
+    return bool(connection.get_execution_options().get("reads_only"))
+
+
+def is_postgresql(connection: Connection) -> bool:
+    """Whether statements of its own dialect may be used."""
+    return connection.dialect.name == "postgresql"
+
+
+@contextmanager
+def as_unavailable(troubles: tuple[type[Exception], ...] = TROUBLES) -> Iterator[None]:
+    """`troubles` as StoreUnavailable; an OSError in a caller's block is the caller's own."""
+    try:
+        yield
+    except troubles as error:
+        raise StoreUnavailable(f"records: {error}") from error
