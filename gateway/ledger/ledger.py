@@ -5,20 +5,24 @@ one place where copies are begun, recorded and ended (see `plan.py`). The latest
 with an entry owns it, in memory; what is not a plain success, or whose 250 was not surely seen,
 is kept in the durable store for 5 days. A plain success touches no store and leaves nothing
 behind. `run()` writes in the background, 20 times a second, whatever has gathered; until then the
-intent file stands in, so no reply has to wait for it. `plan` raises `StoreUnavailable` when a
-retry cannot be checked; it does not decide the reply (`verdict.py`) and sends nothing itself.
+intent file stands in, so no reply has to wait for it. Where other processes may get the retry, an
+entry is claimed in `Flights` first, and let go when the records say what is so. `plan` raises
+`StoreUnavailable` when a retry cannot be checked; it does not decide the reply (`verdict.py`) and
+sends nothing itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from typing import assert_never
 
 from gateway.errors import JournalUnwritable, StoreUnavailable
 from gateway.ledger.entry import KEEP_SECONDS, Entry, LedgerStore, entry_keys
+from gateway.ledger.flights import Flights, Found
 from gateway.ledger.intents import Intents
-from gateway.ledger.plan import Plan
+from gateway.ledger.plan import LOST, Plan
 from gateway.relay.outcome import Outcome, State
 from policies.ports import Clock
 
@@ -29,8 +33,12 @@ WRITE_EVERY, PURGE_EVERY = 0.05, 3600.0
 class Ledger:
     """The entries of one process. `open()` first, `run()` as a task, `close()` last."""
 
-    def __init__(self, store: LedgerStore, intents: Intents, clock: Clock) -> None:
+    def __init__(
+        self, store: LedgerStore, intents: Intents, clock: Clock, flights: Flights | None = None
+    ) -> None:
+        """`flights` only where other processes may get a customer's retry."""
         self.intents = intents
+        self.flights = flights
         self.owners: dict[bytes, Plan] = {}
         self._store = store
         self._clock = clock
@@ -38,6 +46,9 @@ class Ledger:
         self._unsaved: dict[bytes, Entry] = {}
         self._ended: set[bytes] = set()
         self._over: list[str] = []
+        self._left: set[bytes] = set()
+        """Entries that a plan here has let go, while `flights` has them still."""
+        self._replayed: list[bytes] = []
 
     async def open(self) -> int:
         """Take up what earlier processes left; how many copies' fate a crash left open.
@@ -49,6 +60,8 @@ class Ledger:
         for ref, key, state, reply in found:
             self._unsaved[key] = Entry(key, state, ref, self._clock(), reply)
             self._over.append(ref)
+        if self.flights is not None:
+            await self._take_up(self.flights)
         return len(found)
 
     async def plan(
@@ -67,21 +80,26 @@ class Ledger:
         """
         plan = Plan(self, ref, entry_keys(stream, sender, digest, recipients))
         if not self.owners.keys().isdisjoint(plan.keys):
-            await self._until_settled(plan.keys, wait)
-        doubtful = []
-        for key in plan.claim():
-            if key in self._unsaved:
-                plan.adopt(self._unsaved[key])
-            elif key in self._stored:
-                doubtful.append(key)
-        if doubtful:
-            try:
-                for entry in await self._store.find(doubtful):
-                    plan.adopt(entry)
-            except BaseException:
-                plan.unseen()
-                raise
-            plan.wake()
+            wait = await self._until_settled(plan.keys, wait)
+        owned = plan.claim()
+        unknown: set[bytes] = set()
+        try:
+            if self.flights is not None:
+                owned, unknown = await self._claim(self.flights, plan, owned, wait)
+            doubtful = []
+            for key in owned:
+                if key in self._unsaved:
+                    plan.adopt(self._unsaved[key])
+                    unknown.discard(key)
+                elif key in self._stored or key in unknown:
+                    doubtful.append(key)
+            if doubtful:
+                await self._ask_store(plan, doubtful, unknown)
+        except BaseException:
+            if self.flights is not None:
+                self.flights.give_back(unknown)
+            plan.unseen()
+            raise
         return plan
 
     async def run(self) -> None:
@@ -95,11 +113,16 @@ class Ledger:
                 if since_purge >= PURGE_EVERY:
                     since_purge = 0.0
                     await self.purge()
+            if self.flights is not None:
+                with suppress(StoreUnavailable):
+                    await self._let_go(self.flights)
 
     async def close(self) -> None:
         """Write what is left. Raises `StoreUnavailable` or `JournalUnwritable`."""
         try:
             await self.persist()
+            if self.flights is not None:
+                await self._let_go(self.flights)
         finally:
             self.intents.close()
 
@@ -153,13 +176,84 @@ class Ledger:
         """Close `ref` in the intent file as soon as what was kept of it is saved."""
         self._over.append(ref)
 
-    async def _until_settled(self, keys: Collection[bytes], wait: float) -> None:
+    def left(self, keys: Iterable[bytes]) -> None:
+        """A plan deals with these no more: other processes may as soon as the records are right."""
+        if self.flights is not None:
+            self._left.update(keys)
+
+    # ---- inside ---------------------------------------------------------------------------
+
+    async def _claim(
+        self, flights: Flights, plan: Plan, keys: Sequence[bytes], wait: float
+    ) -> tuple[list[bytes], set[bytes]]:
+        """The keys that no other process deals with, and those of them whose owner died."""
+        mine, unknown = [], set()
+        for key, found in zip(keys, await flights.claim(keys, wait), strict=True):
+            match found:
+                case Found.BUSY:
+                    plan.leave(key)
+                    continue
+                case Found.STORED:
+                    self._stored.add(key)
+                case Found.UNKNOWN:
+                    unknown.add(key)
+                case Found.FREE | Found.OURS:
+                    pass
+                case never:
+                    assert_never(never)
+            mine.append(key)
+        return mine, unknown
+
+    async def _ask_store(self, plan: Plan, keys: Sequence[bytes], unknown: set[bytes]) -> None:
+        """Go by the entries; what has none is over, or `unknown` when its owner died."""
+        entries = {entry.key: entry for entry in await self._store.find(keys)}
+        for key in keys:
+            if key in entries:
+                self._stored.add(key)
+                plan.adopt(entries[key])
+            else:
+                self._stored.discard(key)
+                if key in unknown:
+                    self.keep(key, plan.ref, LOST)
+                    plan.adopt(self._unsaved[key])
+        unknown.clear()
+        plan.wake()
+
+    async def _take_up(self, flights: Flights) -> None:
+        """Save what was found at start-up, then let others know that we are back."""
+        doubtful = [key for key, entry in self._unsaved.items() if entry.state is State.UNKNOWN]
+        # While we were away another may have learnt more about a copy than we know.
+        for known in await self._store.find(doubtful):
+            del self._unsaved[known.key]
+        self._replayed = list(self._unsaved)
+        with suppress(StoreUnavailable, JournalUnwritable):
+            await self.persist()
+            await self._let_go(flights)
+        with suppress(StoreUnavailable):
+            await flights.beat()
+
+    async def _let_go(self, flights: Flights) -> None:
+        """Let entries go that nobody here deals with and whose records are right."""
+        if self._replayed and self._unsaved.keys().isdisjoint(self._replayed):
+            for key in await flights.take_up(self._replayed):
+                self.forget(key)
+            self._replayed = []
+        waiting = self._unsaved.keys() | self._ended
+        for key in self._left - waiting:
+            if key not in self.owners:
+                flights.end(key, key in self._stored)
+        self._left &= waiting
+        await flights.flush()
+
+    async def _until_settled(self, keys: Collection[bytes], wait: float) -> float:
+        """Wait until no plan here is about to settle one of `keys`; the seconds that are left."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 while busy := next((p for k in keys if (p := self.in_flight(k))), None):
                     await busy.change()
+        return max(0.0, deadline - loop.time())
 
     def in_flight(self, key: bytes) -> Plan | None:
         """The plan that is about to settle `key`, if any."""

@@ -94,21 +94,22 @@ class Plan:
 
     def seen(self) -> None:
         """A command came after the 250, so the customer has it: the message's entries end."""
-        for key in self._owned():
+        owned = self._owned()
+        for key in owned:
             del self._ledger.owners[key]
             self._ledger.forget(key)
+        self._ledger.left(owned)
         self._end()
 
     def unseen(self) -> None:
         """No 250 was given, or the connection ended first: a retry may come. Harmless if ended."""
         if self.is_ended:
             return
-        for key in self._owned():
-            if key in self._outcomes:
-                self.hand_over(key)
-                del self._ledger.owners[key]
-            elif key not in self._begun:
-                del self._ledger.owners[key]
+        done = [key for key in self._owned() if key in self._outcomes or key not in self._begun]
+        for key in done:
+            self.hand_over(key)
+            del self._ledger.owners[key]
+        self._ledger.left(done)
         self._end()
 
     # ---- for the ledger -------------------------------------------------------------------
@@ -129,6 +130,14 @@ class Plan:
                 self._mine.add(key)
                 self.steps.append(Step.SEND)
         return list(self._mine)
+
+    def leave(self, key: bytes) -> None:
+        """Another process deals with it."""
+        del self._ledger.owners[key]
+        self._mine.discard(key)
+        self.steps[self.keys.index(key)] = Step.LEAVE
+        self._outcomes[key] = IN_FLIGHT
+        self.wake()
 
     def adopt(self, entry: Entry) -> None:
         """Go by what an earlier try left."""
@@ -171,6 +180,11 @@ class Plan:
             raise
         self._begun.update(keys)
 
+    def check(self, keys: Sequence[bytes]) -> None:
+        """Raise `StoreUnavailable` when another process may be about to send these."""
+        if self._ledger.flights is not None:
+            self._ledger.flights.check(keys)
+
     async def begin_early(self, keys: Sequence[bytes]) -> bool:
         """With fsync, write the intent now and wait for the disk; False without."""
         intents = self._ledger.intents
@@ -203,6 +217,7 @@ class Plan:
                 self._keep(key, outcome)
             if self.is_ended or outcome.state is State.DEFERRED:
                 del owners[key]
+                self._ledger.left((key,))
         self._flights -= 1
         self._close_if_over()
 
@@ -259,9 +274,13 @@ class Flight:
         self._is_begun = await self._plan.begin_early(self._keys)
 
     def before_dot(self) -> None:
-        """Write the intent. Raises `JournalUnwritable` or `TooLate`: the dot must not go out."""
+        """Write the intent.
+
+        Raises `JournalUnwritable`, `StoreUnavailable` or `TooLate`: the dot must not go out.
+        """
         if self._plan.is_ended:
             raise TooLate(self._plan.ref)
+        self._plan.check(self._keys)
         if not self._is_begun:
             self._plan.begin(self._keys)
             self._is_begun = True

@@ -8,7 +8,7 @@ name, a keyed hash, or a digest of what was asked.
 |---|---|
 | `t:<tenant>` | the tenant's holds, line, windows and mailings |
 | `i00` .. `i15` | shards of the index of suppressions and consents |
-| `f00` .. `f15` | flights of the ledger, by entry key |
+| `f00` .. `f15` | flights of the ledger, by the first octet of the entry |
 | `a:<digest>` | one rate window that belongs to no tenant |
 | `p` | marks of the whole platform |
 """
@@ -35,6 +35,12 @@ def slot_number(key: bytes) -> int:
     return crc_hqx(key, 0) % SLOTS
 
 
+def owner_of(window: str) -> str | None:
+    """The tenant of a window by its name in the records, `bytes:<key>` or `rate:<key>`."""
+    kind, _, key = window.partition(":")
+    return key.partition("/")[0] if kind == "bytes" else tenant_of(key)
+
+
 def tenant_of(rate: str) -> str | None:
     """The tenant that a rate key names (`delivered:acme`, `recipients:acme/news`), if any."""
     parts = rate.split(":")
@@ -47,7 +53,7 @@ def tenant_of(rate: str) -> str | None:
 class TenantKeys:
     """The keys of one tenant, all in one slot."""
 
-    __slots__ = ("_base", "dirty", "holds", "leases", "line", "mailings")
+    __slots__ = ("_base", "dirty", "expired", "holds", "leases", "line", "mailings")
 
     def __init__(self, base: str) -> None:
         self._base = base
@@ -56,7 +62,9 @@ class TenantKeys:
         self.leases = f"{base}:leases".encode()
         """Sorted set: holds by the moment (ms) that they end unless renewed."""
         self.line = f"{base}:line".encode()
-        """Sorted set: who waits for a batch, by number; and when they were last seen."""
+        """Sorted set: holds that wait for a batch, by their number in line."""
+        self.expired = f"{base}:expired".encode()
+        """Sorted set: holds that nobody renewed, by when (ms) that was found; for an hour."""
         self.mailings = f"{base}:mailings".encode()
         """Hash: current mailing by stream."""
         self.dirty = f"{base}:dirty".encode()
@@ -90,9 +98,9 @@ class Keys:
         """A key of an index shard, 0 to 15."""
         return self.in_slot(f"i{shard:02}", name)
 
-    def flight(self, entry: bytes) -> bytes:
-        """The flight of one entry of the ledger."""
-        return self.in_slot(f"f{entry[0] % SHARDS:02}", entry.hex())
+    def flights(self, shard: int) -> bytes:
+        """Hash: the ledger's entries of one shard, 0 to 15, that somebody deals with or keeps."""
+        return self.in_slot(f"f{shard:02}", "flights")
 
     def tenant(self, name: str) -> TenantKeys:
         """The keys of one tenant; made once."""
