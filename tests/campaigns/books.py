@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from gateway.ledger.entry import entry_keys
 from gateway.message.received import Receiver
 from tests.campaigns.customers import Crowd, Mail
-from tests.campaigns.house import House, Kill
+from tests.campaigns.house import Kill
 from tests.campaigns.next_hop import Copy, NextHop
 from tests.faults.houses import WEEKLY
 
@@ -45,8 +46,19 @@ class Flags(NamedTuple):
     announced: dict[str, set[str]]
 
 
+class Bookkeeper(Protocol):
+    """A gateway, or several that share their records."""
+
+    @property
+    def journal_files(self) -> Sequence[Path]:
+        """What the SMTP processes have written."""
+
+    def known(self) -> dict[bytes, str]:
+        """The ledger: key to state."""
+
+
 def reckon(
-    mails: Sequence[Mail], hop: NextHop, house: House, kills: Sequence[Kill] = ()
+    mails: Sequence[Mail], hop: NextHop, house: Bookkeeper, kills: Sequence[Kill] = ()
 ) -> list[Count]:
     """The counts, after the gateway has stopped."""
     keys = {key: recipient for mail in mails for recipient, key in _keys(mail)}
@@ -132,11 +144,13 @@ def _keys(mail: Mail) -> Iterable[tuple[str, bytes]]:
     receiver = Receiver()
     receiver.add(mail.octets)
     stream = "acme/weekly" if mail.sender == WEEKLY else "acme/news"
-    found = entry_keys(stream, mail.sender, receiver.finish().digest, mail.recipients)
+    found = entry_keys(
+        mail.stream or stream, mail.sender, receiver.finish().digest, mail.recipients
+    )
     return zip(mail.recipients, found, strict=True)
 
 
-def _flags(house: House, kills: Iterable[Kill], keys: dict[bytes, str]) -> Flags:
+def _flags(house: Bookkeeper, kills: Iterable[Kill], keys: dict[bytes, str]) -> Flags:
     flags = Flags(defaultdict(set), defaultdict(set))
     for kill in kills:
         for ref, key in kill.unknown:

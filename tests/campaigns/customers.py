@@ -63,6 +63,8 @@ class Mail:
     """Holds a bare line ending or a NUL: to be refused, with 550."""
     suppressed: frozenset[str] = frozenset()
     """Those of its recipients who must not be mailed."""
+    stream: str = ""
+    """`tenant/name`; "" is acme's, by its sender."""
     pending: list[str] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
@@ -93,6 +95,7 @@ class Crowd:
         mails: Iterator[Mail],
         habits: Habits,
         seed: int,
+        login: str = LOGIN,
     ) -> None:
         """`ports` are listeners by how they encrypt: none, starttls or implicit."""
         self.over: list[Mail] = []
@@ -107,6 +110,7 @@ class Crowd:
         self._mails = mails
         self._habits = habits
         self._seed = seed
+        self._login = login
 
     async def run(self) -> None:
         """Send everything."""
@@ -158,7 +162,7 @@ class Crowd:
                 await writer.start_tls(self._context, server_hostname=HOST)
                 await line.ask("EHLO customer.test")
             if how != "none":
-                plain = base64.b64encode(f"\0{LOGIN}\0{PASSWORD}".encode()).decode()
+                plain = base64.b64encode(f"\0{self._login}\0{PASSWORD}".encode()).decode()
                 if (await line.ask(f"AUTH PLAIN {plain}"))[0] != 235:
                     raise _Gone("not signed in")
         except BaseException:

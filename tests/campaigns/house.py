@@ -12,10 +12,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.ledger.intents import Intents
 from gateway.relay.outcome import State
@@ -40,7 +41,7 @@ class Kill:
     at: float
     seconds: float
     unknown: Unknown
-    octets: int
+    octets: int = 0
 
 
 class House(Served):
@@ -128,6 +129,18 @@ class House(Served):
 
 def house(folder: Path, ports: Sequence[Port], certificates: Certificates, seconds: float) -> House:
     """A gateway in front of these ports, not started; `seconds` is its patience with them."""
+    signing = {DOMAIN: {"dkim": [{"selector": "ed", "key_file": "keys/ed.pem"}]}}
+    tenants = {"acme": acme(domains=signing, streams=STREAMS)}
+    return House(folder, settings_for(ports, certificates, seconds, tenants), certificates)
+
+
+def settings_for(
+    ports: Sequence[Port],
+    certificates: Certificates,
+    seconds: float,
+    tenants: Mapping[str, Mapping[str, Any]],
+) -> Settings:
+    """What a gateway in front of these ports is set to: wide limits but those of `tenants`."""
     patience = dict.fromkeys(("greeting", "command", "data", "dot"), seconds)
     hops = [
         {
@@ -144,7 +157,7 @@ def house(folder: Path, ports: Sequence[Port], certificates: Certificates, secon
         )
         for port in ports
     ]
-    settings = Settings(
+    return Settings(
         ports[0].number,
         gateway={
             "limits": {"batches": 1000, "bytes_per_day": 10**13},
@@ -152,11 +165,5 @@ def house(folder: Path, ports: Sequence[Port], certificates: Certificates, secon
             "journal": {"addresses": True, "keep_files": 10_000},
             "next_hops": hops,
         },
-        tenants={
-            "acme": acme(
-                domains={DOMAIN: {"dkim": [{"selector": "ed", "key_file": "keys/ed.pem"}]}},
-                streams=STREAMS,
-            )
-        },
+        tenants=tenants,
     )
-    return House(folder, settings, certificates)

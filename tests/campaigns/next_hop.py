@@ -4,7 +4,9 @@ Fast enough for hundreds of thousands of messages. It listens on several ports (
 without, with PIPELINING or without) and asks its script at every phase: GREETING, EHLO, MAIL,
 RCPT, DATA, BODY (after the 354, before a message octet is read), DOT and RSET. What it took
 responsibility for is in `copies`, whom a bounce named is in `bounced`. It has 250 said of exactly
-what is in `copies`, but for copies that the script has it keep and not answer.
+what is in `copies`, but for copies that the script has it keep and not answer. `turns` are the
+transactions that ended, from the yes to MAIL until the answer to the dot or to RSET is written or
+the connection ends; `overlaps` finds those of one sender domain that were open at once.
 """
 
 from __future__ import annotations
@@ -79,6 +81,16 @@ class Copy:
     recipients: tuple[str, ...]
     octets: int
     tls: bool
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One transaction of a sender domain, on one connection; monotonic seconds."""
+
+    domain: str
+    began: float
+    ended: float
 
 
 class Broken(Exception):
@@ -96,6 +108,7 @@ class NextHop:
         self.script = script
         self.ports = ports
         self.copies: list[Copy] = []
+        self.turns: list[Turn] = []
         self.bounced: set[str] = set()
         self.bare = 0
         """Bare CR, bare LF and NUL that came in, in commands and messages."""
@@ -143,6 +156,19 @@ def make_ports(count: int) -> list[Port]:
     return [Port(free_port(), number % 2 == 0, number % 4 != 3) for number in range(count)]
 
 
+def overlaps(turns: Sequence[Turn], limit: int = 1) -> list[Turn]:
+    """Those that began while `limit` others of their domain were open; a bounce belongs to none."""
+    open_now: dict[str, list[float]] = {}
+    found = []
+    for turn in sorted((one for one in turns if one.domain), key=lambda one: one.began):
+        ends = open_now.setdefault(turn.domain, [])
+        ends[:] = [end for end in ends if end > turn.began]
+        if len(ends) >= limit:
+            found.append(turn)
+        ends.append(turn.ended)
+    return found
+
+
 class _Talk:
     """One connection."""
 
@@ -157,6 +183,8 @@ class _Talk:
         self._is_calm = False
         self._sender = ""
         self._recipients: list[str] = []
+        self._began = 0.0
+        """When the open transaction began; 0 when none is."""
 
     async def run(self) -> None:
         self._hop.open += 1
@@ -169,6 +197,7 @@ class _Talk:
         except (OSError, asyncio.IncompleteReadError, Broken):
             self._writer.transport.abort()
         finally:
+            self._end_turn()
             self._hop.open -= 1
 
     async def _command(self, octets: bytes) -> None:
@@ -184,7 +213,9 @@ class _Talk:
                 self._is_encrypted = True
             case "MAIL":
                 if await self._answer(verb, "250 2.1.0 Ok"):
+                    self._end_turn()
                     self._sender, self._recipients = address, []
+                    self._began = time.monotonic()
             case "RCPT":
                 if await self._answer(verb, "250 2.1.5 Ok"):
                     self._recipients.append(address)
@@ -196,6 +227,7 @@ class _Talk:
             case "RSET":
                 self._recipients = []
                 await self._answer(verb, "250 2.0.0 Ok")
+                self._end_turn()
             case "QUIT":
                 self._say("221 2.0.0 Bye")
                 raise Left
@@ -223,6 +255,13 @@ class _Talk:
         if step in KEEPING:
             self._keep((b"\r\n" + data[:-3]).replace(b"\r\n..", b"\r\n.")[2:], recipients)
         await self._act(step, "250 2.0.0 queued")
+        self._end_turn()
+
+    def _end_turn(self) -> None:
+        began, self._began = self._began, 0.0
+        if began:
+            domain = self._sender.rpartition("@")[2]
+            self._hop.turns.append(Turn(domain, began, time.monotonic()))
 
     def _keep(self, raw: bytes, recipients: tuple[str, ...]) -> None:
         hop = self._hop
@@ -234,7 +273,15 @@ class _Talk:
         number = int(found[1]) if found else -1
         is_whole = bool(found) and int(found[2]) == zlib.crc32(body)
         hop.copies.append(
-            Copy(time.monotonic(), number, is_whole, recipients, len(raw), self._is_encrypted)
+            Copy(
+                time.monotonic(),
+                number,
+                is_whole,
+                recipients,
+                len(raw),
+                self._is_encrypted,
+                self._sender,
+            )
         )
 
     def _count_bare(self, octets: bytes) -> None:

@@ -27,6 +27,7 @@ from tests.servers.program import Program
 
 ADMIN, USER = "postgres", "consentry"
 """The superuser, and the gateway's name, which may do nothing beyond its databases."""
+_OTHERS = "datname = '{}' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -138,6 +139,16 @@ class PostgresServer(Program):
         self.execute(f"CREATE DATABASE {name} OWNER {USER} TEMPLATE {template}")
         return name
 
+    def keep_on(self, folder: Path, database: str) -> None:
+        """Have the tables of a database, to which nobody is connected, lie in `folder`."""
+        place = folder / "tables"
+        place.mkdir()
+        if self._account:
+            os.chown(place, self._account.pw_uid, self._account.pw_gid)
+            folder.chmod(0o755)
+        self.execute(f"CREATE TABLESPACE at_{database} LOCATION '{place}'")
+        self.execute(f"ALTER DATABASE {database} SET TABLESPACE at_{database}")
+
     def drop(self, database: str) -> None:
         """Remove a database with whoever is connected to it."""
         self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
@@ -147,15 +158,14 @@ class PostgresServer(Program):
         return len(
             self.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                f" WHERE datname = '{database}' AND pid <> pg_backend_pid()"
+                f" WHERE {_OTHERS.format(database)}"
             )
         )
 
     def sessions(self, database: str) -> int:
         """How many others are connected to a database."""
         counted = self.execute(
-            f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"
-            " AND pid <> pg_backend_pid()"
+            f"SELECT count(*) FROM pg_stat_activity WHERE {_OTHERS.format(database)}"
         )
         return int(counted[0][0])
 
