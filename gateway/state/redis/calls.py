@@ -95,6 +95,22 @@ class Calls:
         """Ask the server of a key anew who it is: its epoch may have changed."""
         await self._servers.learn(key)
 
+    def epochs(self) -> tuple[str, ...]:
+        """The lives of all servers that are connected: it changes when one of them does."""
+        return tuple(link.wire.epoch for link in self._servers.links() if link.wire is not None)
+
+    def ahead(self) -> Sequence[float]:
+        """Of each connected server, its Unix seconds less our monotonic ones."""
+        wires = [link.wire for link in self._servers.links() if link.wire is not None]
+        return [wire.ahead for wire in wires if wire.ahead is not None]
+
+    def takes_unfit(self) -> bool:
+        """True, once, when a server has thrown keys away and is back in use."""
+        links = [link for link in self._servers.links() if link.was_unfit and link.is_ready]
+        for link in links:
+            link.was_unfit = False
+        return bool(links)
+
     def _future(self) -> asyncio.Future[Reply]:
         if self.loop is None:
             raise StoreUnavailable("Redis: not started")

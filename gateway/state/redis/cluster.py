@@ -7,6 +7,7 @@ every slot has a node that is connected.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -71,6 +72,10 @@ class ClusterServers:
         if link is None or link.wire is None:
             raise StoreUnavailable(link.trouble if link else "Redis: no server has this slot")
         await learn(link.wire)
+
+    def links(self) -> Sequence[Link]:
+        """Those to every node that has a slot."""
+        return tuple(self._links.values())
 
     def is_ready(self) -> bool:
         """True when every slot's node is connected."""

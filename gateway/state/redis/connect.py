@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,8 +22,15 @@ from gateway.config.values import Endpoint
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.state.redis.wire import Arg, Reply, Wire, pack
 
-UNFIT = "allkeys-"
+EVICTS = "allkeys-"
 """Eviction policies that begin so could throw away what is held."""
+
+
+SECTIONS = ("server", "replication", "memory", "persistence")
+
+
+class Unfit(StoreUnavailable):
+    """The server may have thrown away what it held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +81,8 @@ async def dial_any(at: Endpoint, access: Access) -> Wire:
 async def learn(wire: Wire) -> None:
     """Set `wire.epoch` by what the server is now; StoreUnavailable when it will not do."""
     facts: dict[str, str] = {}
-    answers = await ask(
-        wire, *(("INFO", section) for section in ("server", "replication", "memory"))
-    )
+    sent = time.monotonic()
+    answers = await ask(wire, *(("INFO", section) for section in SECTIONS))
     for answer in answers:
         for line in cast(bytes, answer).decode("utf-8", "replace").splitlines():
             name, colon, value = line.partition(":")
@@ -86,11 +93,13 @@ async def learn(wire: Wire) -> None:
     if facts.get("loading", "0") != "0":
         raise StoreUnavailable("Redis: loading its data set")
     policy = facts.get("maxmemory_policy", "noeviction")
-    if policy.startswith(UNFIT):
-        raise StoreUnavailable(
+    if policy.startswith(EVICTS):
+        raise Unfit(
             f"Redis has maxmemory-policy {policy}, which throws away what is held: "
             "write maxmemory-policy noeviction into its configuration"
         )
+    if server_time := facts.get("server_time_usec"):
+        wire.ahead = int(server_time) / 1e6 - (sent + time.monotonic()) / 2
     wire.epoch = f"{facts.get('run_id', '')}:{facts.get('master_replid', '')}"
 
 

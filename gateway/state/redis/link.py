@@ -2,7 +2,9 @@
 
 All calls of one turn of the event loop go out in one write. A call pushed while the first
 connection is being made waits for it; after a failure calls fail at once (the circuit is open)
-and a new connection is tried every `PROBE_EVERY` seconds, the first one immediately.
+and a new connection is tried every `PROBE_EVERY` seconds, the first one immediately. Every
+`LOOK_EVERY` seconds the server is asked who it is, so that a connection that leads nowhere, or to
+what is no primary any more, does not stay.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.errors import StoreUnavailable
+from gateway.state.redis.connect import Unfit, learn
 from gateway.state.redis.wire import Receiver, Wire
 
 PROBE_EVERY = 0.5
 """Seconds between two tries of a server that is not well."""
+LOOK_EVERY = 1.0
 
 
 class Call(Receiver, Protocol):
@@ -33,6 +37,8 @@ class Link:
         self.wire: Wire | None = None
         self.trouble = ""
         """Why calls fail at once; "" when they do not."""
+        self.was_unfit = False
+        """True once the server was seen to throw keys away."""
         self._dial = dial
         self._queue: list[Call] = []
         self._is_scheduled = False
@@ -60,7 +66,7 @@ class Link:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        self._break("closed")
+        self._break("Redis: closed")
 
     def push(self, call: Call) -> None:
         """Send with all other calls of this turn of the loop."""
@@ -92,22 +98,36 @@ class Link:
             try:
                 wire = await self._dial()
             except StoreUnavailable as problem:
-                self._break(str(problem))
-                self._tried.set()
+                self._refused(problem)
             else:
                 self.wire, self.trouble = wire, ""
                 self._tried.set()
                 self._flush()
                 try:
-                    await wire.closed
+                    await self._look_after(wire)
+                    self._break(f"Redis: {wire.reason}")
+                except StoreUnavailable as problem:
+                    self._refused(problem)
                 finally:
                     self.wire = None
                     wire.close("closed")
-                self._break(f"Redis: {wire.reason}")
             if (left := begun + PROBE_EVERY - loop.time()) > 0:
                 await asyncio.sleep(left)
 
+    async def _look_after(self, wire: Wire) -> None:
+        """Until it is closed, or StoreUnavailable when the server will not do any more."""
+        while not wire.closed.done():
+            await asyncio.wait((wire.closed,), timeout=LOOK_EVERY)
+            if not wire.closed.done():
+                await learn(wire)
+
+    def _refused(self, problem: StoreUnavailable) -> None:
+        self.was_unfit = self.was_unfit or isinstance(problem, Unfit)
+        self._tried.set()
+        self._break(str(problem))
+
     def _break(self, trouble: str) -> None:
+        self.wire = None
         self.trouble = trouble
         queue, self._queue = self._queue, []
         problem = StoreUnavailable(trouble)

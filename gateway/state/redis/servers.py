@@ -7,6 +7,7 @@ what it knows fresh by itself.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -50,6 +51,9 @@ class Servers(Protocol):
 
     async def learn(self, key: bytes) -> None:
         """Learn the epoch of the key's server anew. Raises StoreUnavailable."""
+
+    def links(self) -> Sequence[Link]:
+        """Those to every server in use."""
 
     def is_ready(self) -> bool:
         """True when a call for any key would go out now."""
@@ -114,6 +118,10 @@ class OneServer:
     async def learn(self, key: bytes) -> None:
         """Learn its epoch anew."""
         await relearn(self._link)
+
+    def links(self) -> Sequence[Link]:
+        """The one there is."""
+        return (self._link,)
 
     def is_ready(self) -> bool:
         """True when connected."""

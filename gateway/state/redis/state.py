@@ -1,35 +1,34 @@
 """All fast state of one process in Redis: how it is asked, what transactions hold, rate windows.
 
-    state = RedisState.open(settings, "node-a", 1, saved, tenants)
-    await state.start()          # connects, makes the tenants' hashes, renews every second
-    await state.calls.do("GET", state.keys.blocks)
-    await state.close()
-
-`holds`, `rates` and `checkpoint` follow the ports of `policies.claims` and `policies.ports`.
+state = RedisState.open(settings, "node-a", 1, saved, tenants)
+await state.start()          # connects, makes the tenants' hashes, renews every second
+state.holds                  # policies.claims.Holds
+state.rates                  # policies.ports.RateWindows
+state.checkpoint.run()       # in the leader of the jobs: windows to the records
+await state.calls.do("GET", state.keys.blocks)
+await state.close()
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from gateway.config.redis import RedisSettings
-from gateway.state.mailings import Mailing
+from gateway.errors import StoreUnavailable
 from gateway.state.redis.calls import Calls
+from gateway.state.redis.checkpoint import RedisCheckpoint
+from gateway.state.redis.clock import ServerClock
+from gateway.state.redis.healing import Healing, Saved
+from gateway.state.redis.holds import RedisHolds
 from gateway.state.redis.keys import Keys
-from gateway.state.table import Bucket
+from gateway.state.redis.marks import Marks
+from gateway.state.redis.rates import RedisRateWindows
 from policies.ports import Clock
 
-
-class Saved(Protocol):
-    """Where windows and mailings are saved: `gateway.records.windows.WindowRecords`."""
-
-    async def load(self) -> tuple[list[Bucket], list[Mailing]]:
-        """Everything saved. Raises StoreUnavailable."""
-
-    async def save(self, buckets: Sequence[Bucket], current: Sequence[Mailing]) -> None:
-        """Replace buckets and mailings of the same name. Raises StoreUnavailable."""
+LISTEN_EVERY = 1.0
+"""Seconds between two looks at the server's clock."""
 
 
 class RedisState:
@@ -37,18 +36,29 @@ class RedisState:
 
     def __init__(
         self,
-        calls: Calls,
-        keys: Keys,
-        node: str,
-        worker: int,
+        settings: RedisSettings,
+        owner: str,
         saved: Saved,
         tenants: Callable[[], Iterable[str]],
         on_blocks: Callable[[bytes | None], None],
         is_ended: Callable[[str], bool],
-        clock: Clock,
+        clock: Clock | None,
     ) -> None:
-        self.calls = calls
-        self.keys = keys
+        server_clock = ServerClock()
+        self.calls = Calls(settings)
+        self.keys = Keys(settings.prefix)
+        self.clock: Clock = clock or server_clock
+        """What windows go by: Unix seconds."""
+        self._server_clock = server_clock
+        marks = Marks(self.calls, self.keys, on_blocks)
+        self._healing = Healing(self.calls, self.keys, marks, saved, self.clock)
+        self.holds = RedisHolds(
+            self.calls, self.keys, marks, self._healing, self.clock, owner, tenants, is_ended
+        )
+        self.rates = RedisRateWindows(self.calls, self.keys, self.clock)
+        self.checkpoint = RedisCheckpoint(self.calls, self.keys, marks, saved, tenants)
+        self._marks = marks
+        self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     def open(
@@ -60,32 +70,39 @@ class RedisState:
         tenants: Callable[[], Iterable[str]] = tuple,
         on_blocks: Callable[[bytes | None], None] = lambda _version: None,
         is_ended: Callable[[str], bool] = lambda _mailing: False,
-        clock: Clock = time.time,
+        clock: Clock | None = None,
     ) -> RedisState:
         """Nothing is connected yet. Raises ConfigurationError.
 
         `tenants` names those whose hashes are to be ready before their first MAIL. `on_blocks` is
         told the block version (see `Keys.blocks`) that came with each MAIL. `is_ended` says of a
-        mailing whether a case has ended it. `clock` gives Unix seconds for the windows.
+        mailing whether a case has ended it. Windows go by `clock` (Unix seconds); default: the
+        server's, so that all nodes agree.
         """
-        return cls(
-            Calls(settings),
-            Keys(settings.prefix),
-            node,
-            worker,
-            saved,
-            tenants,
-            on_blocks,
-            is_ended,
-            clock,
-        )
+        owner = f"{node}-{worker}".replace(".", "-")
+        return cls(settings, owner, saved, tenants, on_blocks, is_ended, clock)
 
     async def start(self) -> None:
-        """Connect; a server that is away is no error, what is asked then is StoreUnavailable."""
+        """Connect and make the tenants' hashes; a server that is away is no error, what is asked
+        then is StoreUnavailable."""
         await self.calls.start()
+        self._listen()
+        with suppress(StoreUnavailable):
+            await self._marks.refresh()
+            await self.holds.make()
+        self._tasks = [
+            asyncio.create_task(self.holds.renew(), name="redis renewals"),
+            asyncio.create_task(self.holds.mend(), name="redis mending"),
+            asyncio.create_task(self._keep_time(), name="redis clock"),
+        ]
 
     async def close(self) -> None:
         """Give up all connections; what transactions still hold ends with its lease."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.holds.close()
+        await self._healing.close()
         await self.calls.close()
 
     def is_ready(self) -> bool:
@@ -95,3 +112,12 @@ class RedisState:
     def describe(self) -> dict[str, object]:
         """Servers and their states, for `status`."""
         return self.calls.describe()
+
+    def _listen(self) -> None:
+        for ahead in self.calls.ahead():
+            self._server_clock.hear(ahead)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(LISTEN_EVERY)
+            self._listen()

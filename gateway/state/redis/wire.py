@@ -54,6 +54,8 @@ class Wire(asyncio.Protocol):
         self.closed: asyncio.Future[None] = loop.create_future()
         self.epoch = ""
         """Which life of which server this is; see `connect`."""
+        self.ahead: float | None = None
+        """Server's Unix seconds less our monotonic ones, when last asked."""
         self.scripts: set[str] = set()
         """Digests of the scripts that the server surely knew."""
 
