@@ -11,7 +11,7 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -23,7 +23,7 @@ import uvloop
 from gateway.background import keep_running
 from gateway.checkpoint import Checkpoint
 from gateway.config.load import Loaded, check_reload, load
-from gateway.control import SMTP_SOCKET, ControlServer
+from gateway.control import ControlServer
 from gateway.delivery import Delivery
 from gateway.enforcement import Enforcement
 from gateway.errors import ConsentryError, StoreUnavailable
@@ -33,6 +33,7 @@ from gateway.journal import Journal
 from gateway.ledger.intents import Intents
 from gateway.ledger.ledger import Ledger
 from gateway.metrics import Metrics, heartbeat
+from gateway.processes import SMTP, Process
 from gateway.records.blocks import BlockList
 from gateway.records.case_rules import Rules
 from gateway.records.database import open_database
@@ -52,12 +53,14 @@ from gateway.smtp.memory import MemoryBudget
 from gateway.smtp.services import Services
 from gateway.smtp.watch import Watch
 from gateway.snapshot import Prepared, prepare
+from gateway.sockets import Sockets
 from gateway.state.batches import MemoryBatches
 from gateway.state.bytes import MemoryByteWindows
 from gateway.state.clock import steady_clock
 from gateway.state.mailings import Mailings
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
+from gateway.worker_control import handlers
 from policies.ports import Clock
 from policies.registry import Parts
 from suppression.case_links import case_link
@@ -71,29 +74,40 @@ class Gateway:
     """One SMTP process. `start`, then `run` until told to stop, then `stop`."""
 
     def __init__(
-        self, loaded: Loaded, clock: Clock = time.time, steady: Clock | None = None
+        self,
+        loaded: Loaded,
+        clock: Clock = time.time,
+        steady: Clock | None = None,
+        process: Process = SMTP,
     ) -> None:
         """`clock` dates events and stamps; `steady`, which never jumps, says what is over. Unix s.
 
         Raises ConfigurationError, StoreUnavailable and JournalUnwritable.
         """
-        self._loaded = loaded
+        self.loaded = loaded
         self._clock = clock
+        self._process = process
         steady = steady or steady_clock()
         config, state_dir = loaded.config, loaded.config.state_dir
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.metrics = Metrics()
+        self.metrics = Metrics(process.name)
         self.journal = Journal(
             state_dir / "journal",
-            "smtp",
+            process.journal,
             config.journal.max_bytes,
             config.journal.keep_files,
             observers=(self.metrics.count,),
         )
-        self.database = open_database(config.database, config.opt_out_log, is_thorough=True)
-        self._keyring = open_keyring(self.database, config.keyring)
+        self.database = open_database(
+            config.database,
+            config.opt_out_log,
+            node=config.node,
+            is_thorough=True,
+            is_service=True,
+        )
+        self.keyring = open_keyring(self.database, config.keyring)
         self.standings = SqliteStandings(
-            self.database.path, self._keyring, steady, self.metrics.look_up_seconds.observe
+            self.database.path, self.keyring, steady, self.metrics.look_up_seconds.observe
         )
         self.blocks = BlockList(self.database.path)
         table = WindowTable(steady)
@@ -102,7 +116,7 @@ class Gateway:
         self.batches = MemoryBatches()
         mailings = Mailings()
         self.checkpoint = Checkpoint(table, mailings, WindowRecords(self.database, steady))
-        self.intents = Intents(state_dir / "intents", fsync=config.ledger.fsync)
+        self.intents = Intents(state_dir / process.intents, fsync=config.ledger.fsync)
         self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, steady)
         self.budget = MemoryBudget(config.session.memory_bytes)
         self.watch = Watch(lambda: self.budget.is_tight)
@@ -118,7 +132,7 @@ class Gateway:
             monotonic=time.monotonic,
         )
         self._number = numbering(self.database)
-        self._rules = self._remember(rules_of(loaded, self._keyring))
+        self._rules = self._remember(rules_of(loaded, self.keyring))
         book = CaseBook(self.database, lambda: self._rules, clock)
         enforcement = Enforcement(self.rates, self.blocks, book, self.emit, clock)
         prepared = self._prepare(loaded)
@@ -127,7 +141,7 @@ class Gateway:
         self.delivery = Delivery(
             self.ledger,
             self.hops,
-            Tokens(self._keyring),
+            Tokens(self.keyring),
             self.emit,
             self.metrics,
             clock,
@@ -149,23 +163,13 @@ class Gateway:
             mailing=partial(mailings.mailing_id, is_ended=self.blocks.is_ended),
             clock=clock,
         )
-        self.listeners = Listeners(self.services)
-        self.control = ControlServer(
-            state_dir / SMTP_SOCKET,
-            {
-                "status": self._status,
-                "health": self._health,
-                "metrics": self._metrics,
-                "reload": self._reload,
-                "rotate": self.journal.answer_rotate,
-                "drain": self._drain,
-            },
-        )
+        self.listeners = Listeners(self.services, Sockets(state_dir, process.name))
+        self.control = ControlServer(state_dir / process.socket, handlers(self))
         self._prepared = prepared
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._started_at = clock()
+        self.started_at = clock()
 
     # ---- life ---------------------------------------------------------------------------------
 
@@ -187,14 +191,18 @@ class Gateway:
             self._spawn(keep_running(name, work, self.emit, self._clock))
         watch_gauges(self.metrics, self.watch, self.budget, self.hops, self.journal)
         counts = {"copies_unknown": unknown, "opt_outs_replayed": self.database.opt_outs.replayed}
-        self.emit(Event("process.started", self._clock(), detail={"process": "smtp", **counts}))
+        self.emit(
+            Event(
+                "process.started", self._clock(), detail={"process": self._process.name, **counts}
+            )
+        )
 
     async def run(self) -> None:
         """Serve until drained or told to by a signal."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_terminate)
+            loop.add_signal_handler(number, self.drain)
         await self._ended.wait()
 
     async def stop(self) -> None:
@@ -214,7 +222,7 @@ class Gateway:
             await self.ledger.close()
         with suppress(StoreUnavailable):
             await self.checkpoint.save()
-        self.emit(Event("process.stopped", self._clock(), detail={"process": "smtp"}))
+        self.emit(Event("process.stopped", self._clock(), detail={"process": self._process.name}))
         self.journal.close()
         self.standings.close()
         self.blocks.close()
@@ -223,7 +231,7 @@ class Gateway:
     def emit(self, event: Event) -> None:
         """Every event passes here; it carries the hash of the configuration in force."""
         if not event.config:
-            event.config = self._loaded.hash
+            event.config = self.loaded.hash
         self.journal.emit(event)
 
     # ---- configuration ------------------------------------------------------------------------
@@ -239,12 +247,12 @@ class Gateway:
     async def _reload_alone(self) -> tuple[str, ...]:
         try:
             # Files, YAML and new streams' numbers are read in a thread: sessions go on meanwhile.
-            loaded = await asyncio.to_thread(load, self._loaded.path)
-            check_reload(self._loaded, loaded)
+            loaded = await asyncio.to_thread(load, self.loaded.path)
+            check_reload(self.loaded, loaded)
             keyring = await asyncio.to_thread(open_keyring, self.database, loaded.config.keyring)
             rules = await asyncio.to_thread(lambda: self._remember(rules_of(loaded, keyring)))
             prepared = await asyncio.to_thread(self._prepare, loaded)
-            added = self.listeners.bind(prepared.listeners)
+            added = await asyncio.to_thread(self.listeners.bind, prepared.listeners)
             try:
                 await self.hops.reconfigure(prepared.hops)
             except ConsentryError:
@@ -255,8 +263,8 @@ class Gateway:
             self.emit(Event("config.refused", self._clock(), detail=detail))
             raise
         # Nothing can fail from here on: it is all in force, or none of it.
-        self._loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
-        self._keyring, self.delivery.tokens, self._rules = keyring, Tokens(keyring), rules
+        self.loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
+        self.keyring, self.delivery.tokens, self._rules = keyring, Tokens(keyring), rules
         self.standings.adopt(keyring)
         self.listeners.apply(prepared.listeners, added)
         self._apply_limits()
@@ -284,7 +292,7 @@ class Gateway:
         return case_link(self._rules.link, self.delivery.tokens, terms.number, tracking)
 
     def _apply_limits(self) -> None:
-        config = self._loaded.config
+        config = self.loaded.config
         self.watch.max_connections = config.session.max_connections
         self.watch.max_per_client = config.session.per_address
         self.budget.total = config.session.memory_bytes
@@ -307,7 +315,8 @@ class Gateway:
     def _on_hangup(self) -> None:
         self._spawn(self._reload_quietly())
 
-    def _on_terminate(self) -> None:
+    def drain(self) -> None:
+        """Take no more mail, and end when what is open has ended."""
         self._spawn(self._drain_and_end())
 
     async def _reload_quietly(self) -> None:
@@ -317,64 +326,21 @@ class Gateway:
 
     async def _drain_and_end(self) -> None:
         self.listeners.close()
-        grace = self._loaded.config.drain_seconds
+        grace = self.loaded.config.drain_seconds
         self.watch.drain(grace)
         loop = asyncio.get_running_loop()
         last = loop.time() + grace + DRAIN_MARGIN
         # Once in a life, so polling is simpler than an event that two parts would have to set.
-        while (len(self.watch) or self.delivery.in_progress) and loop.time() < last:  # noqa: ASYNC110
+        while self._is_busy() and loop.time() < last:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         self._ended.set()
 
-    # ---- asked over the control socket --------------------------------------------------------
-
-    async def _status(self, _request: Mapping[str, object]) -> object:
-        return {
-            "started": self._started_at,
-            "config": self._loaded.hash,
-            "keyring": self._keyring.describe(),
-            "warnings": list(self._loaded.warnings),
-            "sessions": len(self.watch),
-            "in_progress": self.delivery.in_progress,
-            "tasks": len(asyncio.all_tasks()),
-            "memory": {"used": self.budget.used, "total": self.budget.total},
-            "draining": self.watch.is_draining,
-            "listeners": {
-                listener.listening.name: f"{listener.endpoint.host}:{listener.port}"
-                for listener in self.listeners
-            },
-            "batches": {
-                tenant: {"open": held, "waiting": waiting}
-                for tenant, (held, waiting) in self.batches.lines().items()
-            },
-            "bytes_24h": {
-                name: await self.byte_windows.used(name) for name in self.snapshot.tenants
-            },
-            "next_hops": self.hops.describe(),
-        }
-
-    async def _health(self, _request: Mapping[str, object]) -> object:
-        return {
-            "listening": bool(self.listeners) and not self.watch.is_draining,
-            "database": self.standings.is_ready(),
-            "next_hop": self.hops.is_up,
-            "journal": self.journal.is_writable,
-        }
-
-    async def _metrics(self, _request: Mapping[str, object]) -> object:
-        return self.metrics.text()
-
-    async def _reload(self, _request: Mapping[str, object]) -> object:
-        warnings = await self.reload()
-        return {"config": self._loaded.hash, "warnings": list(warnings)}
-
-    async def _drain(self, _request: Mapping[str, object]) -> object:
-        self._on_terminate()
-        return {"sessions": len(self.watch)}
+    def _is_busy(self) -> bool:
+        return self.listeners.is_opening or bool(len(self.watch) or self.delivery.in_progress)
 
 
-async def _serve(path: Path) -> None:
-    gateway = Gateway(load(path))
+async def _serve(path: Path, process: Process) -> None:
+    gateway = Gateway(load(path), process=process)
     try:
         await gateway.start()
         # What was made so far lives to the end: the collector need not look at it again and again.
@@ -385,7 +351,7 @@ async def _serve(path: Path) -> None:
         await gateway.stop()
 
 
-def run_smtp(path: Path) -> None:
-    """Run the SMTP process under uvloop until it is drained. Raises ConfigurationError."""
+def run_smtp(path: Path, process: Process) -> None:
+    """Run an SMTP process under uvloop until it is drained. Raises ConfigurationError."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(path))
+        runner.run(_serve(path, process))

@@ -22,7 +22,7 @@ from gateway.errors import ConfigurationError, ConsentryError
 
 MODULES = {
     **dict.fromkeys(("init", "check-config"), "config"),
-    **dict.fromkeys(("serve", "status", "reload", "drain"), "service"),
+    **dict.fromkeys(("serve", "restart", "status", "reload", "drain"), "service"),
     **dict.fromkeys(("tail", "explain"), "journal"),
     **dict.fromkeys(("schema", "docs"), "config"),
     **dict.fromkeys(("backup", "restore", "opt-outs"), "backup"),

@@ -1,21 +1,22 @@
-"""The control socket: how the command line and the web sibling speak with a running process.
+"""The control socket: how the command line and the web process speak with the others.
 
 A Unix socket in the state folder, mode 0600, JSON lines: `{"verb": "status", ...}` is answered
 `{"ok": true, "result": ...}` or `{"ok": false, "error": "..."}`. `ControlServer` answers from a
 dict of handlers, `ask` is the client. A handler gets the request's other members, returns
 something JSON-able and raises ConsentryError for what the asker should read; other exceptions are
 told by their name only. Raises ConfigurationError when the socket cannot be set up, and
-ControlError (with `is_away` when nobody listens) to the client. Knows no verb itself; those of the
-SMTP process are
+ControlError (with `is_away` when nobody listens) to the client. Knows no verb itself; those of an
+SMTP worker are
 
     status   what runs, for people: any mapping
-    health   {check: bool} with the checks named in gateway/web/health.py
+    health   {check: bool} with the checks named in gateway/node.py
     metrics  Prometheus' text format, a string
     reload   {"config": hash, "warnings": [...]}; an error leaves the old configuration in force
     rotate   begin a new journal file
     drain    stop taking mail and end when the open transactions have ended
 
-and the web process answers `status`, `reload` and `rotate`.
+the web process answers `status`, `reload` and `rotate`, that for jobs `metrics`, too. The
+supervisor answers `status` and `restart`: one process after the other, told by lines in `done`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ MAX_ANSWER = 16_777_216
 IDLE_SECONDS = 60.0
 
 SMTP_SOCKET = "control.sock"
-WEB_SOCKET = "web.sock"
+"""That of the first worker; `gateway.processes` names them all."""
 
 Handler = Callable[[Mapping[str, object]], Awaitable[object]]
 
@@ -64,7 +65,7 @@ class ControlServer:
     async def start(self) -> None:
         """Listen. ConfigurationError when another process answers there, or it cannot be made."""
         try:
-            listener = _bind(self._path)
+            listener = bind(self._path)
         except OSError as error:
             raise ConfigurationError(f"{self._path}: {error.strerror or error}") from error
         self._server = await asyncio.start_unix_server(
@@ -140,8 +141,11 @@ async def ask(path: Path, verb: str, *, patience: float = 10.0, **arguments: obj
     return result
 
 
-def _bind(path: Path) -> socket.socket:
-    """A listening socket that is ours alone from its first moment on."""
+def bind(path: Path) -> socket.socket:
+    """A listening Unix socket that is ours alone from its first moment on.
+
+    Raises ConfigurationError when another process answers there, and OSError.
+    """
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.connect(str(path))
         raise ConfigurationError(f"{path}: another gateway runs on this state folder")

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from gateway.journal import Journal
-from gateway.metrics import (
-    MEMORY_BYTES,
-    NEXT_HOP_CONNECTIONS,
-    NEXT_HOP_UP,
-    SESSIONS,
-    Metrics,
-)
+from gateway.metrics import Metrics
+from gateway.metrics_declared import MEMORY_BYTES, NEXT_HOP_CONNECTIONS, NEXT_HOP_UP, SESSIONS
 from gateway.relay.hops import NextHops
 from gateway.smtp.memory import MemoryBudget
 from gateway.smtp.watch import Watch

@@ -1,4 +1,4 @@
-"""Jobs that run now and then in the web process, apart from the SMTP loop.
+"""Jobs that run now and then, apart from the SMTP loop; `gateway.jobs_host` has them all.
 
 A `Job` is a name, a pause and an async function that says how much it did. `run_jobs` runs each
 after its pause, for ever; what was done is an event `job.done`, a store that could not serve (like
@@ -33,13 +33,13 @@ class Job:
     run: Callable[[], Awaitable[int]]
 
 
-def standard_jobs(database: Path) -> list[Job]:
-    """The jobs of every gateway."""
+def log_job(database: Path) -> Job:
+    """Keeps the write-ahead log of a SQLite file short."""
 
     async def shrink() -> int:
         return await asyncio.to_thread(shrink_log, database, LOG_OCTETS)
 
-    return [Job("database log shortened", 600.0, shrink)]
+    return Job("database log shortened", 600.0, shrink)
 
 
 def head_job(database: Database, emit: Emit, clock: Clock) -> Job:

@@ -21,10 +21,10 @@ from typing import Annotated
 import typer
 
 from gateway.commands.records import Records, open_records
-from gateway.commands.running import is_running
 from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, show
-from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ask
+from gateway.control import ControlError, ask
 from gateway.errors import ConfigurationError
+from gateway.processes import is_running, processes_in
 from gateway.records import audit
 from gateway.records.keyring import open_keyring
 from suppression.keys import Keyring
@@ -35,9 +35,6 @@ app = typer.Typer(no_args_is_help=True, help="Generations of the keyring: list, 
 def register(target: typer.Typer) -> None:
     """Add the group to `target`."""
     target.add_typer(app, name="key", rich_help_panel="Run")
-
-
-SOCKETS = {"smtp": SMTP_SOCKET, "web": WEB_SOCKET}
 
 
 @app.command("list")
@@ -129,13 +126,14 @@ def _have_known(
     records: Records, number: int, then: str = "Nothing is written under it; run this again later"
 ) -> None:
     """Have every running process read the keyring; ConfigurationError when one does not know it."""
-    for name, socket in SOCKETS.items():
-        path = records.loaded.config.state_dir / socket
+    state_dir = records.loaded.config.state_dir
+    for process in processes_in(state_dir):
+        path, name = state_dir / process.socket, process.name
         try:
             asyncio.run(ask(path, "reload"))
             known = _generations(path)
         except ControlError as error:
-            if not is_running(records.loaded.config.state_dir, name):
+            if not is_running(state_dir, process):
                 continue
             raise ConfigurationError(
                 f"the {name} process runs and may not know generation {number}: {error}. {then}"
@@ -150,9 +148,10 @@ def _have_known(
 def _knowing(records: Records) -> dict[str, set[int]]:
     """The generations each process that answers knows."""
     found = {}
-    for name, socket in SOCKETS.items():
+    state_dir = records.loaded.config.state_dir
+    for process in processes_in(state_dir):
         try:
-            found[name] = _generations(records.loaded.config.state_dir / socket)
+            found[process.name] = _generations(state_dir / process.socket)
         except ControlError:
             continue
     return found

@@ -2,7 +2,7 @@
 
 Takes mail for `Intake` and nothing else: bounded in octets, recipients, commands, connections and
 time. Offers STARTTLS where the gateway has a certificate, and never AUTH. Raises ConfigurationError
-when the address cannot be listened on.
+when that cannot be read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_COMMANDS = 100
 class FeedbackListener:
     """One listening socket. `start` after construction, `close` at the end."""
 
-    def __init__(self, config: GatewayConfig, intake: Intake) -> None:
+    def __init__(self, config: GatewayConfig, intake: Intake, listener: socket.socket) -> None:
         settings = config.feedback
         assert settings is not None  # noqa: S101 - only made where there is one
         self._settings = settings
@@ -35,14 +35,7 @@ class FeedbackListener:
         self._handler = _Handler(intake)
         self._tls = _context(config)
         self._open: set[_Session] = set()
-        endpoint = settings.listen
-        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((endpoint.host, endpoint.port), family=family)
-        except OSError as error:
-            raise ConfigurationError(
-                f"feedback.listen: {endpoint}: {error.strerror or error}"
-            ) from error
+        self._socket = listener
         self.port = int(self._socket.getsockname()[1])
         """The port in use, also when 0 was asked for."""
         self._server: asyncio.Server | None = None

@@ -23,17 +23,15 @@ from tempfile import mkstemp
 
 import orjson
 
-from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlError, ask
+from gateway.control import ControlError, ask
 from gateway.errors import AddressSyntaxError
 from gateway.journal import rotated_name
 from gateway.journal_reader import parse
 from gateway.message.address import parse_mailbox
+from gateway.processes import JOURNAL_FOLDER, processes_in
 from gateway.words import Address
 from suppression.masking import mask
 
-FOLDER = "journal"
-PROCESSES = {"smtp": SMTP_SOCKET, "web": WEB_SOCKET}
-"""The files' names begin with the process, which listens on that socket."""
 _WORD = re.compile(r"""(?:"(?:[^"\\]|\\.){0,64}"@)?[^\s<>()\[\]{},;:"]+""")
 """What may be an address when it has an @; `parse_mailbox` judges it. Linear in the text."""
 
@@ -74,7 +72,7 @@ def mask_addresses(state_dir: Path, is_meant: IsMeant, since: float = 0.0) -> in
 
     Blocks; what is written after the call has begun is not looked at.
     """
-    folder = state_dir / FOLDER
+    folder = state_dir / JOURNAL_FOLDER
     for stale in folder.glob(".*.jsonl.*"):  # of a run that was killed
         stale.unlink(missing_ok=True)
     if not any(_may_hold(path, since) for path in folder.glob("*.jsonl")):
@@ -86,14 +84,14 @@ def mask_addresses(state_dir: Path, is_meant: IsMeant, since: float = 0.0) -> in
 
 def begin_files(state_dir: Path) -> None:
     """Have each process begin a new journal file; where none runs, finish its file ourselves."""
-    for process, socket in PROCESSES.items():
-        path = state_dir / FOLDER / f"{process}.jsonl"
-        if not path.exists() or not path.stat().st_size:
+    for process in processes_in(state_dir):
+        path = state_dir / JOURNAL_FOLDER / f"{process.journal}.jsonl"
+        if not path.stat().st_size:
             continue
         try:
-            asyncio.run(ask(state_dir / socket, "rotate"))
+            asyncio.run(ask(state_dir / process.socket, "rotate"))
         except ControlError as error:
-            if not error.is_away or not _finish(path, process):
+            if not error.is_away or not _finish(path, process.journal):
                 raise
 
 

@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from gateway.privacy.journal import FOLDER, count_lines
+from gateway.privacy.journal import count_lines
+from gateway.processes import JOURNAL_FOLDER
 from gateway.records.database import Connection
 from gateway.records.holdings import about, other_spellings, person_keys
 from gateway.words import Address
@@ -245,7 +246,7 @@ def make_report(
     # Only those of the spelling that was asked about: the others may be another tenant's knowledge.
     own = person_keys(keyring, address).own
     keys = person_keys(keyring, address, spellings).own
-    lines = count_lines(state_dir / FOLDER, keys, tenant)
+    lines = count_lines(state_dir / JOURNAL_FOLDER, keys, tenant)
     notes = [Note.LEDGER, Note.INTENTS, Note.OPT_OUT_LOG, Note.BACKUPS, Note.BODIES, Note.LOOSE]
     if tenant:
         notes.append(Note.TENANT_ONLY)

@@ -2,24 +2,26 @@
 
 A listener keeps its socket over a reload; what it offers is looked up for each new connection. On
 a listener that names balancers, connections from them must begin with a PROXY header, which is
-read from the socket before any other octet is, so that TLS can follow in the same segment.
+read from the socket before any other octet is, so that TLS can follow in the same segment. Several
+processes may accept from the same socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
 
 from gateway.config.values import Endpoint
-from gateway.errors import ConfigurationError
 from gateway.smtp import proxy
 from gateway.smtp.connection import TLS_GOODBYE, Connection
 from gateway.smtp.engine import Engine
 from gateway.smtp.services import Listening, Services
 from gateway.smtp.session import HANDSHAKE, serve
 
-BACKLOG = 1024
+ACCEPT_PAUSE = 0.1
+"""Seconds without accepting when there is no descriptor left."""
 PROXY_PATIENCE = 5.0
 """Seconds a balancer may take to send its header."""
 
@@ -27,51 +29,58 @@ PROXY_PATIENCE = 5.0
 class Listener:
     """One listening socket. `listening` may be replaced at any time."""
 
-    def __init__(self, endpoint: Endpoint, listening: Listening, services: Services) -> None:
-        """Raises ConfigurationError when the address cannot be listened on."""
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        listening: Listening,
+        listener: socket.socket,
+        services: Services,
+    ) -> None:
+        """`listener` listens on `endpoint` and does not block; it is closed with this object."""
         self.endpoint = endpoint
         self.listening = listening
         self._services = services
-        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-        try:
-            self._socket = socket.create_server(
-                (endpoint.host, endpoint.port), family=family, backlog=BACKLOG
-            )
-        except OSError as problem:
-            raise ConfigurationError(
-                f"listener {listening.name}: {endpoint}: {problem.strerror}"
-            ) from problem
-        self.port = int(self._socket.getsockname()[1])
+        self._socket = listener
+        self.port = int(listener.getsockname()[1])
         """The port in use, also when 0 was asked for."""
-        self._socket.setblocking(False)
-        self._task: asyncio.Task[None] | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._openings: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a connection was accepted that is no session yet."""
+        return bool(self._openings)
 
     def start(self) -> None:
         """Begin to accept."""
-        self._task = asyncio.get_running_loop().create_task(self._accept())
+        self._pause = None
+        asyncio.get_running_loop().add_reader(self._socket, self._accept)
 
     def close(self) -> None:
         """Accept no more; sessions go on. Safe to call twice."""
-        if self._task is None:
-            self._socket.close()
+        if self._socket.fileno() < 0:
             return
-        self._task.cancel()
-        # The socket is closed once the loop has let go of it.
-        self._task.add_done_callback(lambda _task: self._socket.close())
+        if self._pause is not None:
+            self._pause.cancel()
+        with suppress(RuntimeError):  # it never began
+            asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
 
-    async def _accept(self) -> None:
+    def _accept(self) -> None:
+        # Nothing is awaited between accepting and opening: closing cannot lose a connection.
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, peer = await loop.sock_accept(self._socket)
-            except OSError:
-                # Out of descriptors, or the peer left at once: neither may end the listener.
-                await asyncio.sleep(0.1)
-                continue
-            opening = loop.create_task(self._open(accepted, str(peer[0])))
-            self._openings.add(opening)
-            opening.add_done_callback(self._openings.discard)
+        try:
+            accepted, peer = self._socket.accept()
+        except BlockingIOError:  # another process was faster
+            return
+        except OSError:
+            # Out of descriptors, or the peer left at once: neither may end the listener.
+            loop.remove_reader(self._socket)
+            self._pause = loop.call_later(ACCEPT_PAUSE, self.start)
+            return
+        opening = loop.create_task(self._open(accepted, str(peer[0])))
+        self._openings.add(opening)
+        opening.add_done_callback(self._openings.discard)
 
     async def _open(self, accepted: socket.socket, peer: str) -> None:
         listening = self.listening

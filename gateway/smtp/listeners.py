@@ -1,7 +1,7 @@
 """All listening sockets, and how they change with the configuration: all at once or not at all.
 
-A socket is known by where it listens, so a renamed listener keeps it. `bind` opens what is new and
-changes nothing else; only `apply` closes what is no longer wanted.
+A socket is known by where it listens, so a renamed listener keeps it. `bind` takes what is new from
+`gateway.sockets` and changes nothing else; only `apply` closes what is no longer wanted.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from gateway.config.values import Endpoint
 from gateway.errors import ConfigurationError
 from gateway.smtp.listener import Listener
 from gateway.smtp.services import Listening, Services
+from gateway.sockets import Key, Sockets, key_of
 
 Wanted = Mapping[str, tuple[Endpoint, Listening]]
 """Listeners by name, as the configuration wants them."""
-_Key = tuple[Endpoint, str]
 
 
 class Listeners:
     """The listeners in force."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, sockets: Sockets) -> None:
         self._services = services
-        self._open: dict[_Key, Listener] = {}
+        self._sockets = sockets
+        self._open: dict[Key, Listener] = {}
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(self._open.values())
@@ -31,30 +32,40 @@ class Listeners:
     def __len__(self) -> int:
         return len(self._open)
 
-    def bind(self, wanted: Wanted) -> dict[_Key, Listener]:
-        """Open the sockets that `wanted` adds; ConfigurationError, and none is open, if one fails.
+    @property
+    def is_opening(self) -> bool:
+        """Whether one has accepted a connection that is no session yet."""
+        return any(listener.is_opening for listener in self._open.values())
 
-        Give what comes out to `apply` or to `discard`.
+    def bind(self, wanted: Wanted) -> dict[Key, Listener]:
+        """Take the sockets that `wanted` adds; ConfigurationError, and none is open, if one fails.
+
+        Blocks for a moment. Give what comes out to `apply` or to `discard`.
         """
-        added: dict[_Key, Listener] = {}
+        added: dict[Key, Listener] = {}
         try:
             for name, (endpoint, listening) in wanted.items():
-                key = _key(name, endpoint)
+                key = key_of(_said(name), endpoint)
                 if key not in self._open:
-                    added[key] = Listener(endpoint, listening, self._services)
+                    taken = self._sockets.take(_said(name), endpoint)
+                    added[key] = Listener(endpoint, listening, taken, self._services)
         except ConfigurationError:
             self.discard(added)
             raise
         return added
 
-    def discard(self, added: Mapping[_Key, Listener]) -> None:
-        """Close what `bind` has opened: it will not be used."""
+    def discard(self, added: Mapping[Key, Listener]) -> None:
+        """Let go of what `bind` has taken: it will not be used."""
         for listener in added.values():
             listener.close()
+        if self._open:  # else this process is not ready, but about to end
+            self._sockets.ready(self._open)
 
-    def apply(self, wanted: Wanted, added: Mapping[_Key, Listener]) -> None:
+    def apply(self, wanted: Wanted, added: Mapping[Key, Listener]) -> None:
         """Put `wanted` in force; sessions that are open go on in any case."""
-        listening = {_key(name, endpoint): said for name, (endpoint, said) in wanted.items()}
+        listening = {
+            key_of(_said(name), endpoint): said for name, (endpoint, said) in wanted.items()
+        }
         for key in [key for key in self._open if key not in listening]:
             self._open.pop(key).close()
         for key, listener in self._open.items():
@@ -62,6 +73,7 @@ class Listeners:
         for key, listener in added.items():
             self._open[key] = listener
             listener.start()
+        self._sockets.ready(self._open)
 
     def close(self) -> None:
         """Accept no more."""
@@ -69,6 +81,6 @@ class Listeners:
             listener.close()
 
 
-def _key(name: str, endpoint: Endpoint) -> _Key:
-    # Port 0 takes any free one, so there only the name tells two of them apart.
-    return (endpoint, "" if endpoint.port else name)
+def _said(name: str) -> str:
+    """A listener's name among all that listens, as errors tell it."""
+    return f"listener {name}"

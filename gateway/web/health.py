@@ -1,9 +1,10 @@
 """Health and metrics, for probes and Prometheus on this side of the proxy.
 
-`/healthz` says that the web process lives. `/readyz` asks whether the gateway as a whole can take
-mail: 200, or 503 naming what is wrong. `/metrics` has the metrics of both processes. What is wrong
-and the metrics are told only to callers on loopback or private networks whose request did not come
-through a proxy; others see the bare status of health and no metrics.
+`/healthz` says that the web process lives, and which stores a worker reaches. `/readyz` asks
+whether this node can take mail: 200 while a worker can, or 503; it names what is wrong in any case.
+`/metrics` has the metrics of all processes of the node. Stores, what is wrong and the metrics are
+told only to callers on loopback or private networks whose request did not come through a proxy;
+others see the bare status of health and no metrics.
 """
 
 from __future__ import annotations
@@ -18,13 +19,8 @@ from starlette.exceptions import HTTPException
 
 from gateway.web.parts import Current
 
-CHECKS = {
-    "listening": "the SMTP process does not listen",
-    "database": "the database does not answer",
-    "next_hop": "every next hop is down",
-    "journal": "the journal cannot be written",
-}
-"""What the control verb `health` answers for, and what False means."""
+READY_SECONDS, ALIVE_SECONDS = 3.0, 0.5
+"""How long the other processes may take to say how they are; a probe of life is impatient."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
@@ -33,16 +29,19 @@ def router(current: Current) -> APIRouter:
     routes = APIRouter()
 
     @routes.api_route("/healthz", methods=["GET", "HEAD"])
-    async def healthz() -> Response:
-        return JSONResponse({"alive": True})
+    async def healthz(request: Request) -> Response:
+        answer: dict[str, object] = {"alive": True}
+        if is_inside(request):
+            answer["stores"] = dict((await current().health(ALIVE_SECONDS)).stores)
+        return JSONResponse(answer)
 
     @routes.api_route("/readyz", methods=["GET", "HEAD"])
     async def readyz(request: Request) -> Response:
-        problems = await current().problems()
-        status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
-        answer: dict[str, object] = {"ready": not problems}
-        if problems and is_inside(request):
-            answer["problems"] = problems
+        health = await current().health(READY_SECONDS)
+        status = HTTPStatus.OK if health.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        answer: dict[str, object] = {"ready": health.is_ready}
+        if health.problems and is_inside(request):
+            answer["problems"] = health.problems
         return JSONResponse(answer, status)
 
     @routes.api_route("/metrics", methods=["GET", "HEAD"])
@@ -53,12 +52,6 @@ def router(current: Current) -> APIRouter:
         return PlainTextResponse(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return routes
-
-
-def problems_of(health: object) -> list[str]:
-    """What is wrong, by the SMTP process's answer to `health`; a check left out counts as wrong."""
-    checks = health if isinstance(health, dict) else {}
-    return [problem for check, problem in CHECKS.items() if checks.get(check) is not True]
 
 
 def is_inside(request: Request) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from gateway.node import Health
 from gateway.records.proofs import Visit
 from gateway.web.visitor import Network
 from suppression.choices import Choice, InForce
@@ -79,14 +80,14 @@ class Recipients(Protocol):
 class WebParts:
     """What the pages work with. `is_https` says whether the public address is.
 
-    `proxies` are the networks that are believed about who a visitor is; `problems` are why the
-    gateway is not ready, none when it is.
+    `proxies` are the networks that are believed about who a visitor is; `health` says whether this
+    node can take mail, within so many seconds.
     """
 
     tokens: ReadsTokens
     recipients: Recipients
     proxies: tuple[Network, ...]
-    problems: Callable[[], Awaitable[list[str]]]
+    health: Callable[[float], Awaitable[Health]]
     metrics: Callable[[], Awaitable[str]]
     is_https: bool
 

@@ -33,7 +33,8 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
-from gateway.control import SMTP_SOCKET, WEB_SOCKET, ask
+from gateway.control import ask
+from gateway.processes import SMTP, WEB
 from tests.campaigns.broken import FAULTS, in_use
 from tests.campaigns.stage import NAMES, Stage, tenant
 from tests.campaigns.traffic import Traffic
@@ -184,7 +185,7 @@ def _chores(stage: Stage, list_file: Path, phase: Phase) -> None:
             name = NAMES[-1]
             changed = tenant(name, recipients_per_message=100 + phase.reloads)
             write_private(house.folder / f"tenants/{name}.yaml", json.dumps(changed).encode())
-            for control in (SMTP_SOCKET, WEB_SOCKET):
+            for control in (SMTP.socket, WEB.socket):
                 asyncio.run(ask(house.folder / "state" / control, "reload", patience=60.0))
             with suppress(subprocess.TimeoutExpired):
                 importing.wait(max(0.1, RELOAD_EVERY - (time.monotonic() - began)))

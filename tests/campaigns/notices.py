@@ -2,7 +2,7 @@
 
     python -m tests.campaigns.notices          (make notices)
 
-A real web process (`consentry serve --only web`) tells forty customers about their cases; the next
+A real web process (`consentry serve --role web`) tells forty customers about their cases; the next
 hop is a mailbox that counts copies by Message-ID. At EHLO, MAIL, RCPT, at the dot before the mail
 is kept, after it is kept but not answered, some milliseconds after the answer, and at moments of
 chance the process is killed and started again. Between that the mailbox drops connections after the
@@ -181,7 +181,7 @@ class Web:
         self._process.kill()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [str(COMMAND), "serve", "--only", "web", "--config", str(self._house.config)]
+        command = [str(COMMAND), "serve", "--role", "web", "--config", str(self._house.config)]
         with self._house.log_file.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, cwd=self._house.folder)
 

@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.control import SMTP_SOCKET, WEB_SOCKET, ask
+from gateway.control import ask
+from gateway.processes import SMTP, WEB
 from tests.e2e.ports import LOOPBACK
 from tests.faults.houses import Served
 
@@ -102,7 +103,7 @@ async def take_both(house: Served) -> dict[str, Vitals]:
     state = house.folder / "state"
     found = {}
     for process in ("smtp", "web"):
-        socket = state / (WEB_SOCKET if process == "web" else SMTP_SOCKET)
+        socket = state / (WEB if process == "web" else SMTP).socket
         told = await ask(socket, "status")
         assert isinstance(told, dict)
         found[process] = take(house.child(process), told["tasks"])

@@ -73,6 +73,6 @@ def test_a_gateway_without_its_log_does_not_start(
         house.write()
         house.run("suppress", "add", "cleo@inbox.test", "--reason", "protected", "--scope", "*")
         (house.folder / "opt-outs/opt-outs.log").unlink()
-        said = house.run("serve", "--only", "web", check=False)
+        said = house.run("serve", "--role", "web", check=False)
     assert "opt-outs.log: the opt-out log is missing" in said
     assert "consentry opt-outs accept" in said

@@ -49,7 +49,7 @@ class Served(Gateway):
     """A running gateway whose children can be found, killed and starved."""
 
     def child(self, part: str) -> int:
-        """The process id of the `smtp` or `web` child; waits for a new one after a crash."""
+        """The process id of the child of that name; waits for a new one after a crash."""
         return eventually(lambda: self._child(part))
 
     def _child(self, part: str) -> int:
@@ -59,7 +59,7 @@ class Served(Gateway):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except FileNotFoundError:
                 continue
-            if b"--only" in words and words[words.index(b"--only") + 1] == part.encode():
+            if _role_in(words) == part:
                 return int(pid)
         return 0
 
@@ -140,6 +140,15 @@ class Served(Gateway):
         event = eventually(find)
         assert event is not None
         return event
+
+
+def _role_in(words: list[bytes]) -> str:
+    """Which process a command line is for: `smtp`, `smtp-2`, `web`, `jobs`; "" for no other."""
+    if b"--role" not in words:
+        return ""
+    number = words[words.index(b"--worker") + 1].decode()
+    role = words[words.index(b"--role") + 1].decode()
+    return role if number == "1" else f"{role}-{number}"
 
 
 class Inside:

@@ -13,6 +13,7 @@ from gateway.smtp import listener
 from gateway.smtp.engine import Offer
 from gateway.smtp.services import Listening
 from gateway.smtp.watch import Watch
+from gateway.sockets import listen
 
 
 async def test_handshakes_under_way_count() -> None:
@@ -22,7 +23,7 @@ async def test_handshakes_under_way_count() -> None:
     services = SimpleNamespace(watch=watch, current=lambda: SimpleNamespace(idle_seconds=60.0))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     listening = Listening("tls", Offer("gateway.test", 1000), True, context)
-    at = listener.Listener(Endpoint("127.0.0.1", 0), listening, services)  # type: ignore[arg-type]
+    at = listener.Listener(Endpoint("127.0.0.1", 0), listening, listen("127.0.0.1", 0), services)  # type: ignore[arg-type]
     at.start()
     held = [socket.create_connection(("127.0.0.1", at.port)) for _ in range(7)]
     await until(lambda: sum(one.client == "127.0.0.1" for one in watch) == 4)

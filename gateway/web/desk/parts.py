@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -24,8 +23,8 @@ from suppression.keys import Keyring
 class DeskParts:
     """The rest of the gateway; `clock` gives Unix seconds.
 
-    `smtp` is the control socket of the process that takes mail, `index` finds events, `make_rules`
-    gives the sanction rules (kept, once they are made), `sender_dns` looks sender domains up.
+    `index` finds events, `make_rules` gives the sanction rules (kept, once they are made),
+    `sender_dns` looks sender domains up.
     """
 
     database: Database
@@ -33,7 +32,6 @@ class DeskParts:
     loaded: Loaded
     clock: Clock
     emit: Emit
-    smtp: Path
     index: EventIndex
     make_rules: Callable[[], Rules]
     sender_dns: SenderDns

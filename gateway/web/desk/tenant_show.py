@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.tenant import TenantConfig
 from gateway.config.terms import override
-from gateway.control import ControlError, ask
 from gateway.errors import StoreUnavailable
+from gateway.node import ask_all, smtp_status
+from gateway.processes import workers_of
 from gateway.records.blocks import StoredBlock, list_blocks
 from gateway.records.case_view import StoredCase, ladder_positions, list_cases
 from gateway.records.database import Connection
@@ -158,12 +159,10 @@ def summed(counts: Sequence[DayCount], days: Sequence[date]) -> Events:
 
 
 async def asked(parts: DeskParts, name: str) -> Live | None:
-    """How the tenant stands in the process that takes mail; None when it does not say in time."""
-    try:
-        status = await ask(parts.smtp, "status", patience=PATIENCE)
-    except ControlError:
-        return None
-    return live_in(status, name)
+    """How the tenant stands in the processes that take mail; None when none says so in time."""
+    config = parts.loaded.config
+    said = await ask_all(config.state_dir, workers_of(config), "status", patience=PATIENCE)
+    return live_in(smtp_status(said), name)
 
 
 def live_in(status: object, name: str) -> Live | None:

@@ -124,7 +124,7 @@ class World:
         """What the desk is given."""
         return DeskParts(
             self.database, self.keyring, self.loaded, lambda: self.now, self.events.append,
-            self.folder / "no.sock", self.index, lambda: self.rules,
+            self.index, lambda: self.rules,
             self.dns or SenderDns(self.loaded.config.sender_dns),
         )  # fmt: skip
 

@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.config.sender_dns import SenderDnsSettings
 from gateway.config.values import Endpoint
 from gateway.control import ControlServer
+from gateway.processes import SMTP
 from gateway.records.case_change import store_fact
 from gateway.records.database import Connection
 from gateway.records.windows import WindowRecords
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 DAY = 86_400
 
 
+def smtp_socket(world: World) -> Path:
+    """Where the process that takes mail answers."""
+    return world.loaded.config.state_dir / SMTP.socket
+
+
 @asynccontextmanager
 async def mail_process(world: World, status: object) -> AsyncIterator[None]:
     """Something that answers `status` where the process that takes mail would."""
@@ -41,7 +48,7 @@ async def mail_process(world: World, status: object) -> AsyncIterator[None]:
     async def answer(_request: object) -> object:
         return status
 
-    server = ControlServer(world.parts.smtp, {"status": answer})
+    server = ControlServer(smtp_socket(world), {"status": answer})
     await server.start()
     yield
     await server.close()
@@ -135,13 +142,13 @@ async def test_a_process_that_says_nothing_holds_nobody_up(world: World) -> None
         await silent.wait()
         writer.close()
 
-    server = await asyncio.start_unix_server(hang, world.parts.smtp)
+    server = await asyncio.start_unix_server(hang, smtp_socket(world))
     page = (await world.as_(Role.ABUSE).get("tenants/acme")).text
     assert "does not answer" in page
     silent.set()
     server.close()
     await server.wait_closed()
-    world.parts.smtp.unlink(missing_ok=True)
+    smtp_socket(world).unlink(missing_ok=True)
 
 
 async def test_no_index_is_said(world: World) -> None:

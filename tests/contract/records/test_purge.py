@@ -16,8 +16,8 @@ from gateway.config.model import GatewayConfig
 from gateway.events import Event
 from gateway.journal import Journal
 from gateway.message.address import parse_mailbox
-from gateway.privacy.journal import FOLDER
 from gateway.privacy.purge import EVERY, purge_all, purge_job
+from gateway.processes import JOURNAL_FOLDER
 from gateway.records.database import Database, open_database
 from gateway.records.erasure import erase
 from gateway.records.keyring import open_keyring
@@ -42,7 +42,7 @@ class House:
 
     def write(self, *events: Event, end: float = 0.0) -> None:
         """A finished journal file that ended at `end`, or the one that is written to."""
-        folder = self.config.state_dir / FOLDER
+        folder = self.config.state_dir / JOURNAL_FOLDER
         journal = Journal(folder, "smtp", 10_000_000, 30)
         for event in events:
             journal.emit(event)
@@ -54,7 +54,7 @@ class House:
 
     def files(self) -> list[str]:
         """The journal's files that hold anything."""
-        found = (self.config.state_dir / FOLDER).glob("*.jsonl")
+        found = (self.config.state_dir / JOURNAL_FOLDER).glob("*.jsonl")
         return sorted(path.name for path in found if path.stat().st_size)
 
 
@@ -98,12 +98,12 @@ def test_an_erasure_is_made_complete(house: House, is_rotated: bool) -> None:
         erase(connection, house.keyring, JAN, "", "ann", NOW)
     detail: dict[str, object] = {"recipients": [{"address": JAN.text}, {"address": "bo@x.example"}]}
     house.write(Event("message.relayed", NOW + 1, detail=detail))
-    os.utime(config.state_dir / FOLDER / "smtp.jsonl", (NOW + 1, NOW + 1))
+    os.utime(config.state_dir / JOURNAL_FOLDER / "smtp.jsonl", (NOW + 1, NOW + 1))
     keyring = house.keyring.with_generation().using(1) if is_rotated else house.keyring
     done = purge_all(house.database, keyring, config, NOW + EVERY, "consentry")
     assert done["journal_lines_masked"] == 1
     (name,) = house.files()
-    text = (config.state_dir / FOLDER / name).read_text()
+    text = (config.state_dir / JOURNAL_FOLDER / name).read_text()
     assert "J***@x.example" in text
     assert "bo@x.example" in text
     assert JAN.text not in text
@@ -116,8 +116,8 @@ async def test_the_job_runs_once_a_day_whatever_restarts(house: House) -> None:
         draft = Draft(Reason.SOFT_BOUNCE, "example", "operator", "x")
         add(connection, house.keyring, JAN, draft, NOW - 5 * 365 * DAY)
 
-    def current() -> tuple[GatewayConfig, Keyring]:
-        return house.config, house.keyring
+    def current() -> GatewayConfig:
+        return house.config
 
     first = purge_job(house.database, current, told.append, lambda: now[0])
     assert await first.run() > 0

@@ -9,18 +9,9 @@ import pytest
 import uvloop
 
 from gateway.events import Event
-from gateway.metrics import (
-    DECLARED,
-    MAX_CHILDREN,
-    NEXT_HOP_UP,
-    SESSIONS,
-    Kind,
-    Metrics,
-    WebMetrics,
-    document,
-    heartbeat,
-    merge,
-)
+from gateway.metrics import MAX_CHILDREN, Metrics, WebMetrics, heartbeat
+from gateway.metrics_declared import DECLARED, NEXT_HOP_UP, SESSIONS, Kind, document
+from gateway.metrics_merge import Totals
 
 
 def value(text: str, line: str) -> float:
@@ -86,26 +77,76 @@ def test_watched_values_are_read_at_the_scrape() -> None:
     assert 'consentry_next_hop_up{hop="postfix"} 0.0' in metrics.text()
 
 
-def test_both_processes_merge_into_one_text() -> None:
+def test_both_processes_merge_into_one_text(tmp_path: Path) -> None:
     """Each metric is described once and has the samples of both."""
     smtp, web = Metrics(), WebMetrics()
     smtp.watch_journal(lambda: True, lambda: 0)
     web.watch_journal(lambda: False, lambda: 7)
     smtp.count(relayed("taken"))
     web.count(Event("unsubscribed", 1.0))
-    apart = [smtp.text(), web.text()]
-    text = merge(apart)
+    apart = {"smtp": smtp.text(), "web": web.text()}
+    text = Totals(tmp_path / "totals").merge(apart)
     assert value(text, 'consentry_journal_writable{process="smtp"}') == 1
     assert value(text, 'consentry_journal_writable{process="web"}') == 0
     assert value(text, 'consentry_journal_dropped_events_total{process="web"}') == 7
     assert value(text, "consentry_unsubscribes_total") == 1
     assert value(text, 'consentry_messages_total{outcome="relayed"}') == 1
     assert text.count("# TYPE consentry_journal_writable gauge") == 1
-    assert set(text.splitlines()) == {line for one in apart for line in one.splitlines()}
+    lines = {line for one in apart.values() for line in one.splitlines()}
+    assert set(text.splitlines()) == lines
+
+
+def worker(name: str, messages: int, sessions: int, is_up: bool, started: float) -> str:
+    """What a worker of that name says after so many messages."""
+    metrics = Metrics(name)
+    for _ in range(messages):
+        metrics.count(relayed("taken"))
+    metrics.watch(SESSIONS, lambda: {(): float(sessions)})
+    metrics.watch(NEXT_HOP_UP, lambda: {("postfix",): float(is_up)})
+    return re.sub(r"(start_time_seconds\{.*\}) .*", rf"\1 {started}", metrics.text())
+
+
+def test_what_two_workers_count_adds_up(tmp_path: Path) -> None:
+    """Counters, histograms and open sessions as sums; a next hop is up when one uses it."""
+    text = Totals(tmp_path / "totals").merge(
+        {"smtp": worker("smtp", 2, 10, False, 1.0), "smtp-2": worker("smtp-2", 3, 5, True, 2.0)}
+    )
+    assert value(text, 'consentry_messages_total{outcome="relayed"}') == 5
+    assert value(text, "consentry_relay_seconds_count") == 5
+    assert value(text, 'consentry_relay_seconds_bucket{le="0.005"}') == 5
+    assert value(text, "consentry_sessions") == 15
+    assert value(text, 'consentry_next_hop_up{hop="postfix"}') == 1
+    assert value(text, 'consentry_process_start_time_seconds{process="smtp-2"}') == 2
+    assert text.count("# TYPE consentry_messages_total counter") == 1
+
+
+def test_a_sum_does_not_fall_when_a_process_starts_anew(tmp_path: Path) -> None:
+    """Neither while a worker is away nor after it is back, nor when who scrapes starts anew."""
+    relayed_total = 'consentry_messages_total{outcome="relayed"}'
+    other = worker("smtp-2", 3, 0, True, 2.0)
+    totals = Totals(tmp_path / "totals")
+    first = totals.merge({"smtp": worker("smtp", 2, 0, True, 1.0), "smtp-2": other})
+    away = totals.merge({"smtp-2": other})
+    back = totals.merge({"smtp": worker("smtp", 1, 0, True, 9.0), "smtp-2": other})
+    totals.save()
+    later = Totals(tmp_path / "totals").merge(
+        {"smtp": worker("smtp", 1, 0, True, 9.0), "smtp-2": worker("smtp-2", 1, 0, True, 11.0)}
+    )
+    counted = [value(text, relayed_total) for text in (first, away, back, later)]
+    assert counted == [5, 5, 6, 7]
+
+
+@pytest.mark.parametrize("kept", [b"", b"nonsense", b"[]", b'{"before": 1, "last": 2}'])
+def test_sums_that_cannot_be_read_begin_anew(tmp_path: Path, kept: bytes) -> None:
+    """A torn file is no reason to be without metrics."""
+    path = tmp_path / "totals"
+    path.write_bytes(kept)
+    text = Totals(path).merge({"smtp": worker("smtp", 2, 0, True, 1.0)})
+    assert value(text, 'consentry_messages_total{outcome="relayed"}') == 2
 
 
 def test_the_document_is_current() -> None:
-    """docs/metrics.md is what `python -m gateway.metrics` prints."""
+    """docs/metrics.md is what `python -m gateway.metrics_declared` prints."""
     written = Path(__file__).parents[3] / "docs" / "metrics.md"
     assert written.read_text() == document()
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gateway.errors import StoreUnavailable
+from gateway.node import Health
 from gateway.records.proofs import Visit
 from gateway.web.app import web_app
 from gateway.web.parts import Question, State, Subscription, WebParts
@@ -31,7 +32,7 @@ class Gateway:
         self.is_broken = False
         self.wrong: list[str] = []
         self.asked: list[str] = []
-        self.parts = WebParts(self, self, PROXIES, self.problems, self.metrics, is_https=True)
+        self.parts = WebParts(self, self, PROXIES, self.health, self.metrics, is_https=True)
 
     def read(self, purpose: Purpose, text: str) -> Token | None:
         self.asked.append(text)
@@ -74,8 +75,8 @@ class Gateway:
             self.state = State.CONFIRMED if is_yes else State.WITHDRAWN
         return await self.question(token)
 
-    async def problems(self) -> list[str]:
-        return self.wrong
+    async def health(self, _patience: float) -> Health:
+        return Health(not self.wrong, tuple(self.wrong), {"database": True, "state": False})
 
     async def metrics(self) -> str:
         return "consentry_sessions 3.0\n"

@@ -12,20 +12,20 @@ import pytest
 
 from gateway.config.example import write_example
 from gateway.config.load import load
-from gateway.config.values import Endpoint
-from gateway.control import SMTP_SOCKET, WEB_SOCKET, ControlServer, ask
+from gateway.control import SMTP_SOCKET, ControlServer, ask
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.events import Event
 from gateway.journal_reader import read_events
 from gateway.metrics import Metrics
+from gateway.node import CHECKS
+from gateway.processes import WEB
 from gateway.records.database import Database
 from gateway.records.keyring import open_keyring
 from gateway.records.streams import stream_number
 from gateway.records.suppressions import find
-from gateway.web.health import CHECKS
 from gateway.web.http import CONNECTION_SECONDS, HttpServer
 from gateway.web.parts import Subscription
-from gateway.web.server import WebProcess, listen
+from gateway.web.server import WebProcess
 from gateway.words import Address
 from suppression.choices import Choice, InForce, Why
 from suppression.tokens import Purpose, Token, Tokens
@@ -37,11 +37,13 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 class Site:
     """A web process that listens on a free port, as `consentry serve` runs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         write_example(folder, "mail.example.com")
         self.config = folder / "consentry.yaml"
         self.state = folder / "state"
-        text = self.config.read_text().replace("listen: 127.0.0.1:8080", "listen: 127.0.0.1:0")
+        text = self.config.read_text().replace(
+            "listen: 127.0.0.1:8080", f"listen: 127.0.0.1:{port}"
+        )
         self.config.write_text(text)
         self.process = WebProcess(load(self.config))
         self.database: Database = self.process.database
@@ -169,7 +171,7 @@ async def test_readiness_and_metrics_speak_for_both_processes(
 ) -> None:
     """Asked over the control socket; an SMTP process that is away is a problem by itself."""
     assert "does not answer" in (await client.get("/readyz")).json()["problems"][0]
-    assert "consentry_smtp_process_up 0.0" in (await client.get("/metrics")).text
+    assert 'consentry_process_up{process="smtp"} 0.0' in (await client.get("/metrics")).text
 
     async def health(_request: Mapping[str, object]) -> object:
         return dict.fromkeys(CHECKS, True)
@@ -181,7 +183,7 @@ async def test_readiness_and_metrics_speak_for_both_processes(
     await smtp.start()
     assert (await client.get("/readyz")).json() == {"ready": True}
     text = (await client.get("/metrics")).text
-    assert "consentry_smtp_process_up 1.0" in text
+    assert 'consentry_process_up{process="smtp"} 1.0' in text
     assert 'consentry_loop_lag_seconds_count{process="smtp"}' in text
     assert 'consentry_loop_lag_seconds_count{process="web"}' in text
     await smtp.close()
@@ -196,12 +198,12 @@ async def test_a_bad_configuration_leaves_the_old_in_force(
     site: Site, client: httpx.AsyncClient
 ) -> None:
     """The error is told to who asked and to the journal; pages go on."""
-    good = await ask(site.state / WEB_SOCKET, "reload")
+    good = await ask(site.state / WEB.socket, "reload")
     append(site.config, "nonsense: true\n")
     with pytest.raises(ConfigurationError, match="nonsense"):
         site.process.reload()
     assert (await client.get(f"/u/{site.token()}")).status_code == 200
-    status = await ask(site.state / WEB_SOCKET, "status")
+    status = await ask(site.state / WEB.socket, "status")
     assert isinstance(good, dict)
     assert isinstance(status, dict)
     assert status["config"] == good["config"]
@@ -224,8 +226,11 @@ async def test_a_request_that_is_never_finished_is_cut_off(
     writer.close()
 
 
-async def test_an_address_in_use_is_a_configuration_error(site: Site) -> None:
+async def test_an_address_in_use_is_a_configuration_error(site: Site, tmp_path: Path) -> None:
     """Said with the key to change."""
-    host, port = site.process._socket.getsockname()
+    _, port = site.process._socket.getsockname()
+    (tmp_path / "second").mkdir()
+    second = Site(tmp_path / "second", port)
     with pytest.raises(ConfigurationError, match=r"web\.listen: 127\.0\.0\.1"):
-        listen(Endpoint(host, port))
+        await second.process.start()
+    await second.process.stop()

@@ -1,0 +1,110 @@
+"""What an SMTP worker answers over its control socket.
+
+`handlers` gives the verbs of `gateway.control` over a worker's parts; what each answers is said
+there. They read and tell; only `reload` and `drain` change something, and the worker does that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from gateway.config.load import Loaded
+from gateway.control import Handler
+from gateway.delivery import Delivery
+from gateway.journal import Journal
+from gateway.metrics import Metrics
+from gateway.records.standings import SqliteStandings
+from gateway.relay.hops import NextHops
+from gateway.smtp.listeners import Listeners
+from gateway.smtp.memory import MemoryBudget
+from gateway.smtp.services import Snapshot
+from gateway.smtp.watch import Watch
+from gateway.state.batches import MemoryBatches
+from gateway.state.bytes import MemoryByteWindows
+from suppression.keys import Keyring
+
+
+class Worker(Protocol):
+    """The parts of a worker that are asked."""
+
+    started_at: float
+    loaded: Loaded
+    snapshot: Snapshot
+    keyring: Keyring
+    watch: Watch
+    budget: MemoryBudget
+    delivery: Delivery
+    listeners: Listeners
+    batches: MemoryBatches
+    byte_windows: MemoryByteWindows
+    hops: NextHops
+    standings: SqliteStandings
+    journal: Journal
+    metrics: Metrics
+
+    async def reload(self) -> tuple[str, ...]:
+        """Put the files' present content in force; its warnings."""
+
+    def drain(self) -> None:
+        """Take no more mail, and end when what is open has ended."""
+
+
+def handlers(gateway: Worker) -> dict[str, Handler]:
+    """The verbs and who answers them."""
+
+    async def status(_request: Mapping[str, object]) -> object:
+        watch, budget = gateway.watch, gateway.budget
+        return {
+            "started": gateway.started_at,
+            "config": gateway.loaded.hash,
+            "keyring": gateway.keyring.describe(),
+            "warnings": list(gateway.loaded.warnings),
+            "sessions": len(watch),
+            "in_progress": gateway.delivery.in_progress,
+            "tasks": len(asyncio.all_tasks()),
+            "memory": {"used": budget.used, "total": budget.total},
+            "draining": watch.is_draining,
+            "listeners": {
+                listener.listening.name: f"{listener.endpoint.host}:{listener.port}"
+                for listener in gateway.listeners
+            },
+            "batches": {
+                tenant: {"open": held, "waiting": waiting}
+                for tenant, (held, waiting) in gateway.batches.lines().items()
+            },
+            "bytes_24h": {
+                name: await gateway.byte_windows.used(name) for name in gateway.snapshot.tenants
+            },
+            "next_hops": gateway.hops.describe(),
+        }
+
+    async def health(_request: Mapping[str, object]) -> object:
+        return {
+            "listening": bool(gateway.listeners) and not gateway.watch.is_draining,
+            "database": gateway.standings.is_ready(),
+            "state": True,
+            "next_hop": gateway.hops.is_up,
+            "journal": gateway.journal.is_writable,
+        }
+
+    async def metrics(_request: Mapping[str, object]) -> object:
+        return gateway.metrics.text()
+
+    async def reload(_request: Mapping[str, object]) -> object:
+        warnings = await gateway.reload()
+        return {"config": gateway.loaded.hash, "warnings": list(warnings)}
+
+    async def drain(_request: Mapping[str, object]) -> object:
+        gateway.drain()
+        return {"sessions": len(gateway.watch)}
+
+    return {
+        "status": status,
+        "health": health,
+        "metrics": metrics,
+        "reload": reload,
+        "rotate": gateway.journal.answer_rotate,
+        "drain": drain,
+    }
