@@ -8,7 +8,7 @@ differs from the defaults, but that all connections may come from one address.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +30,26 @@ CONNECTIONS = 2_100
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A running gateway: its SMTP process, and its ports without and with (implicit) TLS."""
+    """A running gateway: its SMTP processes, and its ports without and with (implicit) TLS."""
 
-    smtp: int
+    workers: tuple[int, ...]
     plain: int
     tls: int
 
+    @property
+    def smtp(self) -> int:
+        """The first SMTP process."""
+        return self.workers[0]
+
 
 @contextmanager
-def house(folder: Path, next_hop: int) -> Iterator[House]:
-    """Run the gateway in `folder`, its SMTP process alone on its core."""
-    gateway = Gateway(folder, _settings(next_hop), make_certificates(folder / "certificates"))
+def house(
+    folder: Path, next_hop: int, sections: Mapping[str, Any] | None = None, cores: int = 1
+) -> Iterator[House]:
+    """Run the gateway in `folder`, its first SMTP process alone on its core, further ones on the
+    other one when `cores` is 2. `sections` are further keys of the gateway file."""
+    settings = _settings(next_hop, sections or {})
+    gateway = Gateway(folder, settings, make_certificates(folder / "certificates"))
     prepared = records.prepared()
     for name, place in (
         (records.DATABASE, "state"),
@@ -53,16 +62,17 @@ def house(folder: Path, next_hop: int) -> Iterator[House]:
     with on_core(MEASURED):
         gateway.start()
     try:
-        yield House(_keep_apart(gateway.pid), gateway.open, gateway.submissions)
+        yield House(_keep_apart(gateway.pid, cores), gateway.open, gateway.submissions)
     finally:
         gateway.stop()
 
 
-def _settings(next_hop: int) -> Settings:
+def _settings(next_hop: int, sections: Mapping[str, Any]) -> Settings:
     session = {"max_connections": CONNECTIONS, "per_address": CONNECTIONS}
     password = PasswordHasher().hash(PASSWORD)
     tenants = {name: _customer(name, password) for name in NAMES}
-    return Settings(next_hop, trusted=None, gateway={"session": session}, tenants=tenants)
+    gateway = {"session": session, **sections}
+    return Settings(next_hop, trusted=None, gateway=gateway, tenants=tenants)
 
 
 def _customer(name: str, password_hash: str) -> dict[str, Any]:
@@ -74,11 +84,13 @@ def _customer(name: str, password_hash: str) -> dict[str, Any]:
     }
 
 
-def _keep_apart(supervisor: int) -> int:
-    """Move all of the gateway but its SMTP process to the other core; that process's id."""
+def _keep_apart(supervisor: int, cores: int) -> tuple[int, ...]:
+    """Move all of the gateway but its SMTP processes to the other core; the ids of those."""
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
     commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-    (smtp,) = (pid for pid, command in commands.items() if b"smtp" in command.split(b"\0"))
-    for pid in {supervisor, *commands} - {smtp}:
+    workers = [pid for pid, command in commands.items() if b"smtp" in command.split(b"\0")]
+    for pid in {supervisor, *commands} - set(workers):
         move(pid, OTHER)
-    return smtp
+    for number, pid in enumerate(workers):
+        move(pid, (MEASURED, OTHER)[number % cores])
+    return tuple(workers)

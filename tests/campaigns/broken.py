@@ -103,6 +103,15 @@ FAULTS = {
         self._apply_limits()
 """,
     ),
+    # A connection to Redis goes on after a timeout: a late answer reaches whoever asks next.
+    "mixed": Edit(
+        "gateway/state/redis/wire.py",
+        """            self.close(f"no answer within {self._timeout:g} s")
+""",
+        """            self._waiting.popleft().fail(StoreUnavailable("late"))
+            self._check()
+""",
+    ),
     # Every message is kept for ever.
     "leak": Edit(
         "gateway/delivery.py",
