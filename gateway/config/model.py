@@ -36,6 +36,7 @@ from gateway.config.values import (
     Settings,
     Size,
     is_loopback,
+    machine_name,
 )
 from gateway.words import Mode
 from policies.registry import REGISTRY
@@ -283,8 +284,9 @@ class GatewayConfig(Settings):
         "restored backup replays it. Put it on another disk than the state folder.",
     )
     node: Name = Field(
-        default="node",
-        description="This machine's name among those that share the records; each needs its own.",
+        default_factory=machine_name,
+        description="This machine's name among those that share the records; each needs its own, "
+        "and keeps it. Default: the first label of the machine's host name.",
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1,

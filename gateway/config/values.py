@@ -9,6 +9,7 @@ passes as validation context `{"folder": Path}`. Raises ValueError saying what t
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -97,6 +98,12 @@ def _endpoint(value: object) -> Endpoint:
     if ":" in host and not bracketed:
         raise ValueError('write an IPv6 address in brackets and quotes: "[::]:587"')
     return Endpoint(host, int(port))
+
+
+def machine_name() -> str:
+    """The first label of this machine's host name as a `Name`; `node` when it cannot be one."""
+    label = socket.gethostname().partition(".")[0].lower()
+    return label if re.fullmatch(NAME, label) else "node"
 
 
 def to_a_label(domain: str) -> str:

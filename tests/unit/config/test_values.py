@@ -110,3 +110,15 @@ def test_senders_have_their_exact_form() -> None:
     assert read(values.Sender, "News@BÜCHER.example") == "news@xn--bcher-kva.example"
     with pytest.raises(ValidationError, match="it has no @"):
         read(values.Sender, "acme.example")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("consentry-0", "consentry-0"), ("Mail1.example.com", "mail1"), ("under_score", "node")],
+)
+def test_a_machine_is_named_by_its_host_name(
+    monkeypatch: pytest.MonkeyPatch, host: str, name: str
+) -> None:
+    """The first label in lower case, or `node` when a name cannot be that."""
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    assert values.machine_name() == name
