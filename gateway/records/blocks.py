@@ -1,15 +1,17 @@
 """Blocks of sender domains: adding, lifting, listing, and the look-up of the data path.
 
 A block belongs to one tenant, or to all under `*`, and names its case. It is lifted, never
-deleted. `BlockList` keeps the blocks in force in memory and asks SQLite at every look-up whether
+deleted. `BlockList` keeps the blocks `InForce` in memory and asks SQLite at every look-up whether
 any process has committed anything since: some 3 microseconds, and the answer is never stale.
+`gateway.records.shared_blocks` does so for records that several nodes share.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
@@ -28,8 +30,19 @@ MOST_DIGITS = 18
 """Of a case's number: the database's integers have 63 bits."""
 ALL_DOMAINS = "*"
 """In the place of a domain: the tenant's service is ended, whatever it sends as."""
-_VERSION = "blocks:version"
-_LIFTS = "SELECT count(*) FROM blocks WHERE tenant = ? AND lifted_at IS NOT NULL"
+VERSION = "blocks:version"
+"""The row of `meta` that says when blocks in force are to be read again."""
+VERSION_IS = f"SELECT value FROM meta WHERE name = '{VERSION}'"  # noqa: S608 - a constant
+LIFTS = "SELECT count(*) FROM blocks WHERE tenant = ? AND lifted_at IS NOT NULL"
+BLOCKS = (
+    "SELECT b.tenant, b.domain, b.case_id, b.reason, c.open_items, c.tracking "
+    "FROM blocks b LEFT JOIN cases c ON c.id = b.case_id WHERE b.lifted_at IS NULL"
+)
+SHARES = (
+    "SELECT tenant, min(volume) FROM cases WHERE phase = 'probation' AND closed_at IS NULL "
+    "GROUP BY tenant"
+)
+ENDED = "SELECT mailing FROM cases WHERE notified_at > ?"
 _Row = tuple[str, str, int, str, int | None, bytes | None]
 """A block in force: tenant, domain, its case's number, reason, open items and tracking number."""
 
@@ -50,22 +63,28 @@ class StoredBlock:
     lifted_reason: str | None
 
 
-class BlockList:
-    """`policies.ports.Blocks` over the database at `path`. Used from one thread."""
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Blocks by tenant and domain, tenants' shares while on probation, mailings that were ended."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._seen: tuple[int] | None = None
-        self._version: tuple[str] | None = None
-        self._blocks: dict[tuple[str, str], _Row] = {}
-        self._shares: dict[str, int] = {}
-        self._ended: frozenset[str] = frozenset()
+    blocks: dict[tuple[str, str], _Row] = field(default_factory=dict)
+    shares: dict[str, int] = field(default_factory=dict)
+    ended: frozenset[str] = frozenset()
 
-    async def find(self, tenant: str, domain: str) -> Block | None:
-        """The block on `domain` (A-label) for this tenant, if any. Raises StoreUnavailable."""
-        self._follow()
-        blocks = self._blocks
+    @classmethod
+    def of(
+        cls,
+        blocks: Iterable[_Row],
+        shares: Iterable[tuple[str, int]],
+        ended: Iterable[tuple[str]],
+    ) -> InForce:
+        """From the rows of `BLOCKS`, `SHARES` and `ENDED`."""
+        by_name = {(row[0], row[1]): row for row in blocks}
+        return cls(by_name, dict(shares), frozenset(name for (name,) in ended))
+
+    def find(self, tenant: str, domain: str) -> Block | None:
+        """The block on `domain` (A-label) for this tenant, if any."""
+        blocks = self.blocks
         if not blocks:
             return None
         row = (
@@ -80,12 +99,34 @@ class BlockList:
         page = b"" if owner == ALL_TENANTS else tracking or b""
         return Block(case_id(number), name, reason, items or 0, page)
 
+
+def since_ended() -> int:
+    """From when on (Unix seconds) a notice still ends a mailing that could go on."""
+    # A mailing is 7 days long at most; what is older has ended by itself.
+    return int(time.time()) - LONGEST - DAY
+
+
+class BlockList:
+    """`policies.ports.Blocks` over the database at `path`. Used from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._seen: tuple[int] | None = None
+        self._version: tuple[str] | None = None
+        self._in_force = InForce()
+
+    async def find(self, tenant: str, domain: str) -> Block | None:
+        """The block on `domain` (A-label) for this tenant, if any. Raises StoreUnavailable."""
+        self._follow()
+        return self._in_force.find(tenant, domain)
+
     async def lifts(self, tenant: str) -> int:
         """How many blocks of this tenant's have been lifted. Raises StoreUnavailable."""
         # Asked at facts only; to count them all would cost every change of any case.
         try:
             self._connection = self._connection or connect_reader(self._path)
-            return int(self._connection.execute(_LIFTS, (tenant,)).fetchone()[0])
+            return int(self._connection.execute(LIFTS, (tenant,)).fetchone()[0])
         except sqlite3.Error as error:
             self.close()
             raise StoreUnavailable(f"records: {error}") from error
@@ -96,11 +137,11 @@ class BlockList:
 
     def share(self, tenant: str) -> int:
         """Percent of its usual volume that a tenant may send, as of the last look-up."""
-        return self._shares.get(tenant, 100)
+        return self._in_force.shares.get(tenant, 100)
 
     def is_ended(self, mailing: str) -> bool:
         """Whether a case's first notice has ended this mailing, as of the last look-up."""
-        return mailing in self._ended
+        return mailing in self._in_force.ended
 
     def _follow(self) -> None:
         try:
@@ -122,24 +163,11 @@ class BlockList:
         self._connection = self._seen = self._version = None
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("SELECT value FROM meta WHERE name=?", (_VERSION,)).fetchone()
+        run = connection.execute
+        version = run(VERSION_IS).fetchone()
         if version == self._version and self._seen is not None:
             return
-        rows = connection.execute(
-            "SELECT b.tenant, b.domain, b.case_id, b.reason, c.open_items, c.tracking "
-            "FROM blocks b LEFT JOIN cases c ON c.id = b.case_id WHERE b.lifted_at IS NULL"
-        )
-        self._blocks = {(row[0], row[1]): row for row in rows}
-        self._shares = dict(
-            connection.execute(
-                "SELECT tenant, min(volume) FROM cases WHERE phase = 'probation' AND "
-                "closed_at IS NULL GROUP BY tenant"
-            ).fetchall()
-        )
-        # A mailing is 7 days long at most; what is older has ended by itself.
-        recent = "SELECT mailing FROM cases WHERE notified_at > ?"
-        since = (int(time.time()) - LONGEST - DAY,)
-        self._ended = frozenset(name for (name,) in connection.execute(recent, since))
+        self._in_force = InForce.of(run(BLOCKS), run(SHARES), run(ENDED, (since_ended(),)))
         self._version = version
 
 
@@ -251,7 +279,7 @@ def _changed(
 def have_read(connection: Connection) -> None:
     """Have every `BlockList` read again; after an audit record of this transaction's."""
     bumped = connection.execute(
-        update(meta).where(meta.c.name == _VERSION).values(value=str(audit.head(connection)[0]))
+        update(meta).where(meta.c.name == VERSION).values(value=str(audit.head(connection)[0]))
     )
     if not bumped.rowcount:
-        connection.execute(insert(meta), {"name": _VERSION, "value": "1"})
+        connection.execute(insert(meta), {"name": VERSION, "value": "1"})

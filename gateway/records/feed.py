@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, column, delete, func, insert, select, table
 
 from gateway.records.tables import changes, meta
 
@@ -61,17 +61,21 @@ def identity(connection: Connection) -> str:
 
 def enable(connection: Connection) -> str:
     """Note every change from now on; the log's identity, a new one when it was not noting."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    triggers = _SQLITE if is_sqlite else _POSTGRESQL
     known = identity(connection)
-    if known:
+    name, directory = ("name", "sqlite_master") if is_sqlite else ("tgname", "pg_trigger")
+    found: set[str] = set(connection.scalars(select(column(name)).select_from(table(directory))))
+    # Copied from another database there would be an identity, and nobody who notes.
+    if known and found >= triggers.keys():
         return known
     disable(connection)
     run = connection.exec_driver_sql
-    is_sqlite = connection.dialect.name == "sqlite"
     if not is_sqlite:
         for name, keys in _FUNCTIONS.items():
             body = f"BEGIN {_NOTE}{keys}; RETURN NULL; END"
             run(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
-    for name, what in (_SQLITE if is_sqlite else _POSTGRESQL).items():
+    for name, what in triggers.items():
         run(f"CREATE TRIGGER {name} {what}")
     made = os.urandom(8).hex()
     connection.execute(insert(meta), {"name": _IDENTITY, "value": made})

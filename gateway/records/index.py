@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, insert, null, select, update
 
+from gateway.records import feed
 from gateway.records.codes import CLEARED, FIRST_HASHED, MARK, hash_kind, hash_number
 from gateway.records.tables import attestations, consents, meta, standing_index, suppressions
 from suppression.hashes import HashKind
@@ -95,7 +96,9 @@ def rebuild(connection: Connection) -> None:
     """Derive the whole index from the durable records, under a new generation.
 
     What pre-checks have cleared stands in the index only and stays; without it the mail waits.
+    An index that follows the log of changes is to begin anew as well: none of this is noted.
     """
+    is_followed = feed.disable(connection)
     generation = connection.execute(select(meta.c.value).where(meta.c.name == _GENERATION)).scalar()
     following = int(generation or 0) + 1
     connection.execute(delete(standing_index).where(standing_index.c.code != CLEARED))
@@ -122,3 +125,5 @@ def rebuild(connection: Connection) -> None:
         connection.execute(
             update(meta).where(meta.c.name == _GENERATION).values(value=str(following))
         )
+    if is_followed:
+        feed.enable(connection)

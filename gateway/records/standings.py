@@ -71,6 +71,14 @@ class SqliteStandings:
             standings = self._asking.answer(question, found)
         return standings
 
+    async def number(self, tenant: str) -> int:
+        """The tenant's scope, -1 when it has none. Raises StoreUnavailable."""
+        try:
+            return self._tenants.get(tenant) or self._find_tenant(tenant)
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreUnavailable(f"records: {error}") from error
+
     def is_ready(self) -> bool:
         """Whether a look-up would be answered now."""
         try:

@@ -39,14 +39,6 @@ class Head:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Values by key, of those that have one; `epochs` are of the servers that answered."""
-
-    values: dict[bytes, bytes]
-    epochs: frozenset[bytes]
-
-
 class RedisIndex:
     """The index under one prefix, asked on the loop of `calls`."""
 
@@ -55,22 +47,26 @@ class RedisIndex:
         self._keys = keys
         self._known: list[Head | None] = [None] * SHARDS
         """Heads as they were when last met: they only say where to look."""
-        self._look_up = scripts.load("index_look_up", wants_epoch=True)
+        self._look_up = scripts.load("index_look_up")
         self._apply = scripts.load("index_apply")
         self._swap = scripts.load("index_swap")
 
     # ---- looking up ---------------------------------------------------------------------------
 
-    async def look_up(self, wanted: Collection[bytes], identity: str, n: int) -> Found | None:
-        """The values of these keys as of change `n` or a later one of the log `identity`.
+    async def look_up(
+        self, wanted: Collection[bytes], identity: str, n: int
+    ) -> dict[bytes, bytes] | None:
+        """The values of those of these keys that have one, by key.
 
-        None when a shard that is concerned does not follow that log, has not come so far, is not
-        whole, or has just got another generation: then the index does not know.
+        As of change `n` or a later one of the log `identity`. None when the index does not know: a
+        shard that is concerned does not follow that log, has not come so far, is not whole, has
+        just got another generation, or its server has just taken another's place.
         """
         by_shard: dict[int, list[bytes]] = {}
         for key in wanted:
             by_shard.setdefault(shard_of(key), []).append(key)
         asked = []
+        epochs = self.calls.epochs()
         for shard, keys in by_shard.items():
             head = self._known[shard]
             names = [self._keys.index(shard, HEAD)]
@@ -86,21 +82,20 @@ class RedisIndex:
             asked.append(self.calls.send_script(self._look_up, names, args))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         values: dict[bytes, bytes] = {}
-        epochs = set()
-        is_known = True
+        # Nothing is believed of a server that has just taken another's place.
+        is_known = epochs == self.calls.epochs()
         for (shard, keys), answer in zip(by_shard.items(), answers, strict=True):
             if isinstance(answer, BaseException):
                 raise answer
-            epoch, is_right, *rest = _list(answer)
+            is_right, *rest = _list(answer)
             if is_right != 1:
                 self._known[shard] = _head(rest)
                 is_known = False
                 continue
-            epochs.add(_octets(epoch))
             for key, value in zip(keys, rest, strict=True):
                 if value is not None:
                     values[key] = _octets(value)
-        return Found(values, frozenset(epochs)) if is_known else None
+        return values if is_known else None
 
     async def heads(self, name: str = HEAD) -> list[Head | None]:
         """What each shard says of itself; `BUILDING`: what is being built of it."""
@@ -157,9 +152,9 @@ class RedisIndex:
             args += (place.field, value)
         return _int(await self.calls.run(self._apply, names, args))
 
-    async def drop(self, shard: int) -> None:
+    async def drop(self, shard: int, name: str = HEAD) -> None:
         """Take a shard out of use, whatever it holds: the records answer until it is rebuilt."""
-        await self.calls.do("DEL", self._keys.index(shard, HEAD))
+        await self.calls.do("HSET", self._keys.index(shard, name), "identity", "")
 
     async def tell_blocks(self, version: str) -> None:
         """Have the next MAIL of every worker meet that blocks are to be read again."""
@@ -177,9 +172,11 @@ class RedisIndex:
             await self.calls.do("EXPIRE", key, _LOCK_SECONDS)
         return "" if holder is None else _octets(holder).decode()
 
-    async def unlock(self) -> None:
+    async def unlock(self, who: str) -> None:
         """Let another build."""
-        await self.calls.do("DEL", self._keys.platform("builder"))
+        key = self._keys.platform("builder")
+        if await self.calls.do("GET", key) == who.encode():
+            await self.calls.do("DEL", key)
 
     async def begin(self, head: Head) -> None:
         """Make the empty buckets of a generation, and its heads, in no use yet."""

@@ -28,7 +28,8 @@ MOST_ROWS = 12
 MANY = b"\xff" * 5
 """Instead of more rows than that: ask the records."""
 _ROW = 5
-_SCOPES = 1 << 24
+SCOPES = 1 << 24
+"""Scopes are below; one below zero is stored as what is left to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def is_crowded(entries: int, buckets: int) -> bool:
 
 def pack(rows: Iterable[tuple[int, int]]) -> bytes:
     """A value of rows (scope, code), sorted and each once. A scope below zero counts from 2**24."""
-    distinct = sorted({(scope % _SCOPES, code) for scope, code in rows})
+    distinct = sorted({(scope % SCOPES, code) for scope, code in rows})
     if len(distinct) > MOST_ROWS:
         return MANY
     return b"".join([scope.to_bytes(3) + code.to_bytes(2) for scope, code in distinct])
