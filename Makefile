@@ -13,10 +13,10 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-lists bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs notices packages clean
+.PHONY: help run test check fmt bench bench-lists bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster notices packages clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## start the demo: three outcomes, then a gateway to try by hand (Ctrl-C ends it)
 	@$(BIN)/python -m gateway.demo
@@ -42,6 +42,9 @@ bench-lists: $(INSTALLED) packages ## ten million suppressions beside Redis and 
 
 bench-desk: $(INSTALLED) ## every screen over a million events and ten thousand cases (BENCH="--events 20000 --cases 500": a minute)
 	@$(BIN)/python -m benchmarks.desk $(BENCH)
+
+bench-cluster: $(INSTALLED) packages ## what Redis, PostgreSQL and a second worker cost, beside the embedded gateway (four minutes)
+	@$(BIN)/python -m benchmarks.cluster
 
 faults: $(INSTALLED) ## 100,000 messages while customers, next hops and the machine fail: none lost
 	@$(BIN)/python -m tests.campaigns.faults
@@ -76,6 +79,18 @@ oracle: $(INSTALLED) ## a million RCPT decisions against an oracle: none suppres
 
 opt-outs: $(INSTALLED) packages ## 10,000 one-click opt-outs with kill -9 in between: none that was confirmed is missing
 	@$(BIN)/python -m tests.campaigns.opt_outs
+
+opt-outs-cluster: $(INSTALLED) packages ## 10,000 opt-outs while the Redis primary fails over and nodes die: none that was confirmed is missing
+	@$(BIN)/python -m tests.campaigns.opt_outs_cluster
+
+cluster: $(INSTALLED) packages ## two nodes behind HAProxy; a worker, a node, Redis and its primary killed in turn (two minutes)
+	@$(BIN)/python -m tests.campaigns.cluster
+
+redis-faults: $(INSTALLED) packages ## 14 faults of Redis and 8 of PostgreSQL at five moments of a transaction (half an hour)
+	@$(BIN)/python -m tests.campaigns.redis_faults
+
+hang-ups: $(INSTALLED) packages ## 10,000 clients that hang up while Redis is in trouble: nobody gets another's answer, nothing leaks
+	@$(BIN)/python -m tests.campaigns.hang_ups
 
 notices: $(INSTALLED) packages ## Notices to tenants with kill -9 at every step: none lost, at most one repeat per kill, none unmarked
 	@$(BIN)/python -m tests.campaigns.notices

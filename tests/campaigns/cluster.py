@@ -48,7 +48,7 @@ GUESTS = 8
 """Connections of each tenant that meets its limit of octets."""
 LETTER = 20_000
 """Octets of its messages, before the gateway stamps them."""
-LETTERS = 120
+LETTERS = 300
 """So many of them make its limit."""
 OPEN_AT_ONCE = 6
 BEYOND = 30
