@@ -9,7 +9,6 @@ Raises RuntimeError with the program's own log when it does not become ready.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shutil
@@ -25,8 +24,6 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 START_SECONDS, STOP_SECONDS = 30.0, 15.0
-PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 T = TypeVar("T")
 
 
@@ -116,20 +113,16 @@ class Program(ABC):
 
     def spawn(self, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
         """Start a command of this server's, under its account, that dies with this process."""
-        account = self._account
+        under = ["setpriv", "--pdeathsig", "KILL"]
+        if account := self._account:
+            under += [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
         with self.log_file.open("ab") as log:
-            if account:
-                os.chown(self.log_file, account.pw_uid, account.pw_gid)
             return subprocess.Popen(
-                command,
+                [*under, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                user=account.pw_uid if account else None,
-                group=account.pw_gid if account else None,
-                extra_groups=[] if account else None,
-                preexec_fn=_die_with_parent,
             )
 
     def pause(self) -> None:
@@ -211,8 +204,3 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-def _die_with_parent() -> None:
-    """In the child, before its program begins: have the system end it when we have died."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
