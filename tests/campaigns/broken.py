@@ -112,6 +112,21 @@ FAULTS = {
             self._check()
 """,
     ),
+    # After Redis has lost what it held, batches are granted at once.
+    "pause": Edit(
+        "gateway/state/redis/scripts/claim.lua",
+        """if has_batch_claim and ms < g.ready then return { 3, 0, 0, '', g.ready - ms } end
+""",
+        "",
+    ),
+    # Nobody asks whether another worker deals with the same copy.
+    "flights": Edit(
+        "gateway/state/redis/flights.py",
+        """        return await self._own(keys, wait, waits=True)
+""",
+        """        return [Found.FREE for _ in keys]
+""",
+    ),
     # Every message is kept for ever.
     "leak": Edit(
         "gateway/delivery.py",
