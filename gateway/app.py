@@ -54,13 +54,13 @@ from gateway.smtp.services import Services
 from gateway.smtp.watch import Watch
 from gateway.snapshot import Prepared, prepare
 from gateway.sockets import Sockets
-from gateway.state.batches import MemoryBatches
-from gateway.state.bytes import MemoryByteWindows
 from gateway.state.clock import steady_clock
-from gateway.state.mailings import Mailings
+from gateway.state.holds import MemoryHolds
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
 from gateway.worker_control import handlers
+from policies.bytes import ByteWarnings
+from policies.claims import Holds
 from policies.ports import Clock
 from policies.registry import Parts
 from suppression.case_links import case_link
@@ -112,10 +112,9 @@ class Gateway:
         self.blocks = BlockList(self.database.path)
         table = WindowTable(steady)
         self.rates = MemoryRateWindows(table)
-        self.byte_windows = MemoryByteWindows(table)
-        self.batches = MemoryBatches()
-        mailings = Mailings()
-        self.checkpoint = Checkpoint(table, mailings, WindowRecords(self.database, steady))
+        holds = MemoryHolds(table, self.blocks.is_ended)
+        self.holds: Holds = holds
+        self.checkpoint = Checkpoint(holds, WindowRecords(self.database, steady))
         self.intents = Intents(state_dir / process.intents, fsync=config.ledger.fsync)
         self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, steady)
         self.budget = MemoryBudget(config.session.memory_bytes)
@@ -123,13 +122,10 @@ class Gateway:
         self.authenticator = Authenticator(self.rates, clock, blocks=self.blocks)
         self._parts = Parts(
             hostname=config.hostname,
-            batches=self.batches,
-            byte_windows=self.byte_windows,
             rates=self.rates,
             blocks=self.blocks,
             case_page=self._case_page,
-            warn=self._warn,
-            monotonic=time.monotonic,
+            refusals_per_hour=config.session.refusals_per_hour,
         )
         self._number = numbering(self.database)
         self._rules = self._remember(rules_of(loaded, self.keyring))
@@ -145,12 +141,13 @@ class Gateway:
             self.emit,
             self.metrics,
             clock,
+            ByteWarnings(self.rates, self._warn),
             enforcement.delivered,
         )
         self.services = Services(
             current=lambda: self.snapshot,
             authenticator=self.authenticator,
-            windows=self.rates,
+            holds=self.holds,
             enforcement=enforcement,
             delivery=self.delivery,
             hops=self.hops,
@@ -160,7 +157,6 @@ class Gateway:
             metrics=self.metrics,
             is_writable=lambda: self.journal.is_writable,
             new_ref=new_ref,
-            mailing=partial(mailings.mailing_id, is_ended=self.blocks.is_ended),
             clock=clock,
         )
         self.listeners = Listeners(self.services, Sockets(state_dir, process.name))
@@ -275,7 +271,12 @@ class Gateway:
         return loaded.warnings
 
     def _prepare(self, loaded: Loaded) -> Prepared:
-        parts = replace(self._parts, hostname=loaded.config.hostname)
+        config = loaded.config
+        parts = replace(
+            self._parts,
+            hostname=config.hostname,
+            refusals_per_hour=config.session.refusals_per_hour,
+        )
         return prepare(loaded, parts, self.standings, self._number, self._policy_failed)
 
     def _remember(self, rules: Rules) -> Rules:

@@ -11,19 +11,18 @@ from contextlib import suppress
 
 from gateway.errors import StoreUnavailable
 from gateway.records.windows import WindowRecords
-from gateway.state.mailings import Mailings
-from gateway.state.table import WindowTable
+from gateway.state.holds import MemoryHolds
 
 EVERY = 1.0
 """Seconds between checkpoints."""
 
 
 class Checkpoint:
-    """Saves `table` and `mailings` to `records`, and restores them at start-up."""
+    """Saves what `holds` has in memory to `records`, and restores it at start-up."""
 
-    def __init__(self, table: WindowTable, mailings: Mailings, records: WindowRecords) -> None:
-        self._table = table
-        self._mailings = mailings
+    def __init__(self, holds: MemoryHolds, records: WindowRecords) -> None:
+        self._table = holds.table
+        self._mailings = holds.mailings
         self._records = records
 
     async def restore(self) -> None:

@@ -7,7 +7,7 @@ runs to its end, however long the next hop listens and whether or not the custom
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -38,9 +38,10 @@ from gateway.relay.transaction import Copy, RelayTransaction
 from gateway.reply import Reply
 from gateway.smtp.services import Client, Delivered, Snapshot
 from gateway.words import Body, Stage, StreamKind
+from policies.bytes import ByteWarnings
 from policies.ports import Clock
 from policies.senders import AuthorError, author_domains
-from policies.transaction import Recipient, Transaction, settle
+from policies.transaction import Recipient, Transaction
 from suppression.address import a_label
 from suppression.tokens import Purpose, Tokens
 
@@ -69,6 +70,7 @@ class _Job:
     started: float
     octets: int = 0
     copies: int = 0
+    taken: int = 0
     taken_octets: int = 0
     message_id: str = ""
     """Digest of the customer's Message-ID, for finding the message by it."""
@@ -87,9 +89,10 @@ class Delivery:
         emit: Emit,
         metrics: Metrics,
         clock: Clock,
-        delivered: Callable[[str, int], Awaitable[None]],
+        warnings: ByteWarnings,
+        delivered: Callable[[Transaction, int], None],
     ) -> None:
-        """`delivered` is told a tenant and how many copies of a message the next hop took."""
+        """`delivered` is told how many copies of a transaction's message the next hop took."""
         self._ledger = ledger
         self._hops = hops
         self.tokens = tokens
@@ -97,6 +100,7 @@ class Delivery:
         self._emit = emit
         self._metrics = metrics
         self._clock = clock
+        self._warnings = warnings
         self._delivered = delivered
         self._unseen: dict[str, Plan] = {}
         self.in_progress = 0
@@ -110,7 +114,7 @@ class Delivery:
         message: Message,
         relay: RelayTransaction,
     ) -> Delivered:
-        """Deliver `message`; never raises. Settles the transaction's holds."""
+        """Deliver `message`; never raises. Settles what the transaction holds."""
         job = _Job(snapshot, client, transaction, dict(trail), message, relay, monotonic())
         self.in_progress += 1
         plan: Plan | None = None
@@ -132,7 +136,7 @@ class Delivery:
         finally:
             self.in_progress -= 1
             await relay.close()
-            await self._settle(job, plan)
+            await self._settle(job)
         return self._answer(job, plan, reply)
 
     def seen(self, ref: str) -> None:
@@ -228,7 +232,8 @@ class Delivery:
         self, job: _Job, plan: Plan, stamped: Stamped, signers: Sequence[Signer]
     ) -> None:
         sending = plan.to_send()
-        recipients = job.transaction.recipients
+        t = job.transaction
+        recipients = t.recipients
         job.doubles = [recipients[i].index for i in sending if plan.steps[i] is Step.SEND_AGAIN]
         if not sending:
             return
@@ -242,6 +247,11 @@ class Delivery:
         job.octets = len(header) + sum(map(len, job.message.body))
         job.copies = len(groups)
         groups = groups[: await self._allowed(job)]
+
+        def before_dot() -> None:
+            flight.before_dot()
+            t.hold.check()  # last, since writing the intent may take its time
+
         for number, group in enumerate(groups):
             if monotonic() - job.started > LAST_START:
                 break
@@ -250,9 +260,10 @@ class Delivery:
             copy = Copy(tuple(recipients[i].address.text for i in group), header, job.message.body)
             with plan.flight(group) as flight:
                 await flight.ready()
-                outcomes = await job.relay.send(copy, flight.before_dot)
+                outcomes = await job.relay.send(copy, before_dot)
                 flight.record(outcomes)
-            if any(outcome.state is State.TAKEN for outcome in outcomes):
+            if taken := sum(outcome.state is State.TAKEN for outcome in outcomes):
+                job.taken += taken
                 job.taken_octets += job.octets
 
     async def _allowed(self, job: _Job) -> int:
@@ -312,25 +323,21 @@ class Delivery:
             (asked,) = await relay.ask([sender])
             if not asked.is_positive:
                 return False
-            (outcome,) = await relay.send(Copy((sender,), header, body), lambda: None)
+            (outcome,) = await relay.send(Copy((sender,), header, body), t.hold.check)
         finally:
             await relay.close()
         return outcome.state is State.TAKEN
 
-    async def _settle(self, job: _Job, plan: Plan | None) -> None:
-        taken = 0
-        if plan is not None:
-            sent = set(plan.to_send())
-            taken = sum(
-                outcome.state is State.TAKEN
-                for index, outcome in enumerate(plan.outcomes())
-                if index in sent
-            )
-        if taken:
-            await self._delivered(job.transaction.tenant.name, taken)
-        problems = await settle(job.transaction, job.taken_octets, taken)
-        if problems:
-            job.trail["unsettled"] = problems
+    async def _settle(self, job: _Job) -> None:
+        t = job.transaction
+        try:
+            if job.taken:
+                self._delivered(t, job.taken)
+            used = await t.hold.settle(job.taken_octets)
+            if job.taken:
+                await self._warnings.look(t, used)
+        except Exception as problem:  # the message's own outcome stands
+            job.trail["unsettled"] = f"{type(problem).__name__}: {problem}"
 
     def _answer(self, job: _Job, plan: Plan | None, reply: Reply) -> Delivered:
         ref = job.transaction.ref

@@ -15,8 +15,10 @@ from typing import Protocol
 from gateway import replies
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
-from gateway.pipeline import Ruling, Trail
+from gateway.pipeline import Ruling
 from gateway.records.cases import FactTaken
+from gateway.reply import Reply
+from gateway.stage import Trail
 from policies.ports import Blocks, Clock, RateWindows
 from policies.sanctions.case import Counts, Fact
 from policies.sanctions.words import Excuse, FactKind
@@ -67,29 +69,37 @@ class Enforcement:
     ) -> None:
         """Hear what became of a group of RCPTs; await it before the replies go out, so that a
         block is in force for the next."""
-        await self._rates.add(f"recipients:{t.tenant.name}", len(rulings), DAY)
-        for recipient, ruling in rulings:
-            if recipient is None or ruling.reply is None:
-                continue
-            kind = REFUSALS.get(_noted(ruling.trail, "suppression", "suppression"))
-            # Whoever may not know of a complaint cannot have ignored it.
-            is_hidden = (
-                kind is FactKind.COMPLAINT_IGNORED and ruling.reply.tag != replies.COMPLAINT.tag
-            )
-            if kind is not None and not is_hidden:
-                await self._take(t, kind, recipient)
+        facts = [
+            (kind, recipient)
+            for recipient, ruling in rulings
+            if ruling.reply is not None and recipient is not None
+            for kind in (_fact(ruling.reply, ruling.trail),)
+            if kind is not None
+        ]
+        counted = f"recipients:{t.tenant.name}"
+        if not facts:
+            t.hold.note(counted, len(rulings), DAY)
+            return
+        await self._rates.add(counted, len(rulings), DAY)  # the facts are judged by it
+        for kind, recipient in facts:
+            await self._take(t, kind, recipient)
 
-    async def delivered(self, tenant: str, copies: int) -> None:
-        """Hear how many copies of a message the next hop took."""
+    def delivered(self, t: Transaction, copies: int) -> None:
+        """Hear how many copies of a message the next hop took; counted when it is settled."""
+        tenant = t.tenant.name
         waiting = self._delivered.get(tenant, 0) + copies
-        self._delivered[tenant] = waiting
-        if waiting >= AT_ONCE:
-            await self._count_delivered(tenant)
+        if waiting < AT_ONCE:
+            self._delivered[tenant] = waiting
+            return
+        self._delivered.pop(tenant, None)
+        for seconds in (DAY, MONTH):
+            t.hold.note(f"delivered:{tenant}", waiting, seconds)
 
     async def _count_delivered(self, tenant: str) -> None:
         copies = self._delivered.pop(tenant, 0)
-        await self._rates.add(f"delivered:{tenant}", copies, DAY)
-        await self._rates.add(f"delivered:{tenant}", copies, MONTH)
+        if copies:
+            for seconds in (DAY, MONTH):
+                await self._rates.add(f"delivered:{tenant}", copies, seconds)
 
     async def _take(self, t: Transaction, kind: FactKind, recipient: Recipient | None) -> None:
         tenant, domains = t.tenant.name, blockable(t)
@@ -144,6 +154,15 @@ class Enforcement:
         )
         event.domain, event.detail = fact.domain, detail
         self._emit(event)
+
+
+def _fact(reply: Reply, trail: Trail) -> FactKind | None:
+    """What the refusal of a recipient says against the tenant."""
+    kind = REFUSALS.get(_noted(trail, "suppression", "suppression"))
+    # Whoever may not know of a complaint cannot have ignored it.
+    if kind is FactKind.COMPLAINT_IGNORED and reply.tag != replies.COMPLAINT.tag:
+        return None
+    return kind
 
 
 def _noted(trail: Trail, policy: str, name: str) -> object:

@@ -2,37 +2,41 @@
 
 Policies are asked in configured order; the first permanent refusal wins and ends the stage, else
 the first temporary one counts. Policies that claim something come after the others, only for what
-nobody refused, and end at the first refusal. What raises, runs late or answers nonsense defers with
-[TEMP] and is named in the trail and to `alarm`; a refusal in `observe` mode is only noted. Raises
-nothing itself, so it is never "no objection" when something breaks.
+nobody refused: what all of them claim is asked for at once, then each judges what it was granted,
+up to the first refusal. What raises, runs late or answers nonsense defers with [TEMP] and is named
+in the trail and to `alarm`; a refusal in `observe` mode is only noted. Raises nothing itself, so it
+is never "no objection" when something breaks.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
-from types import CoroutineType, coroutine
-from typing import Any, NamedTuple, TypeVar
+from types import CoroutineType
+from typing import NamedTuple
 
-from gateway import replies
+from gateway.claiming import Claimants
 from gateway.message.header import HeaderView
 from gateway.message.received import Message
 from gateway.reply import Reply
+from gateway.stage import (
+    Alarm,
+    Case,
+    Step,
+    Trail,
+    check_verdict,
+    check_verdicts,
+    claimants,
+    entry,
+    fault,
+    judges,
+    within,
+)
 from gateway.words import Address, Mode
-from policies.policy import Patient, Policy
+from policies.policy import Policy
 from policies.ports import Standings
 from policies.transaction import Recipient, Transaction
-from policies.verdict import ACCEPT, Decision, Verdict, refuse
 from suppression.standing import Standing
-
-T = TypeVar("T")
-
-Trail = list[dict[str, object]]
-"""What each policy said: policy, decision, tag, reason, inputs, observed. Entries are shared."""
-
-Alarm = Callable[[str, str], None]
-"""Told (policy, what went wrong)."""
 
 
 class Ruling(NamedTuple):
@@ -46,65 +50,6 @@ class Ruling(NamedTuple):
     fits: int = 0
 
 
-class _Step:
-    """One policy at one stage, with what never changes about it worked out beforehand."""
-
-    __slots__ = ("ask", "claims", "deadline", "name", "observed", "plain")
-
-    def __init__(self, policy: Policy, mode: Mode, stage: str, seconds: float) -> None:
-        self.name = policy.name
-        self.observed = mode is Mode.OBSERVE
-        self.claims: bool = getattr(policy, "claims", False)
-        self.ask: Callable[..., Any] = getattr(policy, stage)
-        self.deadline: Callable[[Transaction], float] = (
-            policy.deadline if isinstance(policy, Patient) else lambda _: seconds
-        )
-        self.plain = _entry(self.name, ACCEPT, self.observed)
-        """The usual trail entry, made once and shared."""
-
-    def check_time(self, t: Transaction, began: float) -> None:
-        """Raise TimeoutError when the answer is late; who never suspends cannot be stopped."""
-        if monotonic() - began > self.deadline(t):
-            raise TimeoutError
-
-
-def _entry(policy: str, verdict: Verdict, observed: bool = False) -> dict[str, object]:
-    return {
-        "policy": policy,
-        "decision": verdict.decision.name.lower(),
-        "tag": verdict.reply.tag if verdict.reply else "",
-        "reason": verdict.reason,
-        "inputs": dict(verdict.inputs),
-        "observed": observed,
-    }
-
-
-class _Case:
-    """The combination for one subject: a transaction, a recipient or a message."""
-
-    __slots__ = ("ended", "fits", "reply", "trail")
-
-    def __init__(self) -> None:
-        self.reply: Reply | None = None
-        self.fits = 0
-        self.ended = False
-        self.trail: Trail = []
-
-    def hear(self, step: _Step, verdict: Verdict) -> None:
-        """Take one verdict other than the plain acceptance into account."""
-        self.trail.append(_entry(step.name, verdict, step.observed))
-        if verdict.decision is Decision.ACCEPT or step.observed:
-            return
-        if verdict.decision is Decision.REJECT or step.claims:
-            self.reply, self.fits, self.ended = verdict.reply, verdict.fits, True
-        elif self.reply is None:
-            self.reply, self.fits = verdict.reply, verdict.fits
-
-    def concerns(self, step: _Step) -> bool:
-        """Whether the policy is still to be asked about it."""
-        return self.reply is None or not (self.ended or step.claims)
-
-
 class Pipeline:
     """The configured policies with their modes. `deadline` is in seconds, for each policy."""
 
@@ -114,18 +59,31 @@ class Pipeline:
         standings: Standings,
         deadline: float,
         alarm: Alarm = lambda _policy, _what: None,
+        is_stale: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_stale` says whether what the policies went by at MAIL has changed meanwhile."""
         self._standings = standings
         self._deadline = deadline
         self._alarm = alarm
-        self._mail = _steps(policies, "at_mail", deadline)
-        self._rcpt = _steps(policies, "at_rcpt", deadline)
-        self._message = _steps(policies, "at_message", deadline)
-        self._confirm = _steps(policies, "confirm", deadline)
+        self._is_stale = is_stale
+        self._mail = judges(policies, "mail", deadline)
+        self._rcpt = judges(policies, "rcpt", deadline)
+        self._message = judges(policies, "message", deadline)
+        self._mail_claims = Claimants(claimants(policies, "mail", deadline), alarm)
+        self._rcpt_claims = Claimants(claimants(policies, "rcpt", deadline), alarm)
+        self._confirm_claims = Claimants(claimants(policies, "confirm", deadline), alarm)
 
     async def mail(self, t: Transaction) -> Ruling:
-        """May the transaction begin? Whatever was claimed is in `t.holds`, also when refused."""
-        return await self._judge(self._mail, t)
+        """May the transaction begin? What was claimed is in `t.hold`, also when refused."""
+        case = Case()
+        await self._judge(case, self._mail, t)
+        if case.reply is None:
+            await self._mail_claims.judge(case, t)
+            t.mailing = t.hold.mailing
+            if case.reply is None and self._is_stale():
+                # News of a block came with the answer: it is in force for this MAIL already.
+                await self._judge(case, self._mail, t)
+        return Ruling(case.reply, case.trail)
 
     async def rcpt(
         self, t: Transaction, addresses: Sequence[Address]
@@ -137,8 +95,8 @@ class Pipeline:
         try:
             standings = await self._look_up(t, addresses)
         except Exception as error:
-            self._alarm("standings", _what(error))
-            away = Ruling(replies.TEMP, [_entry("standings", refuse(replies.TEMP, _what(error)))])
+            verdict = fault(self._alarm, "standings", error)
+            away = Ruling(verdict.reply, [entry("standings", verdict)])
             return [(None, away)] * len(addresses)
         group = [
             Recipient(index, address, standing)
@@ -147,6 +105,14 @@ class Pipeline:
             )
         ]
         cases = await self._judge_group(t, group)
+        live = [case for case in cases if case.reply is None]
+        if live:
+            claiming = group
+            if len(live) < len(group):
+                claiming = [
+                    one for one, case in zip(group, cases, strict=True) if case.reply is None
+                ]
+            await self._rcpt_claims.judge_group(live, t, claiming)
         return [
             (recipient, Ruling(case.reply, case.trail))
             for recipient, case in zip(group, cases, strict=True)
@@ -154,43 +120,44 @@ class Pipeline:
 
     async def message(self, t: Transaction, message: Message, view: HeaderView) -> Ruling:
         """May this message go, exactly as it was received?"""
-        return await self._judge(self._message, t, message, view)
+        case = Case()
+        await self._judge(case, self._message, t, message, view)
+        return Ruling(case.reply, case.trail)
 
     async def confirm(self, t: Transaction, octets_per_copy: int, copies: int) -> Ruling:
         """May that many copies of the stamped message go out? Ask before the first one does."""
-        return await self._judge(self._confirm, t, octets_per_copy, copies)
+        case = Case()
+        await self._confirm_claims.judge(case, t, octets_per_copy, copies)
+        return Ruling(case.reply, case.trail, case.fits)
 
     async def _look_up(self, t: Transaction, addresses: Sequence[Address]) -> Sequence[Standing]:
         looking_up = self._standings.look_up(t.stream, addresses)
-        standings = await _within(lambda _: self._deadline, t, looking_up)
+        standings = await within(lambda _: self._deadline, t, looking_up)
         if len(standings) != len(addresses):
             raise ValueError(f"answered {len(standings)} standings for {len(addresses)} addresses")
         return standings
 
-    async def _judge(self, steps: Sequence[_Step], t: Transaction, *subject: object) -> Ruling:
-        """The ruling on the one subject of a stage."""
-        case = _Case()
+    async def _judge(
+        self, case: Case, steps: Sequence[Step], t: Transaction, *subject: object
+    ) -> None:
+        """Have the policies judge the one subject of a stage."""
         for step in steps:
-            if case.reply is None or case.concerns(step):
-                try:
-                    began = monotonic()
-                    verdict = step.ask(t, *subject)
-                    if verdict.__class__ is CoroutineType:
-                        verdict = await _within(step.deadline, t, verdict)
-                    step.check_time(t, began)
-                    if verdict is ACCEPT:  # the usual case, kept short
-                        case.trail.append(step.plain)
-                        continue
-                    if verdict.__class__ is not Verdict:
-                        raise TypeError(f"answered {verdict!r:.80}, not a Verdict")
-                except Exception as error:
-                    verdict = self._failed(step, error)
-                case.hear(step, verdict)
-        return Ruling(case.reply, case.trail, case.fits)
+            if case.reply is not None and not case.concerns(step):
+                continue
+            try:
+                began = monotonic()
+                verdict = step.ask(t, *subject)
+                if verdict.__class__ is CoroutineType:
+                    verdict = await within(step.deadline, t, verdict)
+                step.check_time(t, began)
+                check_verdict(verdict)
+            except Exception as error:
+                verdict = fault(self._alarm, step.name, error)
+            case.hear(step, verdict)
 
-    async def _judge_group(self, t: Transaction, group: Sequence[Recipient]) -> list[_Case]:
+    async def _judge_group(self, t: Transaction, group: Sequence[Recipient]) -> list[Case]:
         """The same for each of a group of recipients, about whom every policy is asked at once."""
-        cases = [_Case() for _ in group]
+        cases = [Case() for _ in group]
         live, asked_about = cases, group
         all_stand = True
         for step in self._rcpt:
@@ -199,77 +166,19 @@ class Pipeline:
                 asked_about = [
                     one for one, case in zip(group, cases, strict=True) if case.concerns(step)
                 ]
-            if not live:
-                continue
+                if not live:
+                    continue
             try:
                 began = monotonic()
                 verdicts = step.ask(t, asked_about)
                 if verdicts.__class__ is CoroutineType:
-                    verdicts = await _within(step.deadline, t, verdicts)
+                    verdicts = await within(step.deadline, t, verdicts)
                 step.check_time(t, began)
                 verdicts = list(verdicts)
-                if len(verdicts) != len(live):
-                    raise TypeError(f"answered {len(verdicts)} verdicts for {len(live)} recipients")
-                for verdict in verdicts:
-                    if verdict.__class__ is not Verdict:
-                        raise TypeError(f"answered {verdict!r:.80}, not a Verdict")
+                check_verdicts(verdicts, len(live))
             except Exception as error:
-                verdicts = [self._failed(step, error)] * len(live)
+                verdicts = [fault(self._alarm, step.name, error)] * len(live)
             for case, verdict in zip(live, verdicts, strict=True):
-                if verdict is ACCEPT:
-                    case.trail.append(step.plain)
-                else:
-                    case.hear(step, verdict)
-                    all_stand = all_stand and case.reply is None
+                case.hear(step, verdict)
+                all_stand = all_stand and case.reply is None
         return cases
-
-    def _failed(self, step: _Step, error: Exception) -> Verdict:
-        self._alarm(step.name, _what(error))
-        return refuse(replies.TEMP, _what(error))
-
-
-def _steps(policies: Sequence[tuple[Policy, Mode]], stage: str, seconds: float) -> list[_Step]:
-    """The policies that judge at `stage`: in order, but those that claim after all others."""
-    steps = [
-        _Step(policy, mode, stage, seconds) for policy, mode in policies if hasattr(policy, stage)
-    ]
-    return sorted(steps, key=lambda step: step.claims)
-
-
-def _what(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return f"{type(error).__name__}: {error}"
-
-
-async def _within(
-    deadline: Callable[[Transaction], float], t: Transaction, work: Coroutine[Any, Any, T]
-) -> T:
-    """The result of `work`, or TimeoutError. Nearly all of it ends at its first step; taken by
-    hand, that needs no timer."""
-    try:
-        waits_for = work.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    async with asyncio.timeout(deadline(t)):
-        return await _rest(work, waits_for)
-
-
-@coroutine
-def _rest(work: Coroutine[Any, Any, T], waits_for: object) -> Generator[Any, Any, T]:
-    """Go on with a coroutine whose first step has been taken and waits for `waits_for`."""
-    try:
-        while True:
-            try:
-                value = yield waits_for
-            except GeneratorExit:
-                work.close()
-                raise
-            except BaseException as error:
-                waits_for = work.throw(error)
-            else:
-                waits_for = work.send(value)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result

@@ -18,12 +18,13 @@ from gateway.config.tenant import TenantConfig
 from gateway.config.terms import tenant_terms
 from gateway.config.values import Endpoint
 from gateway.errors import ConfigurationError
-from gateway.pipeline import Alarm, Pipeline
+from gateway.pipeline import Pipeline
 from gateway.relay.configured import configured_hops
 from gateway.relay.settings import NextHopSettings
 from gateway.smtp.authentication import Identity, Login
 from gateway.smtp.engine import Offer
 from gateway.smtp.services import Listening, Snapshot, Trust
+from gateway.stage import Alarm
 from policies import registry
 from policies.ports import Standings
 from policies.terms import Limits
@@ -56,6 +57,7 @@ def prepare(
         standings,
         config.policy_deadline_seconds,
         alarm,
+        parts.blocks.is_stale,
     )
     snapshot = Snapshot(
         hash=loaded.hash,
@@ -69,7 +71,6 @@ def prepare(
         pipeline=pipeline,
         errors=config.session.errors,
         refusals_per_transaction=config.session.refusals_per_transaction,
-        refusals_per_hour=config.session.refusals_per_hour,
         idle_seconds=config.session.idle_seconds,
         records_addresses=config.journal.addresses,
     )

@@ -21,8 +21,7 @@ from gateway.smtp.listeners import Listeners
 from gateway.smtp.memory import MemoryBudget
 from gateway.smtp.services import Snapshot
 from gateway.smtp.watch import Watch
-from gateway.state.batches import MemoryBatches
-from gateway.state.bytes import MemoryByteWindows
+from policies.claims import Holds
 from suppression.keys import Keyring
 
 
@@ -37,8 +36,7 @@ class Worker(Protocol):
     budget: MemoryBudget
     delivery: Delivery
     listeners: Listeners
-    batches: MemoryBatches
-    byte_windows: MemoryByteWindows
+    holds: Holds
     hops: NextHops
     standings: SqliteStandings
     journal: Journal
@@ -56,6 +54,8 @@ def handlers(gateway: Worker) -> dict[str, Handler]:
 
     async def status(_request: Mapping[str, object]) -> object:
         watch, budget = gateway.watch, gateway.budget
+        tenants = list(gateway.snapshot.tenants)
+        usage = dict(zip(tenants, await gateway.holds.usage(tenants), strict=True))
         return {
             "started": gateway.started_at,
             "config": gateway.loaded.hash,
@@ -71,12 +71,11 @@ def handlers(gateway: Worker) -> dict[str, Handler]:
                 for listener in gateway.listeners
             },
             "batches": {
-                tenant: {"open": held, "waiting": waiting}
-                for tenant, (held, waiting) in gateway.batches.lines().items()
+                tenant: {"open": now.open, "waiting": now.waiting}
+                for tenant, now in usage.items()
+                if now.open
             },
-            "bytes_24h": {
-                name: await gateway.byte_windows.used(name) for name in gateway.snapshot.tenants
-            },
+            "bytes_24h": {tenant: now.octets for tenant, now in usage.items()},
             "next_hops": gateway.hops.describe(),
         }
 

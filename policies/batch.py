@@ -1,17 +1,17 @@
-"""One batch at a time: a lease on the tenant's open transactions, waited for in line.
-
-Durations go by the injected monotonic clock. The time of the last [BATCH-BUSY] of each tenant is
-kept in this process.
-"""
+"""One batch at a time: a claim on the tenant's open transactions, waited for in line."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway import replies
-from policies.ports import Batches, Clock, Lease
+from policies.claims import BatchClaim, Claim, CountClaim, Granted
 from policies.transaction import Transaction
 from policies.verdict import ACCEPT, Verdict, accept, refuse
 
-DEFIANCE_SECONDS = 60.0
+DEFIANCE_SECONDS = 60
+_WINDOW = DEFIANCE_SECONDS + 1
+"""A window lets a second go when it ends, so that 60 s after a reply are still counted."""
 DEADLINE_MARGIN = 5.0
 
 
@@ -23,54 +23,40 @@ class BatchPolicy:
     """
 
     name = "batch"
-    claims = True
 
-    def __init__(self, batches: Batches, monotonic: Clock, waits: bool = True) -> None:
-        self._batches = batches
-        self._monotonic = monotonic
+    def __init__(self, waits: bool = True) -> None:
         self._waits = waits
-        self._busy_at: dict[str, float] = {}
 
     def deadline(self, t: Transaction) -> float:
         """The wait in line and a margin, so that it is the line that ends the wait."""
         return t.stream.limits.batch_wait + DEADLINE_MARGIN
 
-    async def at_mail(self, t: Transaction) -> Verdict:
-        """Take a lease, waiting in line if need be; it is given back as a hold."""
-        tenant, limits = t.tenant.name, t.stream.limits
-        defiance = self._is_defiance(tenant, limits.batches)
-        wait = limits.batch_wait if self._waits else 0.0
-        lease = await self._batches.acquire(tenant, limits.batches, wait, t.on_contended)
-        if lease is not None:
-            t.holds.append(_LeaseHold(lease))
-            return accept(defiance=True) if defiance else ACCEPT
+    def claims_at_mail(self, t: Transaction) -> Sequence[Claim]:
+        """A batch, waited for in line if need be; before it, whether [BATCH-BUSY] was given."""
+        limits = t.stream.limits
+        if not self._waits:
+            return (BatchClaim(limits.batches, 0.0),)
+        busy = CountClaim(_busy(t), 0, 1, _WINDOW, is_observed=True)
+        return (busy, BatchClaim(limits.batches, limits.batch_wait))
+
+    def judge_at_mail(
+        self, t: Transaction, claims: Sequence[Claim], granted: Sequence[Granted]
+    ) -> Verdict:
+        """Refuse when no batch came free; defiance is to ask again while all are open still."""
+        *busy, batch = granted
+        shortage = batch.shortage
+        was_full = batch.has_waited or shortage is not None
+        is_defiance = was_full and any(was_busy.shortage is not None for was_busy in busy)
+        noted = {"defiance": True} if is_defiance else {}
+        if shortage is None:
+            return accept(**noted) if noted else ACCEPT
         if self._waits:
-            self._busy_at[tenant] = self._monotonic()
-        inputs = {"open": self._batches.open(tenant), "limit": limits.batches, "seconds": wait}
+            t.hold.note(_busy(t), 1, _WINDOW)
+        wait = t.stream.limits.batch_wait if self._waits else 0.0
+        inputs = {"open": shortage.used, "limit": shortage.limit, "seconds": wait}
         reply = replies.BATCH_BUSY.fill(**{**inputs, "seconds": f"{wait:g}"})
-        return refuse(
-            reply, "no batch came free", **inputs, **({"defiance": True} if defiance else {})
-        )
-
-    def _is_defiance(self, tenant: str, limit: int) -> bool:
-        """True when [BATCH-BUSY] was given a moment ago and the batches are all open still."""
-        busy_at = self._busy_at.get(tenant)
-        if busy_at is None:
-            return False
-        if self._monotonic() - busy_at > DEFIANCE_SECONDS:
-            del self._busy_at[tenant]
-            return False
-        return self._batches.open(tenant) >= limit
+        return refuse(reply, "no batch came free", **inputs, **noted)
 
 
-class _LeaseHold:
-    """A batch as a hold of its transaction."""
-
-    __slots__ = ("_lease",)
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-
-    async def settle(self, octets: int, recipients: int) -> None:
-        """Give the batch back, whatever became of the message."""
-        await self._lease.release()
+def _busy(t: Transaction) -> str:
+    return f"busy:{t.tenant.name}"

@@ -1,20 +1,21 @@
-"""Octets in any 24 hours: reserved at MAIL and RCPT, decided when stamped, settled when relayed.
+"""Octets in any 24 hours: set aside at MAIL and RCPT, decided when stamped, settled when relayed.
 
 A stream whose `bytes_per_day` differs from its tenant's has a window of its own, which
-announcements do not raise; all others share the tenant's. `confirm` must be asked before any copy
-goes out: only then the octets are known.
+announcements do not raise; all others share the tenant's. The policy must be asked to confirm
+before any copy goes out: only then the octets are known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway import replies
 from gateway.message.header import HeaderView
 from gateway.message.received import Message
 from gateway.words import StreamKind
-from policies.ports import ByteWindows, RateWindows, Reservation, Shortage
+from policies.claims import Granted, OctetsClaim
+from policies.ports import RateWindows, Shortage
 from policies.terms import DAY, Limits
 from policies.transaction import Recipient, Transaction
 from policies.verdict import ACCEPT, Verdict, refuse
@@ -48,52 +49,66 @@ class BytesPolicy:
     name = "bytes"
     claims = True
 
-    def __init__(self, windows: ByteWindows, rates: RateWindows, warn: Warn) -> None:
-        self._windows = windows
-        self._rates = rates
-        self._warn = warn
-
-    async def at_mail(self, t: Transaction) -> Verdict:
-        """Reserve the announced SIZE, or nothing."""
+    def claims_at_mail(self, t: Transaction) -> Sequence[OctetsClaim] | Verdict:
+        """The announced SIZE, or nothing."""
         size = t.size or 0
         if size > t.stream.limits.message_bytes:
             return _too_big(size, t.stream.limits.message_bytes)
-        shortage = await self._reserve(t, size)
-        return ACCEPT if shortage is None else _refusal(shortage, size)
+        key, limit = _window(t)
+        return (OctetsClaim(key, size, 0, 0, limit),)
 
-    async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
-        """Reserve one more copy for each further recipient of a list stream."""
-        hold = _find_hold(t)
-        if t.stream.kind is not StreamKind.LIST or not t.size or hold is None:
+    def judge_at_mail(
+        self, t: Transaction, claims: Sequence[OctetsClaim], granted: Sequence[Granted]
+    ) -> Verdict:
+        """Refuse what does not fit now, for good what never will."""
+        shortage = granted[0].shortage
+        return ACCEPT if shortage is None else _refusal(shortage, claims[0].base)
+
+    def claims_at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[OctetsClaim]:
+        """One more copy for each further recipient of a list stream."""
+        if t.stream.kind is not StreamKind.LIST or not t.size:
+            return ()
+        key, limit = _window(t)
+        return (OctetsClaim(key, len(t.recipients) * t.size, t.size, len(group), limit),)
+
+    def judge_at_rcpt(
+        self,
+        t: Transaction,
+        group: Sequence[Recipient],
+        claims: Sequence[OctetsClaim],
+        granted: Sequence[Granted],
+    ) -> Sequence[Verdict]:
+        """Put off whose copies do not fit any more."""
+        (given,) = granted
+        if given.shortage is None:
             return [ACCEPT] * len(group)
-        copies = len(t.recipients)
-        if await hold.reservation.grow((copies + len(group)) * t.size) is None:
-            return [ACCEPT] * len(group)
-        verdicts = []
-        for _ in group:
-            shortage = await hold.reservation.grow((copies + 1) * t.size)
-            if shortage is None:
-                copies += 1
-                verdicts.append(ACCEPT)
-            else:
-                # Never [TOO-BIG] here: alone, in a message of its own, the recipient fits.
-                free_at = t.now + DAY if shortage.free_at is None else shortage.free_at
-                verdicts.append(_too_many(shortage, free_at))
-        return verdicts
+        # Never [TOO-BIG] here: alone, in a message of its own, the recipient fits.
+        free_at = t.now + DAY if given.shortage.free_at is None else given.shortage.free_at
+        refusal = _too_many(given.shortage, free_at)
+        return [ACCEPT] * given.units + [refusal] * (len(group) - given.units)
 
     def at_message(self, t: Transaction, message: Message, view: HeaderView) -> Verdict:
         """Judge the size of one message as received."""
         limit = t.stream.limits.message_bytes
         return ACCEPT if message.size <= limit else _too_big(message.size, limit)
 
-    async def confirm(self, t: Transaction, octets_per_copy: int, copies: int) -> Verdict:
-        """Decide by the octets of the stamped message, before any copy goes out."""
-        octets = octets_per_copy * copies
-        hold = _find_hold(t)
-        if hold is None:
-            shortage = await self._reserve(t, octets)
-        else:
-            shortage = await hold.reservation.grow(octets)
+    def claims_at_confirm(
+        self, t: Transaction, octets_per_copy: int, copies: int
+    ) -> Sequence[OctetsClaim]:
+        """The octets of the stamped message, before any copy goes out."""
+        key, limit = _window(t)
+        return (OctetsClaim(key, octets_per_copy * copies, 0, 0, limit),)
+
+    def judge_at_confirm(
+        self,
+        t: Transaction,
+        octets_per_copy: int,
+        copies: int,
+        claims: Sequence[OctetsClaim],
+        granted: Sequence[Granted],
+    ) -> Verdict:
+        """Decide by them."""
+        shortage = granted[0].shortage
         if shortage is None:
             return ACCEPT
         fits = shortage.limit // octets_per_copy
@@ -102,51 +117,34 @@ class BytesPolicy:
             return replace(_too_many(shortage, t.now + DAY), fits=fits)
         return _refusal(shortage, octets_per_copy)
 
-    async def _reserve(self, t: Transaction, octets: int) -> Shortage | None:
-        own = t.stream.limits.bytes_per_day
-        if own == t.tenant.limits.bytes_per_day:
-            key, limit = t.tenant.name, daily_limit(t.tenant.limits, t.now)
-        else:
-            key, limit = t.stream.id, own
-        reservation = await self._windows.reserve(key, octets, limit)
-        if isinstance(reservation, Shortage):
-            return reservation
-        t.holds.append(_BytesHold(self, reservation, t.tenant.name, key, limit))
-        return None
 
-    async def warn_when_near(self, tenant: str, key: str, limit: int) -> None:
-        """Warn of the highest mark that the window has reached, once in 24 h each."""
-        used = await self._windows.used(key)
+class ByteWarnings:
+    """Tells when a window of octets comes near its limit."""
+
+    def __init__(self, rates: RateWindows, warn: Warn) -> None:
+        self._rates = rates
+        self._warn = warn
+
+    async def look(self, t: Transaction, used: Mapping[str, int]) -> None:
+        """Warn of the highest mark that the window has reached, once in 24 h each.
+
+        `used` is what `Hold.settle` gave for the transaction.
+        """
+        key, limit = _window(t)
+        octets = used.get(key, 0)
         for percent in WARN_PERCENTS:
-            if used * 100 >= limit * percent:
+            if octets * 100 >= limit * percent:
                 if await self._rates.take(f"warned:{percent}:{key}", 1, 1, DAY) is None:
-                    self._warn(tenant, percent, used, limit)
+                    self._warn(t.tenant.name, percent, octets, limit)
                 return
 
 
-class _BytesHold:
-    """A reservation as a hold of its transaction."""
-
-    __slots__ = ("_key", "_limit", "_policy", "_tenant", "reservation")
-
-    def __init__(
-        self, policy: BytesPolicy, reservation: Reservation, tenant: str, key: str, limit: int
-    ) -> None:
-        self._policy = policy
-        self.reservation = reservation
-        self._tenant = tenant
-        self._key = key
-        self._limit = limit
-
-    async def settle(self, octets: int, recipients: int) -> None:
-        """Count the octets that the next hop took and give the rest back."""
-        await self.reservation.settle(octets)
-        if octets:
-            await self._policy.warn_when_near(self._tenant, self._key, self._limit)
-
-
-def _find_hold(t: Transaction) -> _BytesHold | None:
-    return next((hold for hold in t.holds if isinstance(hold, _BytesHold)), None)
+def _window(t: Transaction) -> tuple[str, int]:
+    """The window that counts the transaction's octets, and its limit."""
+    own = t.stream.limits.bytes_per_day
+    if own == t.tenant.limits.bytes_per_day:
+        return t.tenant.name, daily_limit(t.tenant.limits, t.now)
+    return t.stream.id, own
 
 
 def _too_big(size: int, limit: int) -> Verdict:

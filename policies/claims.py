@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.errors import StoreUnavailable
 from policies.ports import Shortage
 
 
@@ -137,3 +138,25 @@ class Holds(Protocol):
 
     async def usage(self, tenants: Sequence[str]) -> Sequence[Usage]:
         """What each of these tenants has now, in order: for the status, never on the mail path."""
+
+
+class _Nothing:
+    """The hold of what is only judged: a transaction that will never be."""
+
+    mailing = ""
+
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Granted]:
+        raise StoreUnavailable("nothing can be claimed for what is only judged")
+
+    def note(self, key: str, count: int, seconds: int) -> None:
+        raise StoreUnavailable("nothing can be counted for what is only judged")
+
+    def check(self) -> None:
+        """Nothing was granted."""
+
+    async def settle(self, octets: int) -> dict[str, int]:
+        return {}
+
+
+NOTHING: Hold = _Nothing()
+"""Holds nothing and is granted nothing."""

@@ -1,6 +1,6 @@
 """What policies need from the outside, each as small as its user: clocks, counters, look-ups.
 
-Implementations: `gateway.state` (windows, batches) and `gateway.records` (blocks). All raise
+Implementations: `gateway.state` (windows) and `gateway.records` (blocks, standings). All raise
 `StoreUnavailable` when they cannot answer. Keys are free text chosen by the caller.
 """
 
@@ -27,26 +27,6 @@ class Shortage:
     free_at: float | None
 
 
-class Reservation(Protocol):
-    """Octets set aside in a window until settled."""
-
-    async def grow(self, octets: int) -> Shortage | None:
-        """Set the reservation to `octets` in all (never shrinks); Shortage leaves it as it was."""
-
-    async def settle(self, octets: int) -> None:
-        """Replace the reservation by what was really used. Further calls do nothing."""
-
-
-class ByteWindows(Protocol):
-    """Rolling windows of octets: 24 h as 288 buckets of 5 minutes."""
-
-    async def reserve(self, key: str, octets: int, limit: int) -> Reservation | Shortage:
-        """Set `octets` aside under `key` when used + reserved + octets <= limit."""
-
-    async def used(self, key: str) -> int:
-        """Octets used in the last 24 h, reservations included."""
-
-
 class RateWindows(Protocol):
     """Rolling counts over any window length."""
 
@@ -58,25 +38,6 @@ class RateWindows(Protocol):
 
     async def add(self, key: str, count: int, seconds: int) -> int:
         """Count without a limit; the new total of the window."""
-
-
-class Lease(Protocol):
-    """One open batch."""
-
-    async def release(self) -> None:
-        """Give it back; the next in line gets it. Further calls do nothing."""
-
-
-class Batches(Protocol):
-    """Leases on a tenant's open transactions, first come first served."""
-
-    async def acquire(
-        self, tenant: str, limit: int, wait: float, on_contended: Callable[[bool], None]
-    ) -> Lease | None:
-        """A lease at once or after waiting in line at most `wait` seconds, else None."""
-
-    def open(self, tenant: str) -> int:
-        """How many leases of the tenant are held now."""
 
 
 class Standings(Protocol):

@@ -6,10 +6,12 @@ are taken shortest first, so that what a short one refuses does not use up a lon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
-from policies.ports import Blocks, RateWindows
-from policies.terms import DAY, MONTH, Rate, TenantState
+from policies.claims import CountClaim, Granted
+from policies.ports import Blocks, RateWindows, Shortage
+from policies.terms import DAY, MONTH, TenantState
 from policies.transaction import Recipient, Transaction
 from policies.verdict import ACCEPT, Verdict, refuse
 from policies.wording import HOUR, rate_reply
@@ -24,63 +26,82 @@ class RatePolicy:
     """
 
     name = "rate"
-    claims = True
 
     def __init__(self, rates: RateWindows, blocks: Blocks) -> None:
         self._rates = rates
         self._blocks = blocks
 
-    async def at_mail(self, t: Transaction) -> Verdict:
-        """Count one message."""
+    def claims_at_mail(self, t: Transaction) -> Sequence[CountClaim]:
+        """One message of every window."""
+        claims = _claims(t, "messages", 1)
         if t.tenant.state is TenantState.STARTER:
-            rate = Rate("messages", t.tenant.starter_messages_per_hour, HOUR)
-            verdict = await self._take(t, f"starter:{t.tenant.name}", rate)
-            if verdict is not ACCEPT:
-                return verdict
-        if not t.stream.limits.rates:
-            return ACCEPT
-        return await self._count(t, "messages")
+            limit = t.tenant.starter_messages_per_hour
+            return [CountClaim(f"starter:{t.tenant.name}", 1, limit, HOUR), *claims]
+        return claims
 
-    async def at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[Verdict]:
-        """Count each recipient by itself."""
-        share = self._blocks.share(t.tenant.name)
-        if share < 100:
-            allowed = Rate("recipients", await self._allowed(t, share), DAY)
-            return [await self._on_probation(t, allowed) for _ in group]
-        if not t.stream.limits.rates:
-            return [ACCEPT] * len(group)
-        return [await self._count(t, "recipients") for _ in group]
-
-    async def _allowed(self, t: Transaction, share: int) -> int:
-        """Recipients a day that are `share` percent of the usual volume."""
-        delivered = await self._rates.count(f"delivered:{t.tenant.name}", MONTH)
-        usual = max(delivered * DAY // MONTH, t.tenant.starter_messages_per_hour * DAY // HOUR)
-        return max(1, usual * share // 100)
-
-    async def _on_probation(self, t: Transaction, allowed: Rate) -> Verdict:
-        verdict = await self._take(t, f"probation:{t.tenant.name}", allowed)
-        if verdict is not ACCEPT or not t.stream.limits.rates:
-            return verdict
-        return await self._count(t, "recipients")
-
-    async def _count(self, t: Transaction, unit: str) -> Verdict:
-        rates = t.stream.limits.rates
-        scope = t.tenant.name if rates == t.tenant.limits.rates else t.stream.id
-        for rate in sorted(rates, key=lambda rate: rate.seconds):
-            if rate.unit == unit:
-                verdict = await self._take(t, f"{unit}:{scope}", rate)
-                if verdict is not ACCEPT:
-                    return verdict
+    def judge_at_mail(
+        self, t: Transaction, claims: Sequence[CountClaim], granted: Sequence[Granted]
+    ) -> Verdict:
+        """Refuse by the first window that is full."""
+        for claim, given in zip(claims, granted, strict=False):
+            if given.shortage is not None:
+                return _refusal(t, "messages", claim, given.shortage)
         return ACCEPT
 
-    async def _take(self, t: Transaction, key: str, rate: Rate) -> Verdict:
-        shortage = await self._rates.take(key, 1, rate.count, rate.seconds)
-        if shortage is None:
-            return ACCEPT
-        return refuse(
-            rate_reply(shortage, rate.unit, rate.seconds, t.now),
-            "the rate is used up",
-            used=shortage.used,
-            limit=shortage.limit,
-            seconds=rate.seconds,
-        )
+    def claims_at_rcpt(
+        self, t: Transaction, group: Sequence[Recipient]
+    ) -> Sequence[CountClaim] | Coroutine[Any, Any, Sequence[CountClaim]]:
+        """So many recipients of every window."""
+        share = self._blocks.share(t.tenant.name)
+        if share < 100:
+            return self._claims_on_probation(t, len(group), share)
+        return _claims(t, "recipients", len(group))
+
+    def judge_at_rcpt(
+        self,
+        t: Transaction,
+        group: Sequence[Recipient],
+        claims: Sequence[CountClaim],
+        granted: Sequence[Granted],
+    ) -> Sequence[Verdict]:
+        """Refuse the last ones, each by the first window that had no room for it."""
+        verdicts = [ACCEPT] * len(group)
+        end = len(group)
+        for claim, given in zip(claims, granted, strict=False):
+            if given.shortage is not None:
+                refusal = _refusal(t, "recipients", claim, given.shortage)
+                verdicts[given.units : end] = [refusal] * (end - given.units)
+                end = given.units
+        return verdicts
+
+    async def _claims_on_probation(
+        self, t: Transaction, count: int, share: int
+    ) -> Sequence[CountClaim]:
+        """What everybody claims, and before it a day's `share` percent of the usual volume."""
+        delivered = await self._rates.count(f"delivered:{t.tenant.name}", MONTH)
+        usual = max(delivered * DAY // MONTH, t.tenant.starter_messages_per_hour * DAY // HOUR)
+        allowed = max(1, usual * share // 100)
+        on_probation = CountClaim(f"probation:{t.tenant.name}", count, allowed, DAY)
+        return [on_probation, *_claims(t, "recipients", count)]
+
+
+def _claims(t: Transaction, unit: str, count: int) -> Sequence[CountClaim]:
+    rates = t.stream.limits.rates
+    if not rates:
+        return ()
+    scope = t.tenant.name if rates == t.tenant.limits.rates else t.stream.id
+    return [
+        CountClaim(f"{unit}:{scope}", count, rate.count, rate.seconds)
+        for rate in sorted(rates, key=lambda rate: rate.seconds)
+        if rate.unit == unit
+    ]
+
+
+def _refusal(t: Transaction, unit: str, claim: CountClaim, shortage: Shortage) -> Verdict:
+    return refuse(
+        rate_reply(shortage, unit, claim.seconds, t.now),
+        "the rate is used up",
+        used=shortage.used,
+        limit=shortage.limit,
+        seconds=claim.seconds,
+    )

@@ -1,7 +1,7 @@
 """Every policy by name, in default order, and how each is made from the parts it needs.
 
-`build` turns the configuration's (name, mode) pairs into policies; an unknown name raises
-ConfigurationError. `reference` is docs/policies.md, made from the policies' docstrings:
+`build` turns the configuration's (name, mode) pairs into policies, with those built in; an unknown
+name raises ConfigurationError. `reference` is docs/policies.md, made from the policies' docstrings:
 `python -m policies.registry > docs/policies.md`. A new policy is a file and a line in `REGISTRY`.
 """
 
@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from gateway.errors import ConfigurationError
 from gateway.words import Mode
 from policies.batch import BatchPolicy
-from policies.bytes import BytesPolicy, Warn
+from policies.bytes import BytesPolicy
 from policies.consent import ConsentPolicy
 from policies.domain_block import DomainBlockPolicy
 from policies.from_alignment import FromAlignmentPolicy
 from policies.message_sanity import MessageSanityPolicy
 from policies.policy import Policy
-from policies.ports import Batches, Blocks, ByteWindows, CasePage, Clock, RateWindows
+from policies.ports import Blocks, CasePage, RateWindows
 from policies.pre_check import PreCheckPolicy
+from policies.probing import ProbingPolicy
 from policies.rate import RatePolicy
 from policies.recipients import RecipientsPolicy
 from policies.sender_domain import SenderDomainPolicy
@@ -32,16 +33,13 @@ from policies.unsubscribe_required import UnsubscribeRequiredPolicy
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What policies are made from. `monotonic` counts seconds from anywhere."""
+    """What policies are made from."""
 
     hostname: str
-    batches: Batches
-    byte_windows: ByteWindows
     rates: RateWindows
     blocks: Blocks
     case_page: CasePage
-    warn: Warn
-    monotonic: Clock
+    refusals_per_hour: int
 
 
 Factory = Callable[[Parts, Mode], Policy]
@@ -51,11 +49,8 @@ REGISTRY: Mapping[str, tuple[type, Factory]] = {
     "sender-domain": (SenderDomainPolicy, lambda *_: SenderDomainPolicy()),
     "domain-block": (DomainBlockPolicy, lambda p, _: DomainBlockPolicy(p.blocks, p.case_page)),
     "recipients": (RecipientsPolicy, lambda *_: RecipientsPolicy()),
-    "batch": (
-        BatchPolicy,
-        lambda p, mode: BatchPolicy(p.batches, p.monotonic, waits=mode is Mode.ENFORCE),
-    ),
-    "bytes": (BytesPolicy, lambda p, _: BytesPolicy(p.byte_windows, p.rates, p.warn)),
+    "batch": (BatchPolicy, lambda _, mode: BatchPolicy(waits=mode is Mode.ENFORCE)),
+    "bytes": (BytesPolicy, lambda *_: BytesPolicy()),
     "rate": (RatePolicy, lambda p, _: RatePolicy(p.rates, p.blocks)),
     "suppression": (SuppressionPolicy, lambda *_: SuppressionPolicy()),
     "consent": (ConsentPolicy, lambda *_: ConsentPolicy()),
@@ -67,8 +62,8 @@ REGISTRY: Mapping[str, tuple[type, Factory]] = {
 
 
 def build(order: Iterable[tuple[str, Mode]], parts: Parts) -> list[tuple[Policy, Mode]]:
-    """The policies in the configured order, each with its mode."""
-    policies = []
+    """The policies in the configured order, each with its mode, behind what is built in."""
+    policies: list[tuple[Policy, Mode]] = [(ProbingPolicy(parts.refusals_per_hour), Mode.ENFORCE)]
     for name, mode in order:
         if name not in REGISTRY:
             raise ConfigurationError(f"{name} is no policy; known are {', '.join(REGISTRY)}")
@@ -77,7 +72,7 @@ def build(order: Iterable[tuple[str, Mode]], parts: Parts) -> list[tuple[Policy,
     return policies
 
 
-_STAGES = {"at_mail": "MAIL", "at_rcpt": "RCPT", "at_message": "message", "confirm": "relay"}
+_STAGES = {"mail": "MAIL", "rcpt": "RCPT", "message": "message", "confirm": "relay"}
 
 _INTRODUCTION = """\
 # Policies
@@ -89,17 +84,25 @@ or `observe` (it reports what it would have refused, and refuses nothing). Withi
 permanent refusal wins, else the first temporary one. Policies that claim something limited (marked
 *claims*) are asked after the others, and only when none refused. A policy that fails or takes too
 long defers the mail with [TEMP]. The tags are explained in [replies.md](replies.md).
+
+The first one is built in: it is always enforced, and asked before all others that claim.
 """
 
 
 def reference() -> str:
     """docs/policies.md."""
-    sections = [_INTRODUCTION]
-    for name, (policy, _) in REGISTRY.items():
-        stages = ", ".join(word for method, word in _STAGES.items() if hasattr(policy, method))
-        claims = " *Claims.*" if getattr(policy, "claims", False) else ""
-        sections.append(f"## {name}\n\nAsked at: {stages}.{claims}\n\n{inspect.getdoc(policy)}\n")
-    return "\n".join(sections)
+    policies = {ProbingPolicy.name: ProbingPolicy} | {
+        name: policy for name, (policy, _) in REGISTRY.items()
+    }
+    return "\n".join([_INTRODUCTION, *(_section(*named) for named in policies.items())])
+
+
+def _section(name: str, policy: type) -> str:
+    claimed = [word for stage, word in _STAGES.items() if hasattr(policy, f"claims_at_{stage}")]
+    judged = [word for stage, word in _STAGES.items() if hasattr(policy, f"at_{stage}")]
+    stages = ", ".join(word for word in _STAGES.values() if word in claimed + judged)
+    claims = " *Claims.*" if claimed or getattr(policy, "claims", False) else ""
+    return f"## {name}\n\nAsked at: {stages}.{claims}\n\n{inspect.getdoc(policy)}\n"
 
 
 if __name__ == "__main__":

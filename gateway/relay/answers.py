@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.relay.outcome import HopReply, Outcome, State, Trouble
 from gateway.replies import (
@@ -17,6 +18,7 @@ from gateway.replies import (
     NEXT_HOP_BUSY,
     NEXT_HOP_SILENT,
     SMTPUTF8,
+    TEMP,
     refused_by_next_hop,
 )
 from gateway.reply import Reply
@@ -41,6 +43,18 @@ _ANGLED = re.compile(r"<[^<>]*>")
 _WORD = re.compile(r"\S+")
 
 LACKS_SMTPUTF8 = HopReply(550, "5.6.7", "SMTPUTF8 is not offered")
+BROKE_OFF = HopReply(451, "4.4.2", "broke off before the message was sent", Trouble.BROKE_OFF)
+NO_ANSWER = HopReply(451, "4.4.2", "no answer to the message", Trouble.BROKE_OFF)
+WITHHELD = HopReply(451, "4.3.0", "the gateway may not send the message, nothing was sent")
+
+
+@dataclass(slots=True)
+class Answers:
+    """What came back for an envelope; `rcpt` is short when MAIL was refused or all broke off."""
+
+    mail_refusal: HopReply | None = None
+    rcpt: list[HopReply] = field(default_factory=list)
+    data: HopReply | None = None
 
 
 def without_addresses(text: str) -> str:
@@ -92,6 +106,8 @@ def reply_for(reply: HopReply) -> Reply:
         raise ValueError(f"{reply.code} is no refusal")
     if reply == LACKS_SMTPUTF8:
         return SMTPUTF8
+    if reply == WITHHELD:
+        return TEMP
     if reply.code == 421:  # would mean to the customer that we close
         return refused_by_next_hop(451, reply.enhanced, reply.text)
     if reply.code % 100 >= 60:  # no reply's second digit is above 5 (RFC 5321 section 4.2)

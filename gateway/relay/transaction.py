@@ -12,19 +12,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from gateway.relay.answers import outcome_of, spread
+from gateway.relay.answers import BROKE_OFF, NO_ANSWER, WITHHELD, Answers, outcome_of, spread
 from gateway.relay.connection import Command, End
 from gateway.relay.engine import Place, mail_command, rcpt_command
 from gateway.relay.failover import Next, after_break, is_refusing_us, was_unanswered
 from gateway.relay.hop import Hop, Lend, Lent, Phase
-from gateway.relay.outcome import HopReply, Outcome, State, Trouble
+from gateway.relay.outcome import HopReply, Outcome, State
 from gateway.words import Body
-
-BROKE_OFF = HopReply(451, "4.4.2", "broke off before the message was sent", Trouble.BROKE_OFF)
-NO_ANSWER = HopReply(451, "4.4.2", "no answer to the message", Trouble.BROKE_OFF)
-UNRECORDED = HopReply(451, "4.3.0", "the gateway could not record the message, nothing was sent")
 
 _DATA: Command = (b"DATA\r\n", Place.DATA)
 _RSET: Command = (b"RSET\r\n", Place.RSET)
@@ -37,15 +33,6 @@ class Copy:
     recipients: tuple[str, ...]
     header: bytes
     body: tuple[bytes, ...]
-
-
-@dataclass(slots=True)
-class _Answers:
-    """What came back for an envelope; `rcpt` is short when MAIL was refused or all broke off."""
-
-    mail_refusal: HopReply | None = None
-    rcpt: list[HopReply] = field(default_factory=list)
-    data: HopReply | None = None
 
 
 class RelayTransaction:
@@ -74,6 +61,8 @@ class RelayTransaction:
         self._is_leaving = False
         self._is_sending = False
         self._is_closing = False
+        self._is_past_dot = False
+        self._is_abandoned = False
 
     async def ask(self, recipients: Sequence[str]) -> list[HopReply]:
         """One reply for each recipient, in order; MAIL goes with the first.
@@ -149,6 +138,13 @@ class RelayTransaction:
         if not self._is_sending:
             self._let_go()
 
+    def abandon(self) -> None:
+        """Have nothing more go out, whatever is under way: the connection is dropped, unless a
+        final dot went out over it and its answer is still to come. Waits for nothing."""
+        self._is_abandoned = True
+        if not self._is_past_dot:
+            self._drop()
+
     async def _ask(self, recipients: Sequence[str]) -> list[HopReply]:
         replies: list[HopReply] = []
         stalls = 0
@@ -187,7 +183,9 @@ class RelayTransaction:
             self._lent.hop.pool.wake(self._lent.connection)
 
     async def _ready(self, fresh: bool) -> Lent | HopReply:
-        """The connection in hand while it serves, else another."""
+        """The connection in hand while it serves, else another; none once it is abandoned."""
+        if self._is_abandoned:
+            return WITHHELD
         if self._lent is not None:
             connection = self._lent.connection
             is_spent = connection.room <= 0 if self._is_mailed else connection.is_spent
@@ -197,7 +195,7 @@ class RelayTransaction:
         lent = await self._lend(self._smtputf8, fresh, self._left)
         if isinstance(lent, Lent):
             self._lent = lent
-        return lent
+        return WITHHELD if self._is_abandoned else lent
 
     def _leave(self, hop: Hop) -> None:
         self._left += (hop,)
@@ -205,7 +203,7 @@ class RelayTransaction:
 
     def _should_stop(self, lent: Lent, stalls: int, phase: Phase) -> bool:
         """True when it is not to be tried again at this next hop."""
-        step = after_break(lent, stalls, phase)
+        step = Next.RETRY if self._is_abandoned else after_break(lent, stalls, phase)
         if step is Next.LEAVE:
             self._leave(lent.hop)
         return step is not Next.RETRY
@@ -250,7 +248,7 @@ class RelayTransaction:
 
     async def _envelope(
         self, lent: Lent, recipients: Sequence[str], with_data: bool = False
-    ) -> _Answers:
+    ) -> Answers:
         """MAIL unless it stands, RCPT for each, DATA if asked: what was answered, judged."""
         connection, hop = lent.connection, lent.hop
         is_mail_due = not self._is_mailed
@@ -272,15 +270,15 @@ class RelayTransaction:
         connection.refusals += len([reply for reply in got if reply.code >= 400])
         if is_reset_due and got and not got.pop(0).is_positive:
             connection.end(End.GARBLED, "RSET was refused")
-            return _Answers()
+            return Answers()
         if is_mail_due:
             if not got:
-                return _Answers()
+                return Answers()
             if not got[0].is_positive:
                 refusal = hop.judge(got[0], self._tenant)
                 if is_refusing_us(hop, (refusal,), Phase.ASKING):
                     self._leave(hop)
-                return _Answers(refusal)
+                return Answers(refusal)
             del got[0]
             self._is_mailed = True
         count = len(recipients)
@@ -288,7 +286,7 @@ class RelayTransaction:
         if hop.failures:
             is_asking = any(not reply.trouble for reply in rcpt)
             hop.worked(Phase.ASKING if is_asking else Phase.OPENING)
-        return _Answers(None, rcpt, got[count] if len(got) > count else None)
+        return Answers(None, rcpt, got[count] if len(got) > count else None)
 
     async def _attempt(
         self,
@@ -335,22 +333,25 @@ class RelayTransaction:
         try:
             before_dot()
         except Exception:
-            connection.end(End.DROPPED, "the message could not be recorded")
-            return spread(len(copy.recipients), refused, outcome_of(UNRECORDED))
+            connection.end(End.DROPPED, "the message may not be sent")
+            return spread(len(copy.recipients), refused, outcome_of(WITHHELD))
         answer = connection.expect_dot(times.dot)
         connection.write(last)
+        self._is_past_dot = True
         try:
             got = await answer
         except asyncio.CancelledError:
             self._lent = None
             self._listen_on(lent, copy, refused, on_late)
             raise
+        finally:
+            self._is_past_dot = False
         return spread(len(copy.recipients), refused, self._conclude(lent, got))
 
-    async def _ask_again(self, lent: Lent, recipients: tuple[str, ...]) -> _Answers:
+    async def _ask_again(self, lent: Lent, recipients: tuple[str, ...]) -> Answers:
         """A new envelope on this connection, with DATA behind it where that can be pipelined."""
         connection = lent.connection
-        whole = _Answers()
+        whole = Answers()
         while len(whole.rcpt) < len(recipients) and connection.room > 0:
             part = recipients[len(whole.rcpt) : len(whole.rcpt) + self._room(lent)]
             is_last = len(whole.rcpt) + len(part) == len(recipients)

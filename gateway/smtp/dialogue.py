@@ -6,9 +6,11 @@ one stretch of it over this value. Raises `Close` when the session must end afte
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NoReturn
 
 from gateway import replies
+from gateway.errors import StoreUnavailable
 from gateway.events import Event
 from gateway.relay.answers import without_addresses
 from gateway.relay.transaction import RelayTransaction
@@ -16,7 +18,7 @@ from gateway.reply import Reply
 from gateway.smtp.authentication import Identity
 from gateway.smtp.connection import Connection
 from gateway.smtp.services import Listening, Services, Snapshot
-from policies.transaction import Transaction, settle
+from policies.transaction import Transaction
 
 IDLE_COMMANDS = 100
 """EHLO, RSET, NOOP, VRFY and HELP between two transactions; as many as Postfix allows."""
@@ -120,14 +122,15 @@ class Dialogue:
             self.unseen = ""
 
     async def end_transaction(self) -> None:
-        """Let go of whatever is open. Holds still there are of mail that was not relayed."""
+        """Let go of whatever is open. What is still held is of mail that was not relayed."""
         transaction, self.transaction = self.transaction, None
         relay, self.relay = self.relay, None
         self.engine.closed()
         if relay is not None:
             await relay.close()
         if transaction is not None:
-            await settle(transaction, 0, 0)
+            with suppress(StoreUnavailable):  # what it cannot be told, it finds out by itself
+                await transaction.hold.settle(0)
             self.connection.is_contended = False
             if self.services.watch.is_draining and not self.connection.is_gone:
                 self.connection.expire(replies.SHUTDOWN)

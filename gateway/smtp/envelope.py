@@ -24,10 +24,10 @@ from gateway.smtp.engine import Group
 from gateway.smtp.parameters import EnvelopeParameters, ParameterError, read_mail_parameters
 from gateway.smtp.services import Snapshot
 from gateway.words import Address, Stage
-from policies.ports import Shortage
+from policies.probing import refused_recipients
 from policies.terms import StreamTerms, TenantTerms
 from policies.transaction import Recipient, Transaction
-from policies.wording import HOUR, rate_reply
+from policies.wording import HOUR
 from suppression.address import a_label, exact_form
 
 MAX_OVER_LIMIT = 10_000
@@ -61,12 +61,6 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
             replies.STREAM_CLOSED.fill(stream=d.identity.stream or d.identity.usual), "mail.refused"
         )
         return
-    probed = await d.services.windows.count(_probing(tenant), HOUR)
-    if probed >= snapshot.refusals_per_hour:
-        full = Shortage(probed, snapshot.refusals_per_hour, None)
-        reply = rate_reply(full, "refused recipients", HOUR, d.services.clock())
-        d.refuse(reply, "mail.refused")
-        return
     transaction = _open(d, snapshot, tenant, stream, sender, parameters)
     started = perf_counter()
     # Who hangs up while waiting in line must not keep its place, nor make the holder hurry.
@@ -86,11 +80,6 @@ async def mail(d: Dialogue, command: commands.Mail) -> None:
     d.idle_commands = 0
     d.engine.opened()
     d.connection.send(_SENDER_OK)
-
-
-def _probing(tenant: TenantTerms) -> str:
-    # A list that is never cleaned and a guesser look alike: both are slowed down.
-    return f"refused:{tenant.name}"
 
 
 def _parse(path: str) -> Address | None:
@@ -130,6 +119,13 @@ def _open(
     parameters: EnvelopeParameters,
 ) -> Transaction:
     now = d.services.clock()
+    relay = d.services.hops.transaction(
+        sender.text if sender else "",
+        size=parameters.size,
+        body=parameters.body,
+        smtputf8=parameters.smtputf8,
+        tenant=tenant.name,
+    )
     transaction = Transaction(
         ref=d.services.new_ref(),
         session=d.id,
@@ -141,19 +137,13 @@ def _open(
         size=parameters.size,
         body=parameters.body,
         smtputf8=parameters.smtputf8,
-        mailing=d.services.mailing(stream.id, now),
-        on_contended=partial(_contended, d),
+        hold=d.services.holds.open(
+            tenant.name, stream.id, now, partial(_contended, d), relay.abandon
+        ),
     )
-    d.transaction = transaction
+    d.transaction, d.relay = transaction, relay
     d.connection.batch_idle = stream.limits.batch_idle
     d.refused = d.over_limit = d.repeated = 0
-    d.relay = d.services.hops.transaction(
-        sender.text if sender else "",
-        size=parameters.size,
-        body=parameters.body,
-        smtputf8=parameters.smtputf8,
-        tenant=tenant.name,
-    )
     return transaction
 
 
@@ -185,7 +175,8 @@ async def rcpt(d: Dialogue, group: Group) -> None:
         await _judge(d, transaction, relay, addresses, places, answers)
     transaction.asked += len(group.commands)
     if d.refused > before:
-        await d.services.windows.add(_probing(transaction.tenant), d.refused - before, HOUR)
+        counted = refused_recipients(transaction.tenant)
+        transaction.hold.note(counted, d.refused - before, HOUR)
     for answer in answers:
         if answer is not None:
             d.connection.send(answer)

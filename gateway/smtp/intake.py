@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway import replies
+from gateway.errors import StoreUnavailable
 from gateway.framing import Flaw
 from gateway.message.received import Receiver
 from gateway.message.received_field import with_protocol
@@ -30,6 +31,12 @@ async def data(d: Dialogue, _command: commands.Data) -> None:
     transaction = d.transaction
     if transaction is None:
         raise RuntimeError("the engine let DATA pass outside a transaction")
+    try:
+        transaction.hold.check()
+    except StoreUnavailable as problem:
+        d.refuse(replies.TEMP, "message.deferred", detail={"fault": str(problem)})
+        await d.end_transaction()
+        return
     if not d.services.is_writable():
         d.refuse(replies.STORAGE, "message.deferred")
         await d.end_transaction()

@@ -26,7 +26,8 @@ from gateway.smtp.authentication import Authenticator, Identity, Login
 from gateway.smtp.engine import Offer
 from gateway.smtp.memory import MemoryBudget
 from gateway.smtp.watch import Watch
-from policies.ports import Clock, RateWindows
+from policies.claims import Holds
+from policies.ports import Clock
 from policies.terms import TenantTerms
 from policies.transaction import Transaction
 
@@ -70,7 +71,6 @@ class Snapshot:
     pipeline: Pipeline
     errors: int
     refusals_per_transaction: int
-    refusals_per_hour: int
     idle_seconds: float
     records_addresses: bool
 
@@ -125,7 +125,7 @@ class Services:
 
     current: Callable[[], Snapshot]
     authenticator: Authenticator
-    windows: RateWindows
+    holds: Holds
     enforcement: Enforcement
     delivery: Deliver
     hops: NextHops
@@ -135,5 +135,4 @@ class Services:
     metrics: Metrics
     is_writable: Callable[[], bool]
     new_ref: Callable[[], str]
-    mailing: Callable[[str, float], str]
     clock: Clock

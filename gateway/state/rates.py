@@ -7,7 +7,11 @@ it is asked about. Never suspends, so that each call is atomic.
 from __future__ import annotations
 
 from gateway.state.table import WindowTable
+from policies.claims import Granted
 from policies.ports import Shortage
+
+_FEW = tuple(Granted(units) for units in range(2))
+"""What is granted nearly always, made once."""
 
 
 class MemoryRateWindows:
@@ -26,6 +30,20 @@ class MemoryRateWindows:
         if count > limit:
             return Shortage(used, limit, None)
         return Shortage(used, limit, window.free_at(self._table.clock(), used + count - limit))
+
+    def fit(self, key: str, units: int, limit: int, seconds: int) -> Granted:
+        """Count as many of `units` as fit; with none, only say whether there is room for one."""
+        window = self._table.window(f"rate:{key}", seconds)
+        room = limit - window.total
+        taken = max(0, min(units, room))
+        if taken:
+            self._table.add(f"rate:{key}", seconds, taken)
+        if taken == units and (units or room > 0):
+            return _FEW[units] if units < len(_FEW) else Granted(units)
+        used, free_at = window.total, None
+        if limit >= 1:
+            free_at = window.free_at(self._table.clock(), used + 1 - limit)
+        return Granted(taken, Shortage(used, limit, free_at))
 
     async def count(self, key: str, seconds: int) -> int:
         """How many were counted in the last `seconds`."""

@@ -16,6 +16,7 @@ import uvloop
 
 from gateway import app
 from gateway.config.load import load
+from policies.claims import Usage
 from tests.e2e.gateway import Gateway
 
 T = TypeVar("T")
@@ -60,9 +61,19 @@ class InsideGateway(Gateway):
         """Run a coroutine on the gateway's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
+    def usage(self, tenant: str) -> Usage:
+        """What a tenant has now."""
+        (usage,) = self.on_loop(self.inner.holds.usage([tenant]))
+        return usage
+
     def bytes_used(self, window: str) -> int:
-        """Octets used or reserved in the byte window of a tenant (or `tenant/stream`)."""
-        return self.on_loop(self.inner.byte_windows.used(window))
+        """Octets used or set aside in the byte window of a tenant (or `tenant/stream`)."""
+        return self.usage(window).octets
+
+    def line(self, tenant: str) -> tuple[int, int]:
+        """How many batches of a tenant's are open, and how many wait for one."""
+        usage = self.usage(tenant)
+        return usage.open, usage.waiting
 
     async def _make(self) -> app.Gateway:
         inner = app.Gateway(load(self.config), self._clock, self._clock)

@@ -97,9 +97,9 @@ def test_line_is_first_come_first_served(house: InsideGateway) -> None:
         holder.mail(sender("acme"))
         for number, session in enumerate((leaver, third, fourth), 1):
             session.say(f"MAIL FROM:<{sender('acme')}>")
-            wait_until(lambda n=number: house.inner.batches.lines()["acme"] == (1, n))
+            wait_until(lambda n=number: house.line("acme") == (1, n))
         leaver.drop()
-        wait_until(lambda: house.inner.batches.lines()["acme"] == (1, 2))
+        wait_until(lambda: house.line("acme") == (1, 2))
         holder.command("RSET")
         assert third.answer().code == 250
         assert fourth.is_waiting()

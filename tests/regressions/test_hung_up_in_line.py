@@ -26,7 +26,7 @@ def test_place_is_given_up(tmp_path: Path) -> None:
     ):
         holder.mail(SENDER)
         leaver.say(f"MAIL FROM:<{SENDER}>")
-        wait_until(lambda: house.inner.batches.lines()["acme"] == (1, 1))
+        wait_until(lambda: house.line("acme") == (1, 1))
         leaver.drop()
         assert holder.is_waiting(2.2)
         other.say(f"MAIL FROM:<{SENDER}>")

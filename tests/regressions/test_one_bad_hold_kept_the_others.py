@@ -1,31 +1,30 @@
-"""A hold whose settling raised anything but `StoreUnavailable` left all behind it unsettled."""
+"""A settling that raised anything but `StoreUnavailable` left all behind it unsettled."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import time
 
-from policies.transaction import Transaction, settle
+import pytest
 
-
-class Claim:
-    """A hold that notes how it was settled, and then raises `fault` if there is one."""
-
-    def __init__(self, fault: Exception | None = None) -> None:
-        self.fault = fault
-        self.settled: list[tuple[int, int]] = []
-
-    async def settle(self, octets: int, recipients: int) -> None:
-        self.settled.append((octets, recipients))
-        if self.fault is not None:
-            raise self.fault
+from gateway.state.holds import MemoryHolds
+from gateway.state.table import WindowTable
+from policies.claims import BatchClaim, OctetsClaim
 
 
-async def test_all_are_settled_once() -> None:
-    """Those before and behind the bad one are settled, and what went wrong is told."""
-    terms = SimpleNamespace()
-    holds = [Claim(), Claim(RuntimeError("out of order")), Claim(KeyError("gone")), Claim()]
-    transaction = Transaction("r", "s", "192.0.2.1", terms, terms, None, 0.0)  # type: ignore[arg-type]
-    transaction.holds.extend(holds)
-    assert await settle(transaction, 500, 2) == ["RuntimeError: out of order", "KeyError: 'gone'"]
-    assert await settle(transaction, 0, 0) == []
-    assert [hold.settled for hold in holds] == [[(500, 2)]] * 4
+class Broken(WindowTable):
+    """Windows that take nothing in."""
+
+    def add(self, key: str, seconds: int, amount: int) -> int:
+        raise KeyError("gone")
+
+
+async def test_the_batch_is_given_back_whatever_becomes_of_the_octets() -> None:
+    """What cannot be counted is told, and the tenant's next transaction may begin."""
+    holds = MemoryHolds(Broken(time.time))
+    hold = holds.open("acme", "acme/weekly", 0.0, lambda _: None, lambda: None)
+    await hold.claim([BatchClaim(1, 0.0), OctetsClaim("acme", 5, 0, 0, 9)])
+    with pytest.raises(KeyError):
+        await hold.settle(5)
+    assert await hold.settle(5) == {}
+    further = holds.open("acme", "acme/weekly", 0.0, lambda _: None, lambda: None)
+    assert [granted.units for granted in await further.claim([BatchClaim(1, 0.0)])] == [1]

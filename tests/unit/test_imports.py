@@ -20,13 +20,13 @@ DIAGRAM = """
     gateway.web gateway.jobs_process gateway.jobs_host gateway.feedback gateway.smtp gateway.opt_in
     gateway.notices gateway.sanctions gateway.uploads gateway.sender_dns gateway.courier
     gateway.under_way gateway.webhooks gateway.evidence gateway.privacy gateway.pre_check
-    gateway.enforcement gateway.pipeline gateway.journal_index gateway.jobs gateway.checkpoint
-    gateway.background gateway.leader gateway.records gateway.state gateway.ledger gateway.relay
-    gateway.node gateway.sockets gateway.processes gateway.config gateway.presets gateway.control
-    gateway.journal_reader gateway.journal gateway.explanation gateway.alerts gateway.boards
-    gateway.metrics_merge gateway.metrics gateway.metrics_declared gateway.reference gateway.refs
-    gateway.events policies suppression gateway.message gateway.framing gateway.replies
-    gateway.reply gateway.words gateway.errors
+    gateway.enforcement gateway.pipeline gateway.claiming gateway.stage gateway.journal_index
+    gateway.jobs gateway.checkpoint gateway.background gateway.leader gateway.records gateway.state
+    gateway.ledger gateway.relay gateway.node gateway.sockets gateway.processes gateway.config
+    gateway.presets gateway.control gateway.journal_reader gateway.journal gateway.explanation
+    gateway.alerts gateway.boards gateway.metrics_merge gateway.metrics gateway.metrics_declared
+    gateway.reference gateway.refs gateway.events policies suppression gateway.message
+    gateway.framing gateway.replies gateway.reply gateway.words gateway.errors
 """
 LAYERS = DIAGRAM.split()
 PEERS = {"policies", "suppression"}

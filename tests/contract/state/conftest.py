@@ -1,23 +1,32 @@
-"""The stores that every contract test in this folder runs against, under a clock set by hand."""
+"""The stores that every contract test in this folder runs against.
+
+A further one is a `Stores` made by a function of its own and its name among `STORES`. Time passes
+in windows and mailings only as `Stores.clock` is moved; waits in line take real time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.state.batches import MemoryBatches
-from gateway.state.bytes import MemoryByteWindows
+from gateway.state.holds import MemoryHolds
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
-from policies.ports import Batches, ByteWindows, RateWindows
+from policies.claims import Claim, Granted, Hold, Holds
+from policies.ports import RateWindows
 
 NOON = 1_800_000_000.0
+PATIENCE = 10.0
+"""Seconds after which a state that never comes fails a test."""
 
 
 @dataclass
 class Clock:
-    """Seconds that pass only when told to."""
+    """Unix seconds that pass only when told to."""
 
     now: float = NOON
 
@@ -25,21 +34,71 @@ class Clock:
         return self.now
 
 
+def nobody(_waiting: bool) -> None:
+    """A holder that does not care who waits."""
+
+
+def unlost() -> None:
+    """A holder whose batch nobody takes."""
+
+
 @dataclass
 class Stores:
-    """One implementation of the fast state."""
+    """One implementation of the fast state, with what tests do to it all the time."""
 
-    byte_windows: ByteWindows
+    holds: Holds
     rates: RateWindows
-    batches: Batches
+    clock: Clock
+    ended: set[str] = field(default_factory=set)
+    """Mailings that a case has ended."""
+
+    def open(
+        self,
+        tenant: str = "acme",
+        stream: str = "weekly",
+        on_contended: Callable[[bool], None] = nobody,
+    ) -> Hold:
+        """The hold of a transaction that begins now."""
+        return self.holds.open(tenant, f"{tenant}/{stream}", self.clock(), on_contended, unlost)
+
+    async def claimed(self, *claims: Claim, tenant: str = "acme") -> tuple[Hold, list[Granted]]:
+        """A transaction's hold that has claimed this, and what it was granted."""
+        hold = self.open(tenant)
+        return hold, list(await hold.claim(claims))
+
+    async def octets(self, tenant: str = "acme") -> int:
+        """Octets of the last 24 h, those set aside included."""
+        (usage,) = await self.holds.usage([tenant])
+        return usage.octets
+
+    async def until(self, tenant: str = "acme", **wanted: int) -> None:
+        """Wait until so many batches are `open`, or so many are `waiting`."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                (usage,) = await self.holds.usage([tenant])
+                if all(getattr(usage, name) == count for name, count in wanted.items()):
+                    return
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[Stores]:
+    """In this process's memory."""
+    clock, ended = Clock(), set[str]()
+    table = WindowTable(clock)
+    holds = MemoryHolds(table, ended.__contains__)
+    yield Stores(holds, MemoryRateWindows(table), clock, ended)
+
+
+STORES: dict[str, Callable[[], AbstractAsyncContextManager[Stores]]] = {"memory": memory}
+
+
+@pytest.fixture(params=list(STORES))
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
+    async with STORES[request.param]() as made:
+        yield made
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["memory"])
-def stores(clock: Clock) -> Stores:
-    table = WindowTable(clock)
-    return Stores(MemoryByteWindows(table), MemoryRateWindows(table), MemoryBatches())
+def clock(stores: Stores) -> Clock:
+    return stores.clock

@@ -12,6 +12,7 @@ from gateway.errors import StoreUnavailable
 from gateway.events import Event
 from gateway.pipeline import Ruling
 from gateway.records.cases import FactTaken
+from gateway.state.holds import MemoryHolds
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
 from gateway.words import Address, StreamKind
@@ -54,8 +55,11 @@ class Desk:
         self.is_away = False
         self.lifted = 0
         self.excuse = None
+        table = WindowTable(lambda: self.now)
+        self.holds = MemoryHolds(table)
+        self.rates = MemoryRateWindows(table)
         self.enforcement = Enforcement(
-            MemoryRateWindows(WindowTable(lambda: self.now)),
+            self.rates,
             self,
             self,
             self.events.append,
@@ -72,9 +76,18 @@ class Desk:
         self.taken.append((fact, counts, list(entries)))
         return FactTaken(1, fact, None, (Event("fact.recorded", fact.at),))
 
+    def transaction(self, tenant=TENANT):
+        hold = self.holds.open(tenant.name, STREAM.id, self.now, lambda _: None, lambda: None)
+        return Transaction(
+            "ref", "s", "192.0.2.1", tenant, STREAM, SENDER, self.now, mailing="m", hold=hold
+        )
+
     async def rcpt(self, *rulings, recipient=USER):
-        t = Transaction("ref", "s", "192.0.2.1", TENANT, STREAM, SENDER, self.now, mailing="m")
+        t = self.transaction()
         await self.enforcement.after_rcpt(t, [(recipient, ruling) for ruling in rulings])
+
+    def delivered(self, copies, tenant=TENANT):
+        self.enforcement.delivered(self.transaction(tenant), copies)
 
     @property
     def facts(self):
@@ -98,9 +111,9 @@ async def test_facts_are_told_with_recipients_and_deliveries_of_a_day():
     """What is older than 24 h counts no more; the month's deliveries are kept apart."""
     desk = Desk()
     for _ in range(5):
-        await desk.enforcement.delivered("acme", 1)
-    await desk.enforcement.delivered("other", AT_ONCE)
-    assert await desk.enforcement._rates.count("delivered:other", DAY) == AT_ONCE
+        desk.delivered(1)
+    desk.delivered(AT_ONCE, replace(TENANT, name="other"))
+    assert await desk.rates.count("delivered:other", DAY) == AT_ONCE
     await desk.rcpt(*[PASSED] * 90, *[HIT] * 9)
     assert desk.facts == list(range(1, 10))
     assert (desk.taken[-1][1].recipients, desk.taken[-1][1].delivered) == (99, 5)
@@ -108,7 +121,7 @@ async def test_facts_are_told_with_recipients_and_deliveries_of_a_day():
     await desk.rcpt(HIT)
     counts = desk.taken[-1][1]
     assert (counts.facts, counts.recipients, counts.delivered) == (1, 1, 0)
-    assert await desk.enforcement._rates.count("delivered:acme", MONTH) == 5
+    assert await desk.rates.count("delivered:acme", MONTH) == 5
 
 
 async def test_a_lift_begins_a_new_count():
@@ -152,7 +165,7 @@ async def test_a_fact_comes_with_every_entry_of_its_reason():
 async def test_defiance_is_a_fact_unless_it_is_only_observed(observed, expected):
     """A MAIL marked as defiance is recorded, unless the policy only observes."""
     desk = Desk()
-    t = Transaction("ref", "s", "192.0.2.1", TENANT, STREAM, SENDER, desk.now)
+    t = desk.transaction()
     for _ in range(20):
         ruling = Ruling(None, [entry("rate"), entry("batch", observed, defiance=True)])
         await desk.enforcement.after_mail(t, ruling)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 from gateway.message.header import HeaderView
 from gateway.message.received import Message
-from gateway.state.batches import MemoryBatches
-from gateway.state.bytes import MemoryByteWindows
+from gateway.state.holds import MemoryHolds
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
 from gateway.words import Address, StreamKind
 from policies.ports import Block
 from policies.terms import Limits, StreamTerms, TenantState, TenantTerms
 from policies.transaction import Recipient, Transaction
+from policies.verdict import ACCEPT, Verdict
 from suppression.standing import Standing
 
 NOON = 1_800_000_000.0
@@ -32,13 +35,9 @@ class World:
     def __init__(self) -> None:
         self.now = NOON
         table = WindowTable(lambda: self.now)
-        self.byte_windows = MemoryByteWindows(table)
+        self.holds = MemoryHolds(table)
         self.rates = MemoryRateWindows(table)
-        self.batches = MemoryBatches()
         self.blocks = BlockBoard()
-
-    def monotonic(self) -> float:
-        return self.now
 
     def transaction(
         self,
@@ -67,7 +66,45 @@ class World:
             unsubscribe_hosts=frozenset(hosts),
         )
         sender = None if mail_from is None else address(mail_from)
-        return Transaction("ref", "session", "192.0.2.1", tenant, terms, sender, self.now, size)
+        hold = self.holds.open("acme", terms.id, self.now, lambda _: None, lambda: None)
+        return Transaction(
+            "ref", "session", "192.0.2.1", tenant, terms, sender, self.now, size, hold=hold
+        )
+
+    async def mail(self, policy: Any, t: Transaction) -> Verdict:
+        """What a policy that claims says at MAIL."""
+        (verdict,) = await self._claimed(policy, "mail", t) or [ACCEPT]
+        return verdict
+
+    async def rcpt(self, policy: Any, t: Transaction, count: int) -> Sequence[Verdict]:
+        """What it says about a group of so many recipients."""
+        group = self.recipients(count)
+        return await self._claimed(policy, "rcpt", t, group) or [ACCEPT] * count
+
+    async def confirm(self, policy: Any, t: Transaction, octets: int, copies: int) -> Verdict:
+        """What it says of so many copies of so many octets."""
+        (verdict,) = await self._claimed(policy, "confirm", t, octets, copies)
+        return verdict
+
+    async def _claimed(self, policy: Any, stage: str, *subject: Any) -> list[Verdict]:
+        claims = getattr(policy, f"claims_at_{stage}")(*subject)
+        if inspect.isawaitable(claims):
+            claims = await claims
+        if isinstance(claims, Verdict):
+            return [claims]
+        if not claims:
+            return []
+        granted = await subject[0].hold.claim(claims)
+        verdict = getattr(policy, f"judge_at_{stage}")(*subject, claims, granted)
+        return [verdict] if isinstance(verdict, Verdict) else list(verdict)
+
+    def used(self) -> int:
+        """Octets of the last 24 h."""
+        return self.holds.octets.used("acme")
+
+    def open(self) -> int:
+        """How many batches are open."""
+        return len(self.holds.line("acme").held)
 
     def recipients(self, count: int, **standing: object) -> list[Recipient]:
         """That many recipients with one standing."""

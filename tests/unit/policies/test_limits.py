@@ -8,7 +8,8 @@ import pytest
 
 from gateway.words import StreamKind
 from policies.batch import BatchPolicy
-from policies.bytes import BytesPolicy, daily_limit
+from policies.bytes import BytesPolicy, ByteWarnings, daily_limit
+from policies.probing import ProbingPolicy, refused_recipients
 from policies.rate import RatePolicy
 from policies.recipients import RecipientsPolicy
 from policies.terms import DAY, MONTH, Announcement, Limits, Rate, TenantState
@@ -25,34 +26,29 @@ def tags(verdicts):
     return [tag(verdict) for verdict in verdicts]
 
 
-async def settle(t, octets=0, recipients=0):
-    for hold in t.holds:
-        await hold.settle(octets, recipients)
-
-
 # ---- one batch at a time ------------------------------------------------------------------------
 
 
 async def test_a_second_batch_waits_and_is_served_when_the_first_ends(world):
     """A parallel mailer is serialised and loses nothing; waiting in line is no defiance."""
-    policy = BatchPolicy(world.batches, world.monotonic)
+    policy = BatchPolicy()
     first, second = world.transaction(), world.transaction()
-    assert tag(await policy.at_mail(first)) == ""
-    waiting = asyncio.create_task(policy.at_mail(second))
+    assert tag(await world.mail(policy, first)) == ""
+    waiting = asyncio.create_task(world.mail(policy, second))
     await asyncio.sleep(0)
     assert not waiting.done()
-    await settle(first)
+    await first.hold.settle(0)
     verdict = await waiting
     assert tag(verdict) == ""
     assert not verdict.inputs
-    assert world.batches.open("acme") == 1
+    assert world.open() == 1
 
 
 async def test_who_waited_in_vain_gets_batch_busy(world):
     """The reply says how many are open, how many may be and how long it waited."""
-    policy = BatchPolicy(world.batches, world.monotonic)
-    await policy.at_mail(world.transaction())
-    verdict = await policy.at_mail(world.transaction(limits=Limits(batch_wait=0.01)))
+    policy = BatchPolicy()
+    await world.mail(policy, world.transaction())
+    verdict = await world.mail(policy, world.transaction(limits=Limits(batch_wait=0.01)))
     assert verdict.reply.text == "1 of 1 batches are open; one at a time, waited 0.01 s"
 
 
@@ -64,24 +60,37 @@ async def test_defiance_is_a_mail_soon_after_batch_busy_while_a_batch_is_open(
     world, pause, open_still, expected
 ):
     """Within 60 s of [BATCH-BUSY], and while the batch is open, a further MAIL is defiance."""
-    policy, hasty = BatchPolicy(world.batches, world.monotonic), Limits(batch_wait=0.01)
+    policy, hasty = BatchPolicy(), Limits(batch_wait=0.01)
     first = world.transaction()
-    await policy.at_mail(first)
-    assert "defiance" not in (await policy.at_mail(world.transaction(limits=hasty))).inputs
+    await world.mail(policy, first)
+    assert "defiance" not in (await world.mail(policy, world.transaction(limits=hasty))).inputs
     world.now += pause
     if not open_still:
-        await settle(first)
-    verdict = await policy.at_mail(world.transaction(limits=hasty))
+        await first.hold.settle(0)
+    verdict = await world.mail(policy, world.transaction(limits=hasty))
     assert verdict.inputs.get("defiance", False) is expected
+
+
+async def test_who_asks_again_and_waits_is_defiant_too(world):
+    """A further MAIL while the batch is open counts, whether or not it is served in the end."""
+    policy, hasty = BatchPolicy(), Limits(batch_wait=0.01)
+    first = world.transaction()
+    await world.mail(policy, first)
+    await world.mail(policy, world.transaction(limits=hasty))
+    waiting = asyncio.create_task(world.mail(policy, world.transaction()))
+    await asyncio.sleep(0)
+    await first.hold.settle(0)
+    verdict = await waiting
+    assert (tag(verdict), verdict.inputs) == ("", {"defiance": True})
 
 
 async def test_observing_neither_waits_nor_counts_as_a_warning(world):
     """In `observe` mode nobody is held up, and what was never refused cannot be defied."""
-    policy = BatchPolicy(world.batches, world.monotonic, waits=False)
-    await policy.at_mail(world.transaction())
+    policy = BatchPolicy(waits=False)
+    await world.mail(policy, world.transaction())
     for _ in range(2):
         async with asyncio.timeout(1):
-            verdict = await policy.at_mail(world.transaction())
+            verdict = await world.mail(policy, world.transaction())
         assert tag(verdict) == "BATCH-BUSY"
         assert "defiance" not in verdict.inputs
 
@@ -89,15 +98,10 @@ async def test_observing_neither_waits_nor_counts_as_a_warning(world):
 def test_the_line_ends_the_wait_not_the_pipeline(world):
     """A batch's own deadline is longer than the wait in line."""
     t = world.transaction(limits=Limits(batch_wait=120))
-    assert BatchPolicy(world.batches, world.monotonic).deadline(t) > 120
+    assert BatchPolicy().deadline(t) > 120
 
 
 # ---- bytes --------------------------------------------------------------------------------------
-
-
-def bytes_policy(world, warned=None):
-    warn = (lambda *what: warned.append(what)) if warned is not None else (lambda *_: None)
-    return BytesPolicy(world.byte_windows, world.rates, warn)
 
 
 LIST, PLAIN = {"kind": StreamKind.LIST}, {"kind": StreamKind.TRANSACTIONAL}
@@ -108,40 +112,40 @@ K = Limits(bytes_per_day=1000, message_bytes=800)
 @pytest.mark.parametrize("kind", [LIST, PLAIN])
 async def test_true_octets_times_copies_decide_and_what_was_taken_is_counted(world, size, kind):
     """With SIZE or without, one copy or several: the stamped octets decide, the taken count."""
-    policy = bytes_policy(world)
+    policy = BytesPolicy()
     t = world.transaction(size=size, limits=K, **kind)
-    assert tag(await policy.at_mail(t)) == ""
-    assert tags(await policy.at_rcpt(t, world.recipients(3))) == ["", "", ""]
-    assert tag(await policy.confirm(t, 330, 3)) == ""
-    assert await world.byte_windows.used("acme") == 990
-    await settle(t, 660, 2)
-    assert await world.byte_windows.used("acme") == 660
+    assert tag(await world.mail(policy, t)) == ""
+    assert tags(await world.rcpt(policy, t, 3)) == ["", "", ""]
+    assert tag(await world.confirm(policy, t, 330, 3)) == ""
+    assert world.used() == 990
+    await t.hold.settle(660)
+    assert world.used() == 660
 
 
 async def test_what_does_not_fit_any_more_is_refused_before_a_copy_goes_out(world):
     """Without SIZE the decision falls when stamped, with the time at which it fits, and resets."""
-    policy = bytes_policy(world)
+    policy = BytesPolicy()
     first, second = world.transaction(limits=K), world.transaction(limits=K)
-    await policy.at_mail(first)
-    await policy.confirm(first, 300, 2)
-    await settle(first, 600, 2)
-    await policy.at_mail(second)
-    verdict = await policy.confirm(second, 500, 1)
+    await world.mail(policy, first)
+    await world.confirm(policy, first, 300, 2)
+    await first.hold.settle(600)
+    await world.mail(policy, second)
+    verdict = await world.confirm(policy, second, 500, 1)
     assert verdict.reply.text == (
         "600 of 1000 bytes in 24 h are used; enough is free again at 2027-01-16 08:00:00 UTC"
     )
     world.now += DAY
-    assert tag(await policy.confirm(second, 500, 1)) == ""
+    assert tag(await world.confirm(policy, second, 500, 1)) == ""
 
 
 async def test_copies_of_a_list_stream_are_reserved_at_rcpt(world):
     """Each further recipient reserves one more SIZE; those that do not fit are deferred."""
-    policy = bytes_policy(world)
+    policy = BytesPolicy()
     t = world.transaction(size=300, limits=K, **LIST)
-    await policy.at_mail(t)
+    await world.mail(policy, t)
     t.recipients = world.recipients(1)
-    assert tags(await policy.at_rcpt(t, world.recipients(4))) == ["", "", "BYTES", "BYTES"]
-    assert await world.byte_windows.used("acme") == 900
+    assert tags(await world.rcpt(policy, t, 4)) == ["", "", "BYTES", "BYTES"]
+    assert world.used() == 900
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ async def test_copies_of_a_list_stream_are_reserved_at_rcpt(world):
 )
 async def test_what_can_never_fit_is_refused_for_good(world, size, limits, text):
     """Over the size of one message, or over the whole day's bytes, is a 552."""
-    verdict = await bytes_policy(world).at_mail(world.transaction(size=size, limits=limits))
+    verdict = await world.mail(BytesPolicy(), world.transaction(size=size, limits=limits))
     assert (verdict.reply.code, verdict.reply.text) == (552, text)
 
 
@@ -161,16 +165,16 @@ def test_a_message_over_the_size_limit_is_refused_whatever_mail_said(world):
     """The message as received is measured too."""
     t = world.transaction(size=1, limits=Limits(message_bytes=10))
     message = world.message("From: a@acme.example")
-    assert tag(bytes_policy(world).at_message(t, *message)) == "TOO-BIG"
+    assert tag(BytesPolicy().at_message(t, *message)) == "TOO-BIG"
 
 
 async def test_copies_that_do_not_fit_together_are_put_off(world):
     """Each would fit by itself, so some may go now; one that is too big alone never will."""
-    policy, t = bytes_policy(world), world.transaction(limits=K)
-    await policy.at_mail(t)
-    assert tag(await policy.confirm(t, 300, 4)) == "BYTES"
-    assert tag(await policy.confirm(t, 300, 2)) == ""
-    assert tag(await policy.confirm(t, 1001, 1)) == "TOO-BIG"
+    policy, t = BytesPolicy(), world.transaction(limits=K)
+    await world.mail(policy, t)
+    assert tag(await world.confirm(policy, t, 300, 4)) == "BYTES"
+    assert tag(await world.confirm(policy, t, 300, 2)) == ""
+    assert tag(await world.confirm(policy, t, 1001, 1)) == "TOO-BIG"
 
 
 @pytest.mark.parametrize(
@@ -201,22 +205,24 @@ async def test_a_stream_with_a_limit_of_its_own_has_a_window_of_its_own(world):
     tenant = Limits(bytes_per_day=1000, announcements=(raised,))
     own = Limits(bytes_per_day=500, announcements=(raised,))
     t = world.transaction(size=400, limits=own, tenant_limits=tenant)
-    policy = bytes_policy(world)
-    assert tag(await policy.at_mail(t)) == ""
-    assert await world.byte_windows.used("acme") == 0
-    assert tag(await policy.at_mail(t)) == "BYTES"
+    policy = BytesPolicy()
+    assert tag(await world.mail(policy, t)) == ""
+    assert world.used() == 0
+    further = world.transaction(size=400, limits=own, tenant_limits=tenant)
+    assert tag(await world.mail(policy, further)) == "BYTES"
 
 
 async def test_warnings_come_at_80_and_95_percent_once_in_a_day(world):
     """Each mark is told once per window, the higher one only when both are passed at once."""
     warned = []
-    policy = bytes_policy(world, warned)
+    policy = BytesPolicy()
+    warnings = ByteWarnings(world.rates, lambda *what: warned.append(what))
 
     async def send(octets):
         t = world.transaction(limits=K)
-        await policy.at_mail(t)
-        await policy.confirm(t, octets, 1)
-        await settle(t, octets, 1)
+        await world.mail(policy, t)
+        await world.confirm(policy, t, octets, 1)
+        await warnings.look(t, await t.hold.settle(octets))
 
     for octets in (790, 10, 50, 100, 10):
         await send(octets)
@@ -237,21 +243,21 @@ async def test_starter_speed_is_a_number_of_messages_in_any_hour(world):
     """At the starter speed the message over it waits until the time named."""
     policy = RatePolicy(world.rates, world.blocks)
     t = world.transaction(state=TenantState.STARTER)
-    assert [tag(await policy.at_mail(t)) for _ in range(3)] == ["", "", "RATE"]
-    verdict = await policy.at_mail(t)
+    assert [tag(await world.mail(policy, t)) for _ in range(3)] == ["", "", "RATE"]
+    verdict = await world.mail(policy, t)
     assert verdict.reply.text == (
         "2 of 2 messages per hour are used; free again at 2027-01-15 08:59:55 UTC"
     )
     world.now += 3595
-    assert tag(await policy.at_mail(t)) == ""
+    assert tag(await world.mail(policy, t)) == ""
 
 
 async def test_all_windows_count_at_once_and_the_short_one_spares_the_long(world):
     """What the minute refuses does not use up the hour."""
     policy, t = RatePolicy(world.rates, world.blocks), world.transaction(limits=RATES)
-    assert tags([await policy.at_mail(t) for _ in range(5)]) == ["", "", "RATE", "RATE", "RATE"]
+    assert tags([await world.mail(policy, t) for _ in range(5)]) == ["", "", "RATE", "RATE", "RATE"]
     world.now += 60
-    verdicts = [await policy.at_mail(t) for _ in range(2)]
+    verdicts = [await world.mail(policy, t) for _ in range(2)]
     assert tags(verdicts) == ["", "RATE"]
     assert "3 of 3 messages per hour are used" in verdicts[1].reply.text
 
@@ -259,7 +265,7 @@ async def test_all_windows_count_at_once_and_the_short_one_spares_the_long(world
 async def test_recipients_are_counted_one_by_one(world):
     """Of a group as many pass as the window has room for."""
     policy, t = RatePolicy(world.rates, world.blocks), world.transaction(limits=RATES)
-    assert tags(await policy.at_rcpt(t, world.recipients(6))) == ["", "", "", "", "RATE", "RATE"]
+    assert tags(await world.rcpt(policy, t, 6)) == ["", "", "", "", "RATE", "RATE"]
 
 
 async def test_a_stream_with_rates_of_its_own_is_counted_by_itself(world):
@@ -267,7 +273,32 @@ async def test_a_stream_with_rates_of_its_own_is_counted_by_itself(world):
     policy = RatePolicy(world.rates, world.blocks)
     shared = world.transaction(limits=RATES)
     own = world.transaction(limits=Limits(rates=(Rate("messages", 1, 60),)), tenant_limits=RATES)
-    assert tags([await policy.at_mail(t) for t in (own, own, shared)]) == ["", "RATE", ""]
+    assert tags([await world.mail(policy, t) for t in (own, own, shared)]) == ["", "RATE", ""]
+
+
+async def test_what_a_longer_window_refuses_names_that_window(world):
+    """Each refused recipient hears of the first window that had no room for it."""
+    rates = Limits(rates=(Rate("recipients", 4, 60), Rate("recipients", 2, HOUR)))
+    policy, t = RatePolicy(world.rates, world.blocks), world.transaction(limits=rates)
+    verdicts = await world.rcpt(policy, t, 6)
+    assert tags(verdicts) == ["", "", "RATE", "RATE", "RATE", "RATE"]
+    windows = [verdict.inputs["seconds"] for verdict in verdicts[2:]]
+    assert windows == [HOUR, HOUR, 60, 60]
+
+
+async def test_who_had_too_many_recipients_refused_waits(world):
+    """At the limit MAIL is refused until the first of them are an hour old."""
+    policy, t = ProbingPolicy(3), world.transaction()
+    await world.rates.add(refused_recipients(t.tenant), 2, HOUR)
+    assert tag(await world.mail(policy, t)) == ""
+    world.now += 600
+    await world.rates.add(refused_recipients(t.tenant), 1, HOUR)
+    verdict = await world.mail(policy, t)
+    assert verdict.reply.text == (
+        "3 of 3 refused recipients per hour are used; free again at 2027-01-15 08:59:55 UTC"
+    )
+    world.now += 3000
+    assert tag(await world.mail(policy, t)) == ""
 
 
 @pytest.mark.parametrize(
@@ -289,7 +320,7 @@ async def test_on_probation_a_share_of_the_usual_volume_passes(world):
     policy, t = RatePolicy(world.rates, world.blocks), world.transaction()
     world.blocks.volume = 25
     await world.rates.add("delivered:acme", 30 * 400, MONTH)
-    verdicts = await policy.at_rcpt(t, world.recipients(101))
+    verdicts = await world.rcpt(policy, t, 101)
     assert [tag(verdict) for verdict in verdicts] == [""] * 100 + ["RATE"]
     assert "100 recipients" in verdicts[-1].reply.text
 
@@ -298,5 +329,5 @@ async def test_probation_never_locks_a_tenant_out_for_having_been_blocked(world)
     """With nothing delivered of late the starter speed is what counts as usual."""
     policy, t = RatePolicy(world.rates, world.blocks), world.transaction()
     world.blocks.volume = 25
-    verdicts = await policy.at_rcpt(t, world.recipients(13))
+    verdicts = await world.rcpt(policy, t, 13)
     assert [tag(verdict) for verdict in verdicts] == [""] * 12 + ["RATE"]

@@ -17,21 +17,19 @@ PAGE = Path(__file__).parents[3] / "docs" / "policies.md"
 def parts(world):
     return Parts(
         "gw.example",
-        world.batches,
-        world.byte_windows,
         world.rates,
         world.blocks,
         lambda *_: "",
-        lambda *_: None,
-        world.monotonic,
+        100,
     )
 
 
 def test_every_policy_is_built_under_its_name_in_the_order_given(parts):
-    """Name, order and mode are the configuration's."""
+    """Name, order and mode are the configuration's, behind what is always enforced."""
     order = [(name, Mode.OBSERVE) for name in reversed(REGISTRY)]
     built = build(order, parts)
-    assert [(policy.name, mode) for policy, mode in built] == order
+    built_in = ("probing", Mode.ENFORCE)
+    assert [(policy.name, mode) for policy, mode in built] == [built_in, *order]
 
 
 def test_an_unknown_policy_is_a_configuration_error(parts):

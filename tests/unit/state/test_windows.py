@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.state.bytes import MemoryByteWindows
+from gateway.state.holds import MemoryHolds
 from gateway.state.table import WindowTable
 from gateway.state.window import BUCKETS, Window
+from policies.claims import OctetsClaim
 
 START = 1_800_000_000.0
 
@@ -133,10 +134,12 @@ def test_windows_of_keys_never_seen_again_are_dropped():
     assert len(table._windows) < 3000
 
 
-byte_moves = st.lists(
+moves = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "grow", "settle"]),
+        st.sampled_from(["open", "claim", "settle"]),
         st.integers(0, 600),
+        st.integers(0, 300),
+        st.integers(0, 4),
         st.floats(0, 20_000),
         st.integers(0, 5),
     ),
@@ -144,28 +147,33 @@ byte_moves = st.lists(
 )
 
 
-@given(byte_moves)
-async def test_used_and_reserved_never_pass_the_limit_and_settle_exactly(moves):
-    """Whatever the order of calls, a reservation fits, and used is settled plus outstanding."""
+@given(moves)
+async def test_used_and_set_aside_never_pass_the_limit_and_settle_exactly(moves):
+    """Whatever the order of calls: what is granted fits, one unit more would not have, and used is
+    settled plus set aside."""
     clock, limit = Clock(), 1000
-    windows = MemoryByteWindows(WindowTable(clock))
+    holds = MemoryHolds(WindowTable(clock))
     open_ones, settled = [], []
-    for what, octets, pause, which in moves:
+    for what, base, each, units, pause, which in moves:
         clock.now += pause
-        if what == "reserve":
-            answer = await windows.reserve("acme", octets, limit)
-            if hasattr(answer, "grow"):
-                open_ones.append([answer, octets])
-        elif open_ones:
+        if what == "open":
+            open_ones.append([holds.open("acme", "acme/s", 0, print, print), 0])
+        elif open_ones and what == "claim":
             one = open_ones[which % len(open_ones)]
-            if what == "grow":
-                if await one[0].grow(octets) is None:
-                    one[1] = max(one[1], octets)
+            before = holds.octets.used("acme")
+            (granted,) = await one[0].claim([OctetsClaim("acme", base, each, units, limit)])
+            if granted.shortage is None:
+                assert granted.units == units
             else:
-                open_ones.remove(one)
-                await one[0].settle(one[1] // 2)
-                settled.append((clock.now, one[1] // 2))
+                more = base + (granted.units + 1) * each if units else base
+                assert before + more - one[1] > limit
+            if granted.units or granted.shortage is None or before + base - one[1] <= limit:
+                one[1] = max(one[1], base + granted.units * each)
+        elif open_ones:
+            one = open_ones.pop(which % len(open_ones))
+            await one[0].settle(one[1] // 2)
+            settled.append((clock.now, one[1] // 2))
         live = naive_total(settled, Window(86_400), clock.now)
-        used = await windows.used("acme")
+        used = holds.octets.used("acme")
         assert used == live + sum(octets for _, octets in open_ones)
         assert used <= limit
