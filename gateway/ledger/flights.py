@@ -19,6 +19,8 @@ class Found(Enum):
     """Nobody deals with it and nothing is kept: it is ours."""
     OURS = "M"
     """It was ours before."""
+    OVER = "E"
+    """It is ours, and free: after its owner had died another process has brought it to an end."""
     STORED = "S"
     """It is ours, and the records may have it: ask them before anything is sent."""
     UNKNOWN = "U"
@@ -46,12 +48,8 @@ class Flights(Protocol):
     def give_back(self, keys: Iterable[bytes]) -> None:
         """With the next `flush` all is as it was before these were claimed: nothing was sent."""
 
-    async def take_up(self, keys: Sequence[bytes]) -> Sequence[bytes]:
-        """Mark what an earlier start of this process left, and the records have by now.
-
-        Gives those that are over, because another process has dealt with them since. Raises
-        `StoreUnavailable`.
-        """
+    async def take_up(self, keys: Sequence[bytes]) -> Sequence[Found]:
+        """`claim` for what an earlier start of this process left; waits for no other process."""
 
     async def flush(self) -> None:
         """Tell the others what was let go. Raises `StoreUnavailable`; it is told later then."""

@@ -61,7 +61,10 @@ class Ledger:
             self._unsaved[key] = Entry(key, state, ref, self._clock(), reply)
             self._over.append(ref)
         if self.flights is not None:
-            await self._take_up(self.flights)
+            self._replayed = list(self._unsaved)
+            with suppress(StoreUnavailable, JournalUnwritable):
+                await self.flights.beat()
+                await self._write(self.flights)
         return len(found)
 
     async def plan(
@@ -109,20 +112,15 @@ class Ledger:
             await asyncio.sleep(WRITE_EVERY)
             since_purge += WRITE_EVERY
             with suppress(StoreUnavailable, JournalUnwritable):
-                await self.persist()
+                await (self.persist() if self.flights is None else self._write(self.flights))
                 if since_purge >= PURGE_EVERY:
                     since_purge = 0.0
                     await self.purge()
-            if self.flights is not None:
-                with suppress(StoreUnavailable):
-                    await self._let_go(self.flights)
 
     async def close(self) -> None:
         """Write what is left. Raises `StoreUnavailable` or `JournalUnwritable`."""
         try:
-            await self.persist()
-            if self.flights is not None:
-                await self._let_go(self.flights)
+            await (self.persist() if self.flights is None else self._write(self.flights))
         finally:
             self.intents.close()
 
@@ -197,7 +195,7 @@ class Ledger:
                     self._stored.add(key)
                 case Found.UNKNOWN:
                     unknown.add(key)
-                case Found.FREE | Found.OURS:
+                case Found.FREE | Found.OURS | Found.OVER:
                     pass
                 case never:
                     assert_never(never)
@@ -219,31 +217,35 @@ class Ledger:
         unknown.clear()
         plan.wake()
 
-    async def _take_up(self, flights: Flights) -> None:
-        """Save what was found at start-up, then let others know that we are back."""
-        doubtful = [key for key, entry in self._unsaved.items() if entry.state is State.UNKNOWN]
-        # While we were away another may have learnt more about a copy than we know.
-        for known in await self._store.find(doubtful):
-            del self._unsaved[known.key]
-        self._replayed = list(self._unsaved)
-        with suppress(StoreUnavailable, JournalUnwritable):
+    async def _write(self, flights: Flights) -> None:
+        """Bring file and store up to date, then let go what nobody here deals with."""
+        if self._replayed:
+            await self._take_up(flights)
+        try:
             await self.persist()
-            await self._let_go(flights)
-        with suppress(StoreUnavailable):
-            await flights.beat()
+        finally:
+            waiting = self._unsaved.keys() | self._ended
+            for key in self._left - waiting:
+                if key not in self.owners:
+                    flights.end(key, key in self._stored)
+            self._left &= waiting
+            await flights.flush()
 
-    async def _let_go(self, flights: Flights) -> None:
-        """Let entries go that nobody here deals with and whose records are right."""
-        if self._replayed and self._unsaved.keys().isdisjoint(self._replayed):
-            for key in await flights.take_up(self._replayed):
-                self.forget(key)
-            self._replayed = []
-        waiting = self._unsaved.keys() | self._ended
-        for key in self._left - waiting:
-            if key not in self.owners:
-                flights.end(key, key in self._stored)
-        self._left &= waiting
-        await flights.flush()
+    async def _take_up(self, flights: Flights) -> None:
+        """Own what an earlier process of ours left, unless others have dealt with it since."""
+        stored = []
+        keys = [key for key in self._replayed if key in self._unsaved and key not in self.owners]
+        for key, found in zip(keys, await flights.take_up(keys), strict=True):
+            if found in (Found.BUSY, Found.OVER):
+                self._unsaved.pop(key, None)
+            elif found is Found.STORED and self._unsaved[key].state is State.UNKNOWN:
+                stored.append(key)
+        if stored:
+            for known in await self._store.find(stored):
+                self._unsaved.pop(known.key, None)
+                self._stored.add(known.key)
+        self.left(self._replayed)
+        self._replayed = []
 
     async def _until_settled(self, keys: Collection[bytes], wait: float) -> float:
         """Wait until no plan here is about to settle one of `keys`; the seconds that are left."""

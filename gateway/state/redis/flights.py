@@ -103,34 +103,13 @@ class RedisFlights:
         self._claim = load("flight_claim", wants_epoch=True)
         self._end = load("flight_end")
         self._beat = load("flight_beat", wants_epoch=True)
-        self._take_up = load("flight_take_up")
         self._seed = load("flight_seed", wants_epoch=True)
 
     # ---- for the ledger -----------------------------------------------------------------------
 
     async def claim(self, keys: Sequence[bytes], wait: float) -> Sequence[Found]:
         """See `gateway.ledger.flights.Flights`."""
-        # What is ours already is the ledger's own affair: it knows more than Redis does.
-        wanted = [key for key in keys if key not in self._held]
-        if not self._ends.keys().isdisjoint(wanted):
-            await self.flush()
-        deadline, pause = self._clock() + wait, FIRST_LOOK
-        letters: Mapping[bytes, str] = {}
-        while wanted:
-            self.check(wanted)
-            is_last = self._clock() >= deadline
-            letters, opens = await self._try(wanted, is_last)
-            is_busy = Found.BUSY.value in letters.values()
-            if not opens and (is_last or not is_busy):
-                break
-            self.give_back(letters)
-            await self.flush()
-            if is_last:
-                raise StoreUnavailable("Redis: flights are being gathered after a loss")
-            left = max(0.0, deadline - self._clock())
-            await asyncio.sleep(min(max(pause, opens / 1000), left))
-            pause = min(2 * pause, LAST_LOOK)
-        return [Found(letters.get(key, Found.OURS)) for key in keys]
+        return await self._own(keys, wait, waits=True)
 
     def check(self, keys: Sequence[bytes]) -> None:
         """See `gateway.ledger.flights.Flights`."""
@@ -150,13 +129,9 @@ class RedisFlights:
             if held := self._held.pop(key, None):
                 self._ends[key] = (held[0], "=")
 
-    async def take_up(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+    async def take_up(self, keys: Sequence[bytes]) -> Sequence[Found]:
         """See `gateway.ledger.flights.Flights`."""
-        groups = _by_shard(keys)
-        heard = await self._hear(
-            self._take_up, {shard: (self._owner, *group) for shard, group in groups.items()}
-        )
-        return [key for over in heard.all().values() for key in over]
+        return await self._own(keys, self._closed / 1000 + LAST_LOOK, waits=False)
 
     async def flush(self) -> None:
         """See `gateway.ledger.flights.Flights`."""
@@ -199,6 +174,31 @@ class RedisFlights:
             await self._seeding
 
     # ---- inside -------------------------------------------------------------------------------
+
+    async def _own(self, keys: Sequence[bytes], wait: float, waits: bool) -> Sequence[Found]:
+        """Claim until no other has one of them, or for `wait` seconds; see `claim`."""
+        # What is ours already is the ledger's own affair: it knows more than Redis does.
+        wanted = [key for key in keys if key not in self._held]
+        if not self._ends.keys().isdisjoint(wanted):
+            await self.flush()
+        deadline, pause = self._clock() + wait, FIRST_LOOK
+        letters: Mapping[bytes, str] = {}
+        while wanted:
+            self.check(wanted)
+            is_over = self._clock() >= deadline
+            is_last = is_over or not waits
+            letters, opens = await self._try(wanted, is_last)
+            is_busy = Found.BUSY.value in letters.values()
+            if not opens and (is_last or not is_busy):
+                break
+            self.give_back(letters)
+            await self.flush()
+            if is_over:
+                raise StoreUnavailable("Redis: flights are being gathered after a loss")
+            left = max(0.0, deadline - self._clock())
+            await asyncio.sleep(min(max(pause, opens / 1000), left))
+            pause = min(2 * pause, LAST_LOOK)
+        return [Found(letters.get(key, Found.OURS)) for key in keys]
 
     async def _try(self, keys: Sequence[bytes], is_last: bool) -> tuple[dict[bytes, str], int]:
         """A letter for each key that was looked at, and the ms until closed slots open."""

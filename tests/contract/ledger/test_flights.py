@@ -2,66 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 import pytest
 
-from gateway.config.redis import RedisSettings
+from gateway.errors import StoreUnavailable
+from gateway.ledger.entry import KEEP_SECONDS
 from gateway.ledger.flights import Found
 from gateway.state.redis.calls import Calls
-from gateway.state.redis.flights import RedisFlights
-from gateway.state.redis.keys import SHARDS, Keys
+from gateway.state.redis.flights import ALIVE, RedisFlights
+from gateway.state.redis.keys import SHARDS
+from gateway.state.redis.scripts import Script
+from gateway.state.redis.wire import Arg, Reply
+from tests.contract.ledger.house import House
+from tests.servers.cluster import RedisCluster
 from tests.servers.redis import RedisServer
 
-FREE, BUSY, STORED, UNKNOWN, OURS = Found.FREE, Found.BUSY, Found.STORED, Found.UNKNOWN, Found.OURS
+FREE, BUSY, STORED, UNKNOWN = Found.FREE, Found.BUSY, Found.STORED, Found.UNKNOWN
 A, B, C = (bytes([first]) * 16 for first in b"abc")
 
 
-class House:
-    """Workers that share one Redis; the records are a set of keys."""
+class Deaf(Calls):
+    """Calls whose claims reach Redis while nothing is heard of them."""
 
-    def __init__(self, server: RedisServer) -> None:
-        self.server = server
-        self.stored: set[bytes] = set()
-        self.loads = 0
-        self.starts = 0
-        self._open = AsyncExitStack()
+    is_deaf = False
 
-    async def load(self) -> Iterable[bytes]:
-        self.loads += 1
-        return list(self.stored)
-
-    async def worker(self, name: int, closed: float = 0.0) -> RedisFlights:
-        """A start of worker `name`, which has said that it lives."""
-        settings = RedisSettings(**self.server.settings(timeout=2.0))
-        calls = Calls(settings)
-        await calls.start()
-        self._open.push_async_callback(calls.close)
-        self.starts += 1
-        flights = RedisFlights(
-            calls, Keys("test"), "node", name, f"s{self.starts}", self.load, closed=closed
-        )
-        await self.beat(flights)
-        return flights
-
-    async def beat(self, flights: RedisFlights) -> None:
-        """Say that it lives, and seed what it is told to."""
-        await flights.beat()
-        await flights.seeded()
-
-    def hash(self, key: bytes) -> dict[bytes, bytes]:
-        """All that Redis has in the slot of an entry."""
-        found = self.server.ask("HGETALL", Keys("test").flights(key[0] % SHARDS))
-        return dict(zip(found[::2], found[1::2], strict=True)) if isinstance(found, list) else found
-
-    def bury(self, name: int) -> None:
-        """Worker `name` has said nothing for so long that it is dead."""
-        for shard in range(SHARDS):
-            self.server.ask("HDEL", Keys("test").flights(shard), f"@node/{name}")
-
-    async def close(self) -> None:
-        await self._open.aclose()
+    def send_script(
+        self, script: Script, keys: Sequence[bytes], args: Sequence[Arg] = ()
+    ) -> asyncio.Future[Reply]:
+        sent = super().send_script(script, keys, args)
+        if self.is_deaf and script.name == "flight_claim":
+            unheard: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+            sent.add_done_callback(lambda _: unheard.set_exception(StoreUnavailable("not heard")))
+            return unheard
+        return sent
 
 
 @pytest.fixture
@@ -72,13 +48,201 @@ async def house(redis_server: RedisServer) -> AsyncIterator[House]:
 
 
 async def test_an_entry_has_one_owner(house: House) -> None:
-    """What one worker claimed is busy for another, and its own for itself, until it lets it go."""
+    """What one worker claimed is busy for another and its own for itself, until it lets it go."""
     one, two = await house.worker(1), await house.worker(2)
     assert await one.claim([A, B], 0.0) == [FREE, FREE]
-    assert await one.claim([A, C], 0.0) == [OURS, FREE]
+    assert await one.claim([A, C], 0.0) == [Found.OURS, FREE]
     assert await two.claim([A], 0.0) == [BUSY]
     one.end(A, is_stored=False)
     one.end(B, is_stored=True)
     assert await two.claim([B], 0.0) == [BUSY]
     await one.flush()
     assert await two.claim([A, B, C], 0.0) == [FREE, STORED, BUSY]
+
+
+async def test_who_waits_owns_nothing_meanwhile(house: House) -> None:
+    """Two messages with the same recipients in another order cannot wait for each other."""
+    one, two, three = [await house.worker(name) for name in (1, 2, 3)]
+    await one.claim([A], 0.0)
+    waiting = asyncio.create_task(two.claim([B, A], 60.0))
+    async with asyncio.timeout(10):
+        while (await three.claim([B], 0.0)) != [FREE]:
+            pass
+    assert not waiting.done()
+    for flights, key in ((one, A), (three, B)):
+        flights.end(key, is_stored=False)
+        await flights.flush()
+    assert await waiting == [FREE, FREE]
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+async def test_what_the_dead_had_is_unknown(house: House, is_back: bool) -> None:
+    """Dead is who says nothing for long, or whose worker has started again; that is passed on."""
+    one, two = await house.worker(1), await house.worker(2)
+    await one.claim([A, B], 0.0)
+    if is_back:
+        await house.worker(1)
+    else:
+        house.bury(1)
+    assert await two.claim([A], 0.0) == [UNKNOWN]
+    two.give_back([A])
+    await two.flush()
+    three = await house.worker(3)
+    assert await three.claim([A, B], 0.0) == [UNKNOWN, UNKNOWN]
+    one.end(A, is_stored=False)
+    await one.flush()
+    house.bury(3)
+    assert await two.claim([A], 0.0) == [UNKNOWN]
+
+
+async def test_who_comes_back_learns_what_is_over(house: House) -> None:
+    """An unknown copy that another worker has brought to an end is not taken up again."""
+    one, two = await house.worker(1), await house.worker(2)
+    await one.claim([A, B, C], 0.0)
+    house.bury(1)
+    assert await two.claim([A, B], 0.0) == [UNKNOWN, UNKNOWN]
+    two.end(A, is_stored=False)
+    await two.flush()
+    again = await house.worker(1)
+    assert await again.take_up([A, B, C]) == [Found.OVER, BUSY, UNKNOWN]
+    again.end(A, is_stored=False)
+    await again.flush()
+    assert await two.claim([A], 0.0) == [FREE]
+
+
+async def test_a_claim_whose_answer_is_lost_changes_nothing(house: House) -> None:
+    """What was stored, unknown or free before is so again."""
+    one, two = await house.worker(1), await house.worker(2, calls=Deaf)
+    await one.claim([A, B], 0.0)
+    one.end(A, is_stored=True)
+    await one.flush()
+    house.bury(1)
+    calls = two._calls
+    assert isinstance(calls, Deaf)
+    calls.is_deaf = True
+    with pytest.raises(StoreUnavailable):
+        await two.claim([A, B, C], 0.0)
+    three = await house.worker(3)
+    assert await three.claim([A, B, C], 0.0) == [BUSY, BUSY, BUSY]
+    calls.is_deaf = False
+    await two.flush()
+    assert await three.claim([A, B, C], 0.0) == [STORED, UNKNOWN, FREE]
+
+
+async def opened(flights: RedisFlights, keys: Sequence[bytes]) -> Sequence[Found]:
+    """What is found when claims are granted again."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(StoreUnavailable):
+                return await flights.claim(keys, 0.0)
+            await asyncio.sleep(0.01)
+
+
+async def test_after_a_loss_the_living_speak_first(house: House) -> None:
+    """Nothing is granted until they have; then the records answer, until all has its mark."""
+    one = await house.worker(1, closed=0.3)
+    assert await opened(one, [A, B]) == [STORED, STORED]
+    one.end(B, is_stored=True)
+    await one.flush()
+    house.server.ask("FLUSHALL")
+    two = await house.worker(2, closed=0.3)
+    with pytest.raises(StoreUnavailable, match="gathered"):
+        await two.claim([A], 0.0)
+    await one.beat()
+    assert await opened(two, [A, B, C]) == [BUSY, STORED, STORED]
+    two.give_back([B, C])
+    await two.flush()
+    house.stored = {B}
+    await house.beat(two)
+    three = await house.worker(3)
+    assert await three.claim([A, B, C], 0.0) == [BUSY, STORED, STORED]
+
+
+async def test_once_all_is_marked_the_records_are_not_asked(house: House) -> None:
+    """Entries of the records are marked after a start or a loss; all others are free then."""
+    house.stored = {A}
+    one = await house.worker(1)
+    assert await one.claim([A, B], 0.0) == [STORED, FREE]
+
+
+async def test_another_server_may_have_lost_what_was_said(house: House) -> None:
+    """After a failover it is asked who it is, and the living speak first."""
+    one = await house.worker(1)
+    await one.claim([A], 0.0)
+    house.server.ask("HSET", house.slot(A), "#epoch", "of another server")
+    two = await house.worker(2, closed=0.3)
+    house.server.ask("HSET", house.slot(A), "#epoch", "of another server")
+    with pytest.raises(StoreUnavailable, match="gathered"):
+        await two.claim([A], 0.0)
+    assert await opened(two, [A]) == [BUSY]
+
+
+async def test_a_worker_that_could_not_say_that_it_lives_stops(house: House) -> None:
+    """Half a second before others take it for dead it sends nothing and claims nothing."""
+    one = await house.worker(1)
+    await one.claim([A], 0.0)
+    one.check([A])
+    house.now += ALIVE - 0.5
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            one.check([A])
+        with pytest.raises(StoreUnavailable):
+            await one.claim([B], 0.0)
+    await one.beat()
+    one.check([A])
+
+
+async def test_redis_that_is_away_grants_nothing(house: House) -> None:
+    """Neither does it lose what was to be let go."""
+    one, two = await house.worker(1), await house.worker(2)
+    await one.claim([A], 0.0)
+    one.end(A, is_stored=True)
+    house.server.ask("ACL", "SETUSER", "default", "-evalsha", "-eval")
+    try:
+        for refused in (one.claim([B], 0.0), one.flush(), one.beat(), two.claim([A], 0.0)):
+            with pytest.raises(StoreUnavailable):
+                await refused
+    finally:
+        house.server.ask("ACL", "SETUSER", "default", "+evalsha", "+eval")
+    assert await two.claim([A], 0.0) == [BUSY]
+    await one.flush()
+    assert await two.claim([A, B], 0.0) == [STORED, FREE]
+
+
+async def test_a_claim_that_its_owner_forgot_does_not_last(house: House) -> None:
+    """A command that was carried out late leaves one; who has it says so again, or it dies."""
+    one, two = await house.worker(1), await house.worker(2)
+    await one.claim([A], 0.0)
+    with house.server.client() as client:
+        field = b"=" + A
+        since, _, rest = client.hget(house.slot(A), field).partition(b" ")
+        late = b"F%d %s" % (int(since[1:]) - 121, rest)
+        client.hset(house.slot(A), field, late)
+        await one.beat()
+        assert await two.claim([A], 0.0) == [BUSY]
+        client.hset(house.slot(A), field, late)
+    assert await two.claim([A], 0.0) == [UNKNOWN]
+
+
+async def test_what_no_retry_asks_for_any_more_goes(house: House) -> None:
+    """A few entries are looked at with each beat; those that are too old are dropped."""
+    one = await house.worker(1)
+    with house.server.client() as client:
+        now = client.time()[0]
+        old = {b"=old%d" % n: f"S{now - KEEP_SECONDS - 1}" for n in range(600)}
+        new = {b"=new%d" % n: f"S{now - KEEP_SECONDS + 600}" for n in range(600)}
+        client.hset(house.slot(A), mapping={**old, **new})
+        async with asyncio.timeout(10):
+            while any(client.hmget(house.slot(A), list(old))):
+                await one.beat()
+        assert all(client.hmget(house.slot(A), list(new)))
+
+
+async def test_slots_may_live_on_several_servers(redis_cluster: RedisCluster) -> None:
+    """One claim is one parallel set of calls to all masters of a Cluster."""
+    house = House(redis_cluster, "cluster")
+    one, two = await house.worker(1), await house.worker(2)
+    keys = [bytes([first]) * 16 for first in range(SHARDS)]
+    assert await one.claim(keys, 0.0) == [FREE] * SHARDS
+    assert await two.claim(keys, 0.0) == [BUSY] * SHARDS
+    await house.close()

@@ -23,8 +23,6 @@ for i, value in ipairs(values) do
       local since, _, _, theirs, name = parse(value)
       letter = is_alive(since, theirs, name) and 'B' or 'U'
       is_busy = is_busy or letter == 'B'
-    elseif letter == 'E' then
-      letter = '-'
     end
   end
   letters[i + 1] = letter
@@ -32,7 +30,8 @@ end
 if not is_busy or is_last then
   for i, name in ipairs(names) do
     if letters[i + 1] ~= 'B' then
-      redis.call('HSET', slot, name, flight(number, letters[i + 1], start, owner))
+      local before = letters[i + 1] == 'E' and '-' or letters[i + 1]
+      redis.call('HSET', slot, name, flight(number, before, start, owner))
     end
   end
 end
