@@ -59,23 +59,27 @@ def identity(connection: Connection) -> str:
     return str(found or "")
 
 
-def enable(connection: Connection) -> str:
-    """Note every change from now on; the log's identity, a new one when it was not noting."""
+def is_enabled(connection: Connection) -> bool:
+    """Whether every change is noted."""
     is_sqlite = connection.dialect.name == "sqlite"
-    triggers = _SQLITE if is_sqlite else _POSTGRESQL
-    known = identity(connection)
     name, directory = ("name", "sqlite_master") if is_sqlite else ("tgname", "pg_trigger")
     found: set[str] = set(connection.scalars(select(column(name)).select_from(table(directory))))
     # Copied from another database there would be an identity, and nobody who notes.
-    if known and found >= triggers.keys():
-        return known
+    return bool(identity(connection)) and found >= (_SQLITE if is_sqlite else _POSTGRESQL).keys()
+
+
+def enable(connection: Connection) -> str:
+    """Note every change from now on; the log's identity, a new one when it was not noting."""
+    if is_enabled(connection):
+        return identity(connection)
+    is_sqlite = connection.dialect.name == "sqlite"
     disable(connection)
     run = connection.exec_driver_sql
     if not is_sqlite:
         for name, keys in _FUNCTIONS.items():
             body = f"BEGIN {_NOTE}{keys}; RETURN NULL; END"
             run(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
-    for name, what in triggers.items():
+    for name, what in (_SQLITE if is_sqlite else _POSTGRESQL).items():
         run(f"CREATE TRIGGER {name} {what}")
     made = os.urandom(8).hex()
     connection.execute(insert(meta), {"name": _IDENTITY, "value": made})
@@ -130,8 +134,8 @@ def note(connection: Connection, keys: list[bytes]) -> None:
         connection.execute(insert(changes), rows)
 
 
-def purge(connection: Connection, below: int) -> int:
-    """Forget changes under number `below`, never the last one; how many."""
-    last = head(connection)
-    gone = delete(changes).where(changes.c.n < min(below, last))
-    return int(connection.execute(gone).rowcount)
+def purge(connection: Connection, below: int, limit: int) -> int:
+    """Forget the oldest changes under number `below`, never the last one; how many, of `limit`."""
+    first = int(connection.execute(select(func.min(changes.c.n))).scalar() or 0)
+    end = min(below, head(connection), first + limit)
+    return int(connection.execute(delete(changes).where(changes.c.n < end)).rowcount)

@@ -81,15 +81,12 @@ class IndexPublisher:
     def __init__(
         self,
         settings: RedisSettings,
-        published: Callable[[str, int], None] = lambda _identity, _n: None,
     ) -> None:
-        """`published` hears the log's identity and how far it is in force, in any thread.
-
-        Raises ConfigurationError when a password or certificate cannot be read.
-        """
+        """Raises ConfigurationError when a password or certificate cannot be read."""
         self._blocking = Blocking(settings)
         self.redis = RedisIndex(self._blocking.calls, Keys(settings.prefix))
-        self._published = published
+        self.published: Callable[[str, int], None] = lambda _identity, _n: None
+        """Hears the log's identity and how far it is in force, in the thread that published."""
         self._lock = Lock()
         self._blocks: str | None = None
 
@@ -110,7 +107,7 @@ class IndexPublisher:
         with self._lock:
             reached = self.follow(database)
             self._tell_blocks(database)
-        self._published(reached.identity, reached.head)
+        self.published(reached.identity, reached.head)
 
     def follow(self, database: Database, name: str = HEAD) -> Reached:
         """Bring every shard in use (`BUILDING`: those that are being built) up to date."""

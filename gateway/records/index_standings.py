@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from gateway.errors import StoreUnavailable
 from gateway.records.codes import CONSENTS, MARK
 from gateway.records.index import GENERATION_KEY
 from gateway.records.look_up import Asking, Question
+from gateway.records.standings import RecordsStandings
 from gateway.records.watch import Knowledge
 from gateway.state.redis.index import RedisIndex
 from gateway.state.redis.index_layout import MANY, SCOPES, unpack
@@ -25,25 +25,6 @@ from policies.ports import Clock
 from policies.terms import StreamTerms
 from suppression.keys import Keyring
 from suppression.standing import Standing
-
-
-class RecordsStandings(Protocol):
-    """Standings as the records have them."""
-
-    def adopt(self, keyring: Keyring) -> None:
-        """Look up under this keyring from now on."""
-
-    async def look_up(self, stream: StreamTerms, group: Sequence[Address]) -> Sequence[Standing]:
-        """One `Standing` for each address, in order."""
-
-    async def number(self, tenant: str) -> int:
-        """The tenant's scope, -1 when it has none."""
-
-    def is_ready(self) -> bool:
-        """Whether a look-up would be answered now."""
-
-    def close(self) -> None:
-        """Let go of what is open."""
 
 
 class IndexStandings:
@@ -84,6 +65,10 @@ class IndexStandings:
         self._answered(len(group) - len(asked), len(asked))
         self._observe(time.perf_counter() - started)
         return [standing for standing in standings if standing is not None]
+
+    async def number(self, tenant: str) -> int:
+        """The tenant's scope, -1 when it has none. Raises StoreUnavailable."""
+        return await self._records.number(tenant)
 
     def is_ready(self) -> bool:
         """Whether a look-up would be answered now."""

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from gateway.errors import StoreUnavailable
 from gateway.records.index import GENERATION_KEY
@@ -27,6 +28,25 @@ from suppression.standing import Standing
 
 MAX_KEYS = 1024
 """Keys in one statement; a larger group takes several."""
+
+
+class RecordsStandings(Protocol):
+    """Standings as the records have them."""
+
+    def adopt(self, keyring: Keyring) -> None:
+        """Look up under this keyring from now on."""
+
+    async def look_up(self, stream: StreamTerms, group: Sequence[Address]) -> Sequence[Standing]:
+        """One `Standing` for each address, in order."""
+
+    async def number(self, tenant: str) -> int:
+        """The tenant's scope, -1 when it has none."""
+
+    def is_ready(self) -> bool:
+        """Whether a look-up would be answered now."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
 
 
 class SqliteStandings:

@@ -14,11 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import StoreUnavailable
-from gateway.records.postgres_reader import PostgresReader
 from gateway.records.sqlite import connect_reader
+
+if TYPE_CHECKING:  # needs psycopg, which SQLite does not
+    from gateway.records.postgres_reader import PostgresReader
 
 EVERY = 0.25
 """Seconds between two looks."""
