@@ -285,12 +285,11 @@ class GatewayConfig(Settings):
     )
     node: Name = Field(
         default_factory=machine_name,
-        description="This machine's name among those that share the records; each needs its own, "
-        "and keeps it. Default: the first label of the machine's host name.",
+        description="This machine's lasting name among those that share the records. Default: the "
+        "first label of its host name.",
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=1,
-        description="SMTP processes on the same listeners; more than one need `redis`.",
+        default=1, description="SMTP processes on the same listeners; more than one need `redis`."
     )
     redis: RedisSettings | None = Field(
         default=None,
