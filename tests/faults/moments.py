@@ -61,9 +61,15 @@ class Met:
         """Note an answer that is none of 2xx, 3xx, 4xx or the refusal that is due."""
         is_due = refused and answer.code == 550 and answer.tag == refused
         if not (200 <= answer.code < 500 or is_due):
-            self.broken.append(f"{where}: {answer.code} {answer.text or 'closed'}")
+            words = answer.text.partition(";")[0] or "closed"
+            self.note(f"{where}: {answer.code} {words}")
         if refused and answer.code == 250:
-            self.broken.append(f"{where}: {refused} accepted")
+            self.note(f"{where}: {refused} accepted")
+
+    def note(self, text: str) -> None:
+        """Note what should not have been, once."""
+        if text not in self.broken:
+            self.broken.append(text)
 
 
 def meet(stores: Stores, name: str, fault: Fault, moment: Moment, seconds: float) -> Met:
@@ -89,17 +95,17 @@ def meet(stores: Stores, name: str, fault: Fault, moment: Moment, seconds: float
 
         _first_try(stores, met, begin, ask_on, address, octets)
         if not until:
-            met.broken.append("refused before the fault began")
+            met.note("refused before the fault began")
         ask_on()
     ended = time.monotonic()
     eventually(lambda: _is_well(stores), 60)
     met.seconds = time.monotonic() - ended
     if met.seconds > RECOVERY:
-        met.broken.append(f"well again only after {met.seconds:.1f} s")
+        met.note(f"well again only after {met.seconds:.1f} s")
     if met.opt_out == 200:
         (said,) = _recipients(stores, WEEKLY, reader)
         if said.tag != "UNSUB":
-            met.broken.append("an opt-out that was answered 200 is not in force")
+            met.note("an opt-out that was answered 200 is not in force")
     if met.told != 250:
         eventually(lambda: send(stores.node.open, octets, address).code == 250, 30)
     _count(stores, met, address)
@@ -144,7 +150,7 @@ def _first_try(
             met.passes("the dot", customer.answer())
             begin(Moment.AFTER)
     except TimeoutError:
-        met.broken.append(f"no answer within {PATIENCE:g} s")
+        met.note(f"no answer within {PATIENCE:g} s")
     finally:
         stores.hop.forget()
 
@@ -154,17 +160,16 @@ def _ask_on(stores: Stores, met: Met, reader: str) -> None:
     try:
         for address, answer in zip(REFUSED, _recipients(stores, SENDER, *REFUSED), strict=False):
             met.judge("another's RCPT", answer, REFUSED[address])
-        with Customer(stores.node.open, seconds=PATIENCE) as customer:
+        encrypted = {"tls": stores.node.certificates, "seconds": PATIENCE}
+        with Customer(stores.node.submissions, **encrypted) as customer:
             customer.hello()
-            answer = customer.sign_in(LOGIN, PASSWORD)
-            if answer.code not in (235, 454, 421):
-                met.broken.append(f"AUTH: {answer.code} {answer.text}")
+            met.judge("AUTH", customer.sign_in(LOGIN, PASSWORD))
         if met.opt_out != 200:
             met.opt_out = stores.opt_out(reader)
             if met.opt_out not in (200, 503):
-                met.broken.append(f"an opt-out was answered {met.opt_out}")
+                met.note(f"an opt-out was answered {met.opt_out}")
     except TimeoutError:
-        met.broken.append(f"others got no answer within {PATIENCE:g} s")
+        met.note(f"others got no answer within {PATIENCE:g} s")
 
 
 def _recipients(stores: Stores, sender: str, *addresses: str) -> list[Answer]:
@@ -197,13 +202,14 @@ def _count(stores: Stores, met: Met, address: str) -> None:
     flagged = set()
     for event in stores.node.events():
         detail = event.get("detail", {})
-        for one in detail.get("recipients", ()):
+        told = detail.get("recipients")
+        for one in told if isinstance(told, list) else ():
             is_flagged = one["state"] == "unknown" or one["n"] in detail.get("possible_doubles", ())
             if is_flagged and one["address"] == address:
                 flagged.add(event["ref"])
     if not copies:
-        met.broken.append("lost")
+        met.note("lost")
     if copies - 1 > len(flagged):
-        met.broken.append(f"{copies - 1} doubles, {len(flagged)} flagged")
+        met.note(f"{copies - 1} doubles, {len(flagged)} flagged")
     if any(one in REFUSED for message in kept for one in message.recipients):
-        met.broken.append("somebody protected was mailed")
+        met.note("somebody protected was mailed")

@@ -107,11 +107,11 @@ class Stores:
                 is_balanced=False,
             )
             starting.enter_context(self.node)
-            for address, reason, scope in (
-                (PROTECTED, "protected", "*"),
-                (COMPLAINED, "complaint", "acme"),
-            ):
-                self.node.run("suppress", "add", address, "--reason", reason, "--scope", scope)
+            file = self._folder / "nobody.csv"
+            file.write_text(
+                f"address,reason,scope\n{PROTECTED},protected,*\n{COMPLAINED},complaint,acme\n"
+            )
+            self.node.run("suppress", "import", str(file), "--reason", "manual", "--scope", "*")
             ((number,),) = self.node.rows("SELECT number FROM streams WHERE name = 'weekly'")
             keyring = Keyring.load(self._folder / "keys/keyring.json")
             tokens = Tokens(keyring)
