@@ -97,12 +97,11 @@ class Calls:
 
     def epochs(self) -> tuple[str, ...]:
         """The lives of all servers that are connected: it changes when one of them does."""
-        return tuple(link.wire.epoch for link in self._servers.links() if link.wire is not None)
+        return tuple(wire.epoch for wire in self.wires())
 
-    def ahead(self) -> Sequence[float]:
-        """Of each connected server, its Unix seconds less our monotonic ones."""
-        wires = [link.wire for link in self._servers.links() if link.wire is not None]
-        return [wire.ahead for wire in wires if wire.ahead is not None]
+    def wires(self) -> Sequence[Wire]:
+        """The connections that are up, one for each server."""
+        return [link.wire for link in self._servers.links() if link.wire is not None]
 
     def takes_unfit(self) -> bool:
         """True, once, when a server has thrown keys away and is back in use."""

@@ -9,7 +9,6 @@ what the records saved, bucket by bucket the greater of both.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
@@ -23,10 +22,10 @@ from gateway.state.redis.wire import Arg
 from gateway.state.table import Bucket
 from policies.ports import Clock
 
-TTL = 3.0
+LEASE = 3.0
 """Seconds that a lease lasts unless renewed, by the server's clock."""
-LOADED_FOR = 1.0
-"""Seconds that what was read of the records serves further tenants."""
+GATHER = 0.01
+"""Seconds in which tenants come together for one read of the records."""
 
 
 class Saved(Protocol):
@@ -42,15 +41,18 @@ class Saved(Protocol):
 class Healing:
     """Makes tenants' hashes whole."""
 
-    def __init__(self, calls: Calls, keys: Keys, marks: Marks, saved: Saved, clock: Clock) -> None:
+    def __init__(
+        self, calls: Calls, keys: Keys, marks: Marks, saved: Saved, clock: Clock, lease: float
+    ) -> None:
         self._calls = calls
         self._keys = keys
         self._marks = marks
         self._saved = saved
         self._clock = clock
+        self._milliseconds = int(lease * 1000)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._loading: asyncio.Task[tuple[list[Bucket], list[Mailing]]] | None = None
-        self._loaded_at = 0.0
+        self._next: asyncio.Task[tuple[list[Bucket], list[Mailing]]] | None = None
 
     async def heal(self, tenant: str) -> None:
         """Make it whole; those who ask meanwhile share the work. Raises StoreUnavailable."""
@@ -63,8 +65,7 @@ class Healing:
     async def close(self) -> None:
         """End what is under way."""
         tasks: list[asyncio.Task[object]] = [*self._under_way.values()]
-        if self._loading is not None:
-            tasks.append(self._loading)
+        tasks += [task for task in (self._loading, self._next) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -81,7 +82,7 @@ class Healing:
         generation = self._marks.generation
         held = [keys.holds, keys.leases, keys.line, keys.expired]
         if await self._calls.run(
-            load("heal", wants_epoch=True), held, [generation, int(TTL * 1000)]
+            load("heal", wants_epoch=True), held, [generation, self._milliseconds]
         ):
             return
         buckets, mailings = await self._load()
@@ -105,15 +106,21 @@ class Healing:
         )
 
     async def _load(self) -> tuple[list[Bucket], list[Mailing]]:
-        """What the records have, read once for all tenants that are healed together."""
-        now = time.monotonic()
-        if self._loading is None or (
-            self._loading.done()
-            and (now - self._loaded_at > LOADED_FOR or self._loading.exception() is not None)
-        ):
-            self._loaded_at = now
-            self._loading = asyncio.create_task(self._read())
-        return await asyncio.shield(self._loading)
+        """What the records have, read once for all tenants that are healed together.
 
-    async def _read(self) -> tuple[list[Bucket], list[Mailing]]:
+        Only a read that has not begun will do: until its hash was begun anew, a tenant's windows
+        may have been saved.
+        """
+        task = self._next
+        if task is None:
+            task = self._next = asyncio.create_task(self._read(self._loading))
+        return await asyncio.shield(task)
+
+    async def _read(
+        self, before: asyncio.Task[tuple[list[Bucket], list[Mailing]]] | None
+    ) -> tuple[list[Bucket], list[Mailing]]:
+        if before is not None:
+            await asyncio.wait((before,))
+        await asyncio.sleep(GATHER)
+        self._loading, self._next = self._next, None
         return await self._saved.load()

@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from gateway.errors import StoreUnavailable
-from gateway.state.redis.healing import TTL
 from gateway.state.redis.scripts import load
 from gateway.state.redis.wire import Arg
 from policies.claims import BatchClaim, Claim, CountClaim, Granted, OctetsClaim
@@ -28,8 +27,6 @@ if TYPE_CHECKING:  # which makes these
 
 POLL = 0.02
 """Seconds between two questions of the first in line."""
-SAFETY = 0.5
-"""Seconds before its end that a lease is good for nothing any more."""
 MOST_TRIES = 4
 DONE, WAIT, BROKEN, NOT_YET = range(4)
 FIRST_ANSWER = 5
@@ -98,8 +95,8 @@ class RedisHold:
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Granted]:
         """One answer for each claim, in order, through the first that is refused for good."""
         if self._is_settled:
-            raise StoreUnavailable("the transaction is settled")
-        if not claims:
+            raise StoreUnavailable("the transaction is over: nothing can be claimed for it")
+        if not claims and self.mailing:
             return ()
         try:
             state, answers = await self._ask(claims)
@@ -148,7 +145,7 @@ class RedisHold:
 
     def renewed(self, sent: float) -> None:
         """Its lease was renewed by what was sent at `sent` (monotonic)."""
-        self.good_until = max(self.good_until, sent + TTL - SAFETY)
+        self.good_until = max(self.good_until, sent + self._holds.good_for)
 
     def lose_if_late(self) -> None:
         """Lose its batch when its lease was not renewed in time."""
@@ -218,7 +215,7 @@ class RedisHold:
         words: list[Arg] = [
             holds.marks.generation,
             holds.clock(),
-            int(TTL * 1000),
+            holds.milliseconds,
             self.id,
             int(in_line),
         ]
@@ -273,7 +270,7 @@ class RedisHold:
                 case _:
                     pass
         if self.has_batch or self._octets:
-            self.good_until = max(self.good_until, sent + TTL - SAFETY)
+            self.good_until = max(self.good_until, sent + self._holds.good_for)
             self._tenant.keep(self)
         if not self.mailing:
             self.mailing = cast(bytes, answer[3]).decode()

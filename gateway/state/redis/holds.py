@@ -16,7 +16,7 @@ from typing import cast
 
 from gateway.errors import StoreUnavailable
 from gateway.state.redis.calls import Calls
-from gateway.state.redis.healing import TTL, Healing
+from gateway.state.redis.healing import Healing
 from gateway.state.redis.hold import BROKEN, RedisHold, Settlement
 from gateway.state.redis.keys import Keys, TenantKeys
 from gateway.state.redis.line import LocalLine
@@ -28,8 +28,7 @@ from policies.claims import Usage
 from policies.ports import Clock
 from policies.terms import DAY
 
-RENEW_EVERY = 0.9
-AT_ONCE = 50
+AT_ONCE = 500
 """How many tenants' hashes are made at a time."""
 
 RENEW = load("renew", wants_epoch=True)
@@ -95,18 +94,25 @@ class RedisHolds:
         owner: str,
         tenants: Callable[[], Iterable[str]],
         is_ended: Callable[[str], bool],
+        lease: float,
     ) -> None:
-        """`owner` names this process among all, in this run of it; without a dot."""
+        """`owner` names this process among all, without a dot. A `lease` lasts so many seconds in
+        Redis, counts here for 5/6 of them and is renewed three times in them."""
         self.calls = calls
         self.marks = marks
         self.clock = clock
         self._keys = keys
         self._healing = healing
         self._owner = f"{owner}-{secrets.token_hex(4)}"
+        self.milliseconds = int(lease * 1000)
+        self.good_for = lease * 5 / 6
+        """Seconds after a renewal was sent that its lease may be relied upon."""
+        self._every = lease * 0.3
         self._names = tenants
         self._is_ended = is_ended
         self._tenants: dict[str, TenantHolds] = {}
-        self._unsettled: dict[str, Settlement] = {}
+        self.unsettled: dict[str, Settlement] = {}
+        """Ends that could not be told yet."""
         self._mending: set[asyncio.Task[None]] = set()
         self._made: set[str] = set()
         self._life: object = None
@@ -150,7 +156,7 @@ class RedisHolds:
         try:
             return await settlement.tell(self)
         except BaseException:
-            self._unsettled[settlement.id] = settlement
+            self.unsettled[settlement.id] = settlement
             raise
 
     async def heal(self, tenant: TenantHolds) -> None:
@@ -164,15 +170,15 @@ class RedisHolds:
         """Renew all leases every second, for ever."""
         while True:
             await asyncio.gather(*(self._renew(tenant) for tenant in self._kept()))
-            await asyncio.sleep(RENEW_EVERY)
+            await asyncio.sleep(self._every)
 
     async def mend(self) -> None:
         """Notice every second what was lost, and make it whole, for ever."""
         while True:
+            await asyncio.sleep(self._every)
             with suppress(StoreUnavailable):
-                await self._look()
+                await self.look()
                 await self._settle_again()
-            await asyncio.sleep(RENEW_EVERY)
 
     async def close(self) -> None:
         """End what is being mended."""
@@ -180,8 +186,16 @@ class RedisHolds:
             task.cancel()
         await asyncio.gather(*self._mending, return_exceptions=True)
 
-    async def make(self) -> None:
-        """Make the hashes of all tenants that are not known to be whole."""
+    async def look(self) -> None:
+        """Notice what was lost, and make every tenant's hash whole. Raises StoreUnavailable."""
+        if self.calls.takes_unfit():
+            await self.marks.renew()
+        else:
+            await self.marks.refresh()
+        life = (self.calls.epochs(), self.marks.generation)
+        if life != self._life:
+            self._life = life
+            self._made.clear()
         waiting = [name for name in self._names() if name not in self._made]
         for start in range(0, len(waiting), AT_ONCE):
             tenants = [self._tenant(name) for name in waiting[start : start + AT_ONCE]]
@@ -199,18 +213,6 @@ class RedisHolds:
     def _kept(self) -> list[TenantHolds]:
         return [tenant for tenant in self._tenants.values() if tenant.kept]
 
-    async def _look(self) -> None:
-        """Notice what was lost, and make whole what is not."""
-        if self.calls.takes_unfit():
-            await self.marks.renew()
-        else:
-            await self.marks.refresh()
-        life = (self.calls.epochs(), self.marks.generation)
-        if life != self._life:
-            self._life = life
-            self._made.clear()
-        await self.make()
-
     async def _renew(self, tenant: TenantHolds) -> None:
         """Renew what the tenant's transactions hold; those that cannot be are told in time."""
         kept = list(tenant.kept.values())
@@ -218,7 +220,7 @@ class RedisHolds:
             return
         keys = tenant.keys
         held = [keys.holds, keys.leases, keys.line, keys.expired]
-        words: list[Arg] = [self.marks.generation, int(TTL * 1000), self._owner]
+        words: list[Arg] = [self.marks.generation, self.milliseconds, self._owner]
         for hold in kept:
             words += (hold.id, hold.record)
         sent = time.monotonic()
@@ -259,6 +261,6 @@ class RedisHolds:
 
     async def _settle_again(self) -> None:
         """Tell what could not be told; what fails again is kept."""
-        for settlement in tuple(self._unsettled.values()):
+        for settlement in tuple(self.unsettled.values()):
             await settlement.tell(self)
-            self._unsettled.pop(settlement.id, None)
+            self.unsettled.pop(settlement.id, None)

@@ -49,7 +49,7 @@ class Link:
     @property
     def is_ready(self) -> bool:
         """True when a call would go out now."""
-        return self.wire is not None
+        return self.wire is not None and not self.wire.closed.done()
 
     def start(self) -> None:
         """Begin to connect."""

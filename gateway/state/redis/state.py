@@ -20,7 +20,7 @@ from gateway.errors import StoreUnavailable
 from gateway.state.redis.calls import Calls
 from gateway.state.redis.checkpoint import RedisCheckpoint
 from gateway.state.redis.clock import ServerClock
-from gateway.state.redis.healing import Healing, Saved
+from gateway.state.redis.healing import LEASE, Healing, Saved
 from gateway.state.redis.holds import RedisHolds
 from gateway.state.redis.keys import Keys
 from gateway.state.redis.marks import Marks
@@ -43,6 +43,7 @@ class RedisState:
         on_blocks: Callable[[bytes | None], None],
         is_ended: Callable[[str], bool],
         clock: Clock | None,
+        lease: float,
     ) -> None:
         server_clock = ServerClock()
         self.calls = Calls(settings)
@@ -51,13 +52,12 @@ class RedisState:
         """What windows go by: Unix seconds."""
         self._server_clock = server_clock
         marks = Marks(self.calls, self.keys, on_blocks)
-        self._healing = Healing(self.calls, self.keys, marks, saved, self.clock)
+        self._healing = Healing(self.calls, self.keys, marks, saved, self.clock, lease)
         self.holds = RedisHolds(
-            self.calls, self.keys, marks, self._healing, self.clock, owner, tenants, is_ended
+            self.calls, self.keys, marks, self._healing, self.clock, owner, tenants, is_ended, lease
         )
         self.rates = RedisRateWindows(self.calls, self.keys, self.clock)
         self.checkpoint = RedisCheckpoint(self.calls, self.keys, marks, saved, tenants)
-        self._marks = marks
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -71,16 +71,17 @@ class RedisState:
         on_blocks: Callable[[bytes | None], None] = lambda _version: None,
         is_ended: Callable[[str], bool] = lambda _mailing: False,
         clock: Clock | None = None,
+        lease: float = LEASE,
     ) -> RedisState:
         """Nothing is connected yet. Raises ConfigurationError.
 
         `tenants` names those whose hashes are to be ready before their first MAIL. `on_blocks` is
         told the block version (see `Keys.blocks`) that came with each MAIL. `is_ended` says of a
         mailing whether a case has ended it. Windows go by `clock` (Unix seconds); default: the
-        server's, so that all nodes agree.
+        server's, so that all nodes agree. What is not renewed for `lease` seconds is another's.
         """
         owner = f"{node}-{worker}".replace(".", "-")
-        return cls(settings, owner, saved, tenants, on_blocks, is_ended, clock)
+        return cls(settings, owner, saved, tenants, on_blocks, is_ended, clock, lease)
 
     async def start(self) -> None:
         """Connect and make the tenants' hashes; a server that is away is no error, what is asked
@@ -88,8 +89,7 @@ class RedisState:
         await self.calls.start()
         self._listen()
         with suppress(StoreUnavailable):
-            await self._marks.refresh()
-            await self.holds.make()
+            await self.holds.look()
         self._tasks = [
             asyncio.create_task(self.holds.renew(), name="redis renewals"),
             asyncio.create_task(self.holds.mend(), name="redis mending"),
@@ -114,8 +114,9 @@ class RedisState:
         return self.calls.describe()
 
     def _listen(self) -> None:
-        for ahead in self.calls.ahead():
-            self._server_clock.hear(ahead)
+        for wire in self.calls.wires():
+            if wire.ahead is not None:
+                self._server_clock.hear(wire.ahead)
 
     async def _keep_time(self) -> None:
         while True:

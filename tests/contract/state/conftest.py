@@ -1,6 +1,7 @@
 """The stores that every contract test in this folder runs against.
 
-A further one is a `Stores` made by a function of its own and its name among `STORES`. Time passes
+A further one is a `Stores` made by a function of its own and its name among `STORES`; those with
+several processes have folders of their own. Time passes
 in windows and mailings only as `Stores.clock` is moved; waits in line take real time.
 """
 
@@ -15,9 +16,12 @@ import pytest
 
 from gateway.state.holds import MemoryHolds
 from gateway.state.rates import MemoryRateWindows
+from gateway.state.redis.state import RedisState
 from gateway.state.table import WindowTable
 from policies.claims import Claim, Granted, Hold, Holds
 from policies.ports import RateWindows
+from tests.contract.state.redis.acl import Server, restricted
+from tests.contract.state.redis.conftest import Records, at_once
 
 NOON = 1_800_000_000.0
 PATIENCE = 10.0
@@ -82,7 +86,7 @@ class Stores:
 
 
 @asynccontextmanager
-async def memory() -> AsyncIterator[Stores]:
+async def memory(_request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
     """In this process's memory."""
     clock, ended = Clock(), set[str]()
     table = WindowTable(clock)
@@ -90,12 +94,44 @@ async def memory() -> AsyncIterator[Stores]:
     yield Stores(holds, MemoryRateWindows(table), clock, ended)
 
 
-STORES: dict[str, Callable[[], AbstractAsyncContextManager[Stores]]] = {"memory": memory}
+@asynccontextmanager
+async def redis(server: Server) -> AsyncIterator[Stores]:
+    """In a Redis, as one process of several sees it that have run for a while."""
+    clock, ended = Clock(), set[str]()
+    async with restricted(server) as settings:
+        state = RedisState.open(
+            settings,
+            "node",
+            1,
+            Records(),
+            tenants=lambda: ("acme", "other"),
+            is_ended=ended.__contains__,
+            clock=clock,
+        )
+        await state.start()
+        await at_once(state, "acme", "other")
+        try:
+            yield Stores(state.holds, state.rates, clock, ended)
+        finally:
+            await state.close()
+
+
+def over(server: str) -> Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Stores]]:
+    """Over the server that this fixture gives."""
+    return lambda request: redis(request.getfixturevalue(server))
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Stores]]] = {
+    "memory": memory,
+    "redis-standalone": over("redis_server"),
+    "redis-sentinel": over("redis_set"),
+    "redis-cluster": over("redis_cluster"),
+}
 
 
 @pytest.fixture(params=list(STORES))
 async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
-    async with STORES[request.param]() as made:
+    async with STORES[request.param](request) as made:
         yield made
 
 

@@ -1,5 +1,5 @@
 -- uses: guard, window
--- Grants claims in their order, counts notes, and names the mailing.
+-- Counts notes, grants claims in their order, and names the mailing.
 --
 -- KEYS  holds, leases, line, expired, mailings, dirty, then a window for each claim that has one and
 --       for each note, in order
@@ -34,6 +34,15 @@ if record then
     mine[window] = tonumber(octets)
     names[#names + 1] = window
   end
+end
+
+-- Notes count before claims do; their windows are the last of KEYS.
+local at = 12 + count * 9
+local notes = (#ARGV - at + 1) / 3
+for place = 0, notes - 1 do
+  local w = open_window(KEYS[#KEYS - notes + 1 + place], tonumber(ARGV[at + 2]), now)
+  add(w, tonumber(ARGV[at + 1]), ARGV[at], dirty)
+  at = at + 3
 end
 
 local answer = { 0, 0, 0, '', 0 }
@@ -152,15 +161,6 @@ for place = 0, count - 1 do
     if granted == 0 then break end
     cap = math.min(cap, granted)
   end
-end
-
--- Notes: their windows are the last of KEYS.
-local at = 12 + count * 9
-local notes = (#ARGV - at + 1) / 3
-for place = 0, notes - 1 do
-  local w = open_window(KEYS[#KEYS - notes + 1 + place], tonumber(ARGV[at + 2]), now)
-  add(w, tonumber(ARGV[at + 1]), ARGV[at], dirty)
-  at = at + 3
 end
 
 if has_batch or #names > 0 then
