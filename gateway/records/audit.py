@@ -65,17 +65,17 @@ def verify(connection: Connection, progress: Callable[[int], None] | None = None
     is_witnessed = not number
     witness = _said(number, previous)
     query = select(audit).where(audit.c.id > number).order_by(audit.c.id)
-    records = connection.execution_options(yield_per=1000).execute(query)
-    for expected, record in enumerate(records.mappings(), number + 1):
-        row = dict(record)
-        digest = row.pop("digest")
-        if row["id"] != expected or _digest(previous, row) != digest:
-            return expected
-        previous = digest
-        if row["action"] == CUT and json.loads(row["detail"]) == witness:
-            is_witnessed = True
-        if progress is not None and expected % _STEP == 0:
-            progress(_STEP)
+    with connection.execute(query.execution_options(yield_per=1000)) as records:
+        for expected, record in enumerate(records.mappings(), number + 1):
+            row = dict(record)
+            digest = row.pop("digest")
+            if row["id"] != expected or _digest(previous, row) != digest:
+                return expected
+            previous = digest
+            if row["action"] == CUT and json.loads(row["detail"]) == witness:
+                is_witnessed = True
+            if progress is not None and expected % _STEP == 0:
+                progress(_STEP)
     return None if is_witnessed else number + 1
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import count, groupby, islice
+from itertools import groupby, islice
 from zlib import crc32
 
 from sqlalchemy import Connection, Table, delete, select
@@ -27,7 +27,8 @@ from gateway.records.database import Database
 from gateway.records.drafts import Refused
 from gateway.records.list_diff import Diff, Outlasted
 from gateway.records.staging import Block, Staged, Staging
-from gateway.records.subjects import next_id
+from gateway.records.store import is_postgresql, run
+from gateway.records.subjects import next_ids
 from gateway.records.tables import meta, sources, subjects, suppressions
 from suppression.listfile import BadRow, Row, block_of
 from suppression.precedence import is_longer
@@ -78,7 +79,8 @@ class Target:
     def insert(self) -> str:
         """The statement, for tuples: SQLAlchemy's own rows cost more than SQLite's work."""
         names = ("id", "key", "scope", "subject", *self.columns)
-        return f"INSERT INTO {self.table.name} ({','.join(names)}) VALUES ({_marks(len(names))})"  # noqa: S608
+        marks = ",".join("?" * len(names))
+        return f"INSERT INTO {self.table.name} ({','.join(names)}) VALUES ({marks})"  # noqa: S608
 
 
 def read(
@@ -191,15 +193,18 @@ def _unknown(
 
     With them the entries of older editions that those rows outlast.
     """
+    keys: list[object] = [row.key for row in batch]
+    wanted = f"IN ({','.join('?' * len(keys))})"
+    if is_postgresql(connection):
+        wanted, keys = "= ANY(?)", [keys]
     query = (
         "SELECT key, scope, code, ends, entry FROM standing_index "  # noqa: S608 - only marks
-        f"WHERE key IN ({_marks(len(batch))}) AND (ends IS NULL OR ends > ?)"
+        f"WHERE key {wanted} AND (ends IS NULL OR ends > ?)"
     )
-    wanted = (*(row.key for row in batch), now)
-    rows = connection.exec_driver_sql(query, wanted).fetchall()
+    rows = run(connection, query, (*keys, now)).fetchall()
     if not rows:
         return batch, []
-    groups = _groups(connection, [row.entry for row in rows if row.code in RENEWED])
+    groups = _groups(connection, [entry for _, _, code, _, entry in rows if code in RENEWED])
     present: defaultdict[_Same, list[tuple[int | None, int]]] = defaultdict(list)
     for key, scope, code, ends, entry in rows:
         same = (key, scope, code, groups.get(entry, 0) if code in RENEWED else 0)
@@ -231,7 +236,8 @@ def _groups(connection: Connection, entries: list[int]) -> dict[int, int]:
 def _supersede(connection: Connection, outlasted: list[Outlasted], actor: str, now: float) -> None:
     """End entries of older editions, so that look-ups do not read them any more."""
     for old in outlasted:
-        connection.exec_driver_sql(
+        run(
+            connection,
             "UPDATE suppressions SET lifted_at=?, lifted_by=?, lifted_reason=? WHERE id=?",
             (int(now), actor, SUPERSEDED, old.entry),
         )
@@ -240,23 +246,26 @@ def _supersede(connection: Connection, outlasted: list[Outlasted], actor: str, n
 
 def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
     """Bring `rows` into force: their addresses, the entries or consents, and the index."""
-    run = connection.exec_driver_sql
-    first = next_id(connection, target.table)
+    first = next_ids(connection, target.table, len(rows))
     entries = range(first, first + len(rows))
-    free = count(next_id(connection, subjects))
-    numbers = [None if row.sealed is None else next(free) for row in rows]
-    known = [(number, row) for number, row in zip(numbers, rows, strict=True) if row.sealed]
+    known = [row for row in rows if row.sealed]
+    free: Iterator[int] = iter(())
     if known:
-        sealed = [(number, row.sealed) for number, row in known]
-        run("INSERT INTO subjects (id, sealed) VALUES (?,?)", sealed)
-        secrets = [(number, row.secret) for number, row in known]
-        run("INSERT INTO subject_secrets (subject, secret) VALUES (?,?)", secrets)
+        begin = next_ids(connection, subjects, len(known))
+        numbered = range(begin, begin + len(known))
+        free = iter(numbered)
+        sealed = [(number, row.sealed) for number, row in zip(numbered, known, strict=True)]
+        run(connection, "INSERT INTO subjects (id, sealed) VALUES (?,?)", sealed)
+        secrets = [(number, row.secret) for number, row in zip(numbered, known, strict=True)]
+        run(connection, "INSERT INTO subject_secrets (subject, secret) VALUES (?,?)", secrets)
+    numbers = [next(free) if row.sealed else None for row in rows]
     values = target.values
     if target.actor:
         for source in {row.source for row in rows}:
             some = [row for row in rows if row.source == source]
             opt_outs.note_rows(connection, some, source)
     run(
+        connection,
         target.insert,
         [
             (entry, row.key, row.scope, number, *values(row))
@@ -264,6 +273,7 @@ def _insert(connection: Connection, target: Target, rows: list[Staged]) -> None:
         ],
     )
     run(
+        connection,
         "INSERT INTO standing_index (key, scope, code, entry, ends) VALUES (?,?,?,?,?)",
         [
             (row.key, row.scope, row.code, entry, row.ends)
@@ -283,14 +293,13 @@ def _position(database: Database, name: str) -> tuple[int, int]:
 
 def _note_position(connection: Connection, name: str, merged: int, added: int) -> None:
     if name:
-        connection.exec_driver_sql(
-            "INSERT OR REPLACE INTO meta (name, value) VALUES (?,?)", (name, f"{merged} {added}")
+        run(
+            connection,
+            "INSERT INTO meta (name, value) VALUES (?,?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, f"{merged} {added}"),
         )
 
 
 def _digested(batch: list[Staged]) -> bytes:
     return b"".join([b"%b %d %d\n" % row[:3] for row in batch])
-
-
-def _marks(count: int) -> str:
-    return ",".join("?" * count)

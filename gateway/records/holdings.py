@@ -90,7 +90,7 @@ def other_spellings(connection: Connection, keyring: Keyring, address: Address) 
     query = select(subjects.c.sealed, subject_secrets.c.secret).join(
         subject_secrets, subject_secrets.c.subject == subjects.c.id
     )
-    rows = connection.execution_options(yield_per=1000).execute(query)
+    rows = connection.execute(query.execution_options(yield_per=1000))
     for sealed, secret in rows:
         if secret == DESTROYED:
             continue

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, null, select, update
 
 from gateway.records import feed
 from gateway.records.codes import CLEARED, FIRST_HASHED, MARK, hash_kind, hash_number
+from gateway.records.store import run
 from gateway.records.tables import attestations, consents, meta, standing_index, suppressions
 from suppression.hashes import HashKind
 
@@ -42,8 +43,10 @@ def put(
 def mark_hashed(connection: Connection, codes: Iterable[int]) -> None:
     """Note which kinds of hashed lists there are, so that look-ups ask for their keys, too."""
     for number in {hash_number(code) for code in codes} - {0}:
-        connection.exec_driver_sql(
-            "INSERT OR IGNORE INTO standing_index (key, scope, code, entry) VALUES (?,?,?,0)",
+        run(
+            connection,
+            "INSERT INTO standing_index (key, scope, code, entry) VALUES (?,?,?,0) "
+            "ON CONFLICT DO NOTHING",
             (GENERATION_KEY, -number, MARK),
         )
 

@@ -67,7 +67,7 @@ def list_sources(connection: Connection, now: float) -> list[SourceState]:
             func.max(entry.ends_at),
         )
         .join(sources, sources.c.id == entry.source)
-        .group_by(entry.source)
+        .group_by(sources.c.id)
         .order_by(func.max(entry.created_at).desc(), sources.c.id)
     )
     return [SourceState(*row) for row in connection.execute(query)]

@@ -25,7 +25,7 @@ from gateway.records.opt_outs import (
     StreamNumbered,
 )
 from gateway.records.streams import find_scope, scope_number
-from gateway.records.subjects import destroy, next_id, source_number
+from gateway.records.subjects import destroy, next_ids, source_number
 from gateway.records.tables import consents, sources, standing_index, streams, suppressions
 from suppression.precedence import is_longer
 from suppression.standing import Reason
@@ -104,7 +104,7 @@ def _bring_in(connection: Connection, rows: Sequence[Row], setter: str, source: 
     ]
     if not missing:
         return
-    first = next_id(connection, suppressions)
+    first = next_ids(connection, suppressions, len(missing))
     number = source_number(connection, setter, source)
     connection.execute(
         insert(suppressions),

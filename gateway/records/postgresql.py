@@ -157,7 +157,7 @@ def _prepare(settings: PostgresSettings, marker: Path) -> str:
             connection.execute("SET lock_timeout = 0")
             connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
             if schema.is_behind(_revision(connection), name):
-                _migrate(settings)
+                migrate(settings)
         identity = _identity(connection)
     if identity is None or known not in ("", identity):
         raise StoreUnavailable(
@@ -210,7 +210,7 @@ def open_store(settings: PostgresSettings, identity: str, *, is_service: bool) -
         "isolation_level": "REPEATABLE READ",
         "postgresql_readonly": True,
     }
-    return Store(settings, name, engine, reading, _unhurried)
+    return Store(settings, name, engine, reading, identity, _unhurried)
 
 
 def _begin(connection: Connection) -> None:
@@ -252,7 +252,8 @@ def _identity(connection: psycopg.Connection[Any]) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _migrate(settings: PostgresSettings) -> None:
+def migrate(settings: PostgresSettings) -> None:
+    """Bring the tables up to date, and give a new database its identity. For `prepare`."""
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(settings, is_service=False),

@@ -164,12 +164,13 @@ def verify(connection: Connection, tenant: str) -> Flaw | None:
     )
     last = Head(0, START)
     reached: dict[int, Status] = {}
-    for row in connection.execution_options(yield_per=1000).execute(query).mappings():
-        expected = last.number + 1
-        why = _flaw(row, expected, last.digest, reached)
-        if why:
-            return Flaw(expected, why)
-        last = Head(expected, row[proof_steps.c.digest])
+    with connection.execute(query.execution_options(yield_per=1000)) as steps:
+        for row in steps.mappings():
+            expected = last.number + 1
+            why = _flaw(row, expected, last.digest, reached)
+            if why:
+                return Flaw(expected, why)
+            last = Head(expected, row[proof_steps.c.digest])
     rows = connection.execute(
         select(proofs.c.id, proofs.c.status, proofs.c.tracking).where(proofs.c.tenant == number)
     )

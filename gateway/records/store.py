@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import DBAPIError, PendingRollbackError, ResourceClosedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -37,6 +38,8 @@ class Store:
     engine: Engine
     reading: Mapping[str, object]
     """Execution options of a connection that sees one state and changes nothing."""
+    identity: str = ""
+    """What a server's database calls itself in `meta`, ever since it was created."""
     unhurried: Callable[[Connection], AbstractContextManager[object]] = nullcontext
     """A block in which no statement on the connection is given up."""
 
@@ -56,10 +59,26 @@ def is_postgresql(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
+def run(connection: Connection, statement: str, given: object) -> CursorResult[*tuple[Any, ...]]:
+    """Run a statement of the driver's own, for the many rows of which SQLAlchemy's cost too much.
+
+    Each `?` stands for a value of `given`: one tuple, or a list of tuples to run it for each.
+    """
+    if is_postgresql(connection):
+        statement = statement.replace("?", "%s")
+    return connection.exec_driver_sql(statement, given)  # type: ignore[arg-type]
+
+
 @contextmanager
 def as_unavailable(troubles: tuple[type[Exception], ...] = TROUBLES) -> Iterator[None]:
     """`troubles` as StoreUnavailable; an OSError in a caller's block is the caller's own."""
     try:
         yield
     except troubles as error:
-        raise StoreUnavailable(f"records: {error}") from error
+        raise StoreUnavailable(f"records: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """What the database said, without the values that PostgreSQL repeats in its details."""
+    diagnosis = getattr(getattr(error, "orig", None), "diag", None)
+    return getattr(diagnosis, "message_primary", None) or str(error)

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Connection, Select, Table, insert, or_, select, u
 
 from gateway.records import index
 from gateway.records.codes import CONSENTS, FIRST_SUPPRESSION
+from gateway.records.store import is_postgresql, run
 from gateway.records.streams import tenant_numbers, within
 from gateway.records.tables import (
     consents,
@@ -176,7 +177,12 @@ def find_source(connection: Connection, setter: str, name: str) -> int | None:
     return None if found is None else int(found)
 
 
-def next_id(connection: Connection, table: Table) -> int:
-    """The number the next row of `table` gets; the caller holds the write lock."""
+def next_ids(connection: Connection, table: Table, count: int) -> int:
+    """The first of `count` numbers for the next rows of `table`; the caller has the write lock."""
+    if is_postgresql(connection):
+        # The sequence goes on behind them, for the rows that come without a number.
+        numbers = "SELECT setval(s, nextval(s) + ? - 1) FROM (SELECT ?::regclass AS s) AS own"
+        last = run(connection, numbers, (count, f"{table.name}_id_seq")).scalar_one()
+        return int(last) - count + 1
     last = connection.execute(select(table.c.id).order_by(table.c.id.desc()).limit(1)).scalar()
     return int(last or 0) + 1

@@ -200,9 +200,9 @@ def entries(connection: Connection, keyring: Keyring, scope: str = "") -> Iterat
     Those of people whose data is restricted are left out.
     """
     query = _entries().where(_exported(connection, scope)).order_by(suppressions.c.id)
-    result = connection.execution_options(yield_per=1000).execute(query)
-    for part in result.mappings().partitions():
-        yield from _decoded(connection, keyring, part)
+    with connection.execute(query.execution_options(yield_per=1000)) as result:
+        for part in result.mappings().partitions():
+            yield from _decoded(connection, keyring, part)
 
 
 def count_entries(connection: Connection, scope: str = "") -> int:

@@ -108,4 +108,4 @@ class Book:
     def rows(self, table: Any) -> list[Any]:
         """Every row of a table."""
         with self.database.reading() as connection:
-            return list(connection.execute(table.select()).all())
+            return list(connection.execute(table.select().order_by(*table.primary_key)).all())

@@ -12,13 +12,14 @@ from gateway.errors import StoreUnavailable
 from gateway.records.blocks import BlockList, add_block, case_number, list_blocks
 from gateway.records.case_blocks import block_by_hand, lift_by_hand
 from gateway.records.case_change import open_by_hand
-from gateway.records.database import Database, open_database
+from gateway.records.database import Database
 from gateway.records.tables import cases
 from policies.ports import Block
 from policies.sanctions.case import Handed, Ticked
 from policies.sanctions.engine import Refused
 from policies.sanctions.words import Decision, FactKind, Phase
 from suppression.keys import Keyring
+from tests.contract.records.places import again
 
 from .cases_world import FACT, Book, rules_of
 from .conftest import NOW
@@ -60,12 +61,12 @@ async def test_a_block_is_in_force_at_once_and_until_lifted(book: Book, found: B
     assert block is not None
     assert block.items == 1
 
-    other = open_database(book.database.path)
+    other = again(book.database)
     with other.transaction() as connection:
         events = lift_by_hand(connection, "acme", "acme.example", "ann", "clean", NOW, book.rules)
-        again = lift_by_hand(connection, "acme", "acme.example", "ann", "clean", NOW, book.rules)
+        second = lift_by_hand(connection, "acme", "acme.example", "ann", "clean", NOW, book.rules)
     other.close()
-    assert again is None
+    assert second is None
     assert events is not None
     assert {event.kind for event in events} == {"case.unblocked", "case.closed"}
     assert await found.find("acme", "acme.example") is None
@@ -195,6 +196,7 @@ async def test_blocks_without_a_database_are_unavailable(tmp_path: Path) -> None
         await BlockList(tmp_path / "nowhere.db").find("acme", "acme.example")
 
 
+@pytest.mark.sqlite_file
 async def test_a_block_look_up_is_cheap_when_nothing_changed(database: Database) -> None:
     """It is asked at MAIL, at each RCPT and at the dot: microseconds, not milliseconds."""
     found = BlockList(database.path)

@@ -15,7 +15,7 @@ from gateway.presets import read_preset
 from gateway.records import audit, case_effects, notices, webhooks
 from gateway.records.case_change import open_by_hand
 from gateway.records.cases import take_fact
-from gateway.records.database import Database, open_database
+from gateway.records.database import Database
 from gateway.records.deletions import acknowledge
 from gateway.records.policy_versions import remember
 from gateway.records.receipts import begin, clear, finish
@@ -39,6 +39,7 @@ from policies.terms import StreamTerms
 from suppression.keys import Keyring
 from suppression.precedence import Lifter
 from suppression.standing import Reason
+from tests.contract.records.places import again
 
 from .cases_world import COMPLAINT, FACT, Book, rules_of
 from .conftest import NOW
@@ -77,7 +78,7 @@ def test_facts_fold_into_one_case_until_its_notice(book: Book) -> None:
 
 async def test_facts_that_come_at_once_from_two_processes_fold(book: Book) -> None:
     """Writers wait for each other, so that two can never both find no case."""
-    second = open_database(book.database.path)
+    second = again(book.database)
 
     def take(number: int) -> Callable[[Any], object]:
         fact = replace(FACT, ref=f"r{number}")

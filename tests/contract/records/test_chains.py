@@ -73,12 +73,15 @@ def _verdicts(*options: str, status: int = 0) -> dict[str, dict[str, object]]:
     return {row["chain"]: row for row in rows}
 
 
+def _change_rows(database: Database, *statements: str) -> None:
+    with database.transaction() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
 def _change(house: GatewayConfig, statement: str) -> None:
-    _change_file(house.database, statement)
-
-
-def _change_file(path: Path, statement: str) -> None:
-    with closing(sqlite3.connect(path)) as connection:
+    assert isinstance(house.database, Path)
+    with closing(sqlite3.connect(house.database)) as connection:
         connection.executescript(statement)
         connection.commit()
 
@@ -178,20 +181,21 @@ def test_proofs_are_walked_and_compared(database: Database, keyring: Keyring) ->
 
     def found(compared: bool) -> chains.Chain:
         with database.reading() as connection:
-            log = database.opt_outs.file
+            log = database.opt_outs
             *_, last = chains.verify(connection, log, noted if compared else ())
         return last
 
     whole = found(compared=True)
     assert (whole.name, whole.records, whole.bad, whole.heads) == ("proofs of acme", 2, None, 1)
-    _change_file(database.path, "UPDATE proof_steps SET at = at + 1 WHERE number = 2")
+    _change_rows(database, "UPDATE proof_steps SET at = at + 1 WHERE number = 2")
     assert found(compared=False).bad == 2
-    _change_file(
-        database.path,
-        "DELETE FROM proof_steps WHERE number = 2; UPDATE proofs SET status = 'requested'",
+    _change_rows(
+        database,
+        "DELETE FROM proof_steps WHERE number = 2",
+        "UPDATE proofs SET status = 'requested'",
     )
     assert found(compared=False).bad is None
     assert found(compared=True).bad == 2
-    _change_file(database.path, "DELETE FROM proof_steps; DELETE FROM proofs")
+    _change_rows(database, "DELETE FROM proof_steps", "DELETE FROM proofs")
     lost = found(compared=True)
     assert (lost.name, lost.bad) == ("proofs of acme", 1)

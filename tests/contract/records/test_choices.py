@@ -10,7 +10,6 @@ from sqlalchemy import select
 from gateway.message.address import parse_mailbox
 from gateway.records.choices import Chosen, choose, look
 from gateway.records.database import Database
-from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
 from gateway.records.suppressions import Draft, add, entries, lift
 from gateway.records.tables import audit as audit_table
@@ -20,6 +19,7 @@ from suppression.choices import Choice, InForce, Why
 from suppression.keys import Keyring
 from suppression.precedence import Lifter, stopping
 from suppression.standing import Reason
+from tests.contract.records.places import LookUp
 
 from .conftest import NOW
 
@@ -31,7 +31,7 @@ class Recipient:
     """One recipient of `acme/weekly`, and what other mail of acme comes to for an address."""
 
     def __init__(
-        self, database: Database, keyring: Keyring, stream: StreamTerms, standings: SqliteStandings
+        self, database: Database, keyring: Keyring, stream: StreamTerms, standings: LookUp
     ) -> None:
         self.database, self.keyring, self.standings = database, keyring, standings
         self.weekly = stream
@@ -80,9 +80,7 @@ class Recipient:
 
 
 @pytest.fixture
-def jan(
-    database: Database, keyring: Keyring, stream: StreamTerms, standings: SqliteStandings
-) -> Recipient:
+def jan(database: Database, keyring: Keyring, stream: StreamTerms, standings: LookUp) -> Recipient:
     return Recipient(database, keyring, stream, standings)
 
 

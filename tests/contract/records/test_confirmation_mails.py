@@ -43,6 +43,9 @@ from tests.contract.records.rounds_world import (
 )
 from tests.e2e.verifiers import by_dkimpy, txt
 
+pytestmark = pytest.mark.sqlite_file
+"""What is mailed is the same wherever the rows lie; `test_proofs` has those."""
+
 
 def stored(folder: Path) -> bytes:
     """Every octet of the database's files, in lower case."""

@@ -14,6 +14,7 @@ from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.records import schema
 from gateway.records.database import Database, open_database
 from gateway.records.tables import meta, metadata
+from tests.contract.records.places import again
 
 
 def _insert(connection: Connection, name: str) -> None:
@@ -36,6 +37,7 @@ def _definitions(path: Path) -> dict[str, str]:
     return {name: " ".join(sql.split()) for name, sql in rows}
 
 
+@pytest.mark.sqlite_file
 def test_migrations_build_the_tables(database: Database, tmp_path: Path) -> None:
     """A migrated file and the tables in code are the same, to the letter."""
     with database.reading() as connection:
@@ -51,6 +53,7 @@ def test_head_is_the_newest_revision() -> None:
     assert ScriptDirectory(str(schema.MIGRATIONS)).get_current_head() == schema.HEAD
 
 
+@pytest.mark.sqlite_file
 def test_a_file_of_a_newer_version_is_refused(database: Database) -> None:
     """An old program does not write into tables that it does not know."""
     connection = sqlite3.connect(database.path)
@@ -69,6 +72,7 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
         open_database(path)
 
 
+@pytest.mark.sqlite_file
 def test_a_lost_file_is_not_made_anew(database: Database) -> None:
     """Who still has the database open and comes back to it puts no empty one in its place."""
     database.close()
@@ -115,7 +119,7 @@ async def test_a_change_is_made_though_its_caller_has_left(database: Database) -
 
 async def test_writers_take_turns(database: Database) -> None:
     """A second writer waits for the first one's commit instead of failing."""
-    other = open_database(database.path)
+    other = again(database)
     try:
         await asyncio.gather(
             *(
@@ -129,6 +133,7 @@ async def test_writers_take_turns(database: Database) -> None:
     assert _count(database) == 100
 
 
+@pytest.mark.sqlite_file
 async def test_a_lock_that_is_never_given_back_is_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,6 @@ from gateway.records.bulk import SUPERSEDED, Tally
 from gateway.records.database import Database
 from gateway.records.editions import WHY
 from gateway.records.list_diff import Diff
-from gateway.records.standings import SqliteStandings
 from gateway.records.suppression_import import ListFile, import_suppressions
 from gateway.records.suppressions import Draft, Refused, add, find
 from gateway.records.tables import audit as audit_table
@@ -20,6 +19,7 @@ from policies.terms import DAY, StreamTerms
 from suppression.keys import Keyring
 from suppression.listfile import read_rows
 from suppression.standing import Reason
+from tests.contract.records.places import LookUp
 
 from .conftest import NOW
 
@@ -62,7 +62,7 @@ def _hot_rows(database: Database) -> int:
         return int(connection.scalar(query) or 0)
 
 
-async def _stopped(standings: SqliteStandings, stream: StreamTerms) -> list[str]:
+async def _stopped(standings: LookUp, stream: StreamTerms) -> list[str]:
     names = ["ann", "bob", "eve"]
     group = [parse_mailbox(f"{name}@x.example") for name in names]
     found = await standings.look_up(stream, group)
@@ -70,7 +70,7 @@ async def _stopped(standings: SqliteStandings, stream: StreamTerms) -> list[str]
 
 
 async def test_a_new_edition_replaces_the_older_one(
-    database: Database, keyring: Keyring, standings: SqliteStandings, stream: StreamTerms
+    database: Database, keyring: Keyring, standings: LookUp, stream: StreamTerms
 ) -> None:
     """Who is left out is mailed again, who stays has one row, and the dry run said so before."""
     _import(database, keyring, FIRST)
@@ -111,7 +111,7 @@ def test_an_edition_can_be_imported_again(database: Database, keyring: Keyring) 
 
 
 async def test_countries_do_not_end_each_others_entries(
-    database: Database, keyring: Keyring, standings: SqliteStandings, stream: StreamTerms
+    database: Database, keyring: Keyring, standings: LookUp, stream: StreamTerms
 ) -> None:
     """An address on two lists leaves one and is still on the other."""
     _import(database, keyring, FIRST)

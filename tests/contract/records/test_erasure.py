@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from gateway.message.address import parse_mailbox
 from gateway.records import audit, proofs
 from gateway.records.database import Database
-from gateway.records.erasure import clear_log, erase
+from gateway.records.erasure import clear_log, clear_old, erase
 from gateway.records.holdings import about, holders, person_keys
 from gateway.records.standings import SqliteStandings
 from gateway.records.streams import stream_number
@@ -26,6 +26,7 @@ from policies.terms import StreamTerms
 from suppression.consent import Evidence, Level
 from suppression.keys import Keyring
 from suppression.standing import Reason
+from tests.contract.records.places import octets
 
 from .conftest import NOW
 
@@ -73,10 +74,6 @@ def _secrets(database: Database) -> Iterator[bytes]:
         yield from connection.execute(select(subject_secrets.c.secret)).scalars()
 
 
-def _octets(database: Database) -> bytes:
-    return b"".join(path.read_bytes() for path in database.path.parent.glob("consentry.db*"))
-
-
 def test_nothing_readable_stays_and_nobody_mails(
     database: Database, keyring: Keyring, stream: StreamTerms
 ) -> None:
@@ -86,13 +83,13 @@ def test_nothing_readable_stays_and_nobody_mails(
     before = set(_secrets(database))
     with database.transaction() as connection:
         done = erase(connection, keyring, JAN, "", "ann", NOW)
-    clear_log(database.path)
+    clear_old(database.store.place)
     assert done.tenants == ("acme",)
     gone = before - set(_secrets(database))
     assert len(gone) == done.destroyed >= 6
-    octets = _octets(database)
-    assert not [secret for secret in gone if secret in octets]
-    assert b"owalski" not in octets
+    lying = octets(database)
+    assert not [secret for secret in gone if secret in lying]
+    assert b"owalski" not in lying
     with database.reading() as connection:
         kept = find(connection, keyring, JAN)
         held = about(connection, keyring, JAN)
@@ -166,6 +163,7 @@ def test_what_is_on_record_of_it_names_a_key_alone(database: Database, keyring: 
     assert json.loads(row.detail)["tenants"] == ["acme"]
 
 
+@pytest.mark.sqlite_file
 def test_a_reader_that_stays_is_told_of(
     database: Database, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,6 @@
 """Hashed lists at the look-up: in force like other entries, asked for only when there are any."""
 
 import io
-import sqlite3
-from contextlib import closing
 from hashlib import sha256, sha512
 from pathlib import Path
 
@@ -11,8 +9,7 @@ from sqlalchemy import delete
 
 from gateway.message.address import parse_mailbox
 from gateway.records.bulk import Tally
-from gateway.records.database import Database, open_database
-from gateway.records.standings import SqliteStandings
+from gateway.records.database import Database
 from gateway.records.suppression_import import ListFile, import_suppressions
 from gateway.records.suppressions import Draft, entries, find, lift
 from gateway.records.tables import standing_index
@@ -22,6 +19,7 @@ from suppression.keys import Keyring
 from suppression.listfile import BadRow, read_rows
 from suppression.precedence import Lifter
 from suppression.standing import Reason
+from tests.contract.records.places import LookUp, again, remember
 
 from .conftest import NOW
 
@@ -51,13 +49,13 @@ def _import(
     return tally, bad
 
 
-async def _stopped(standings: SqliteStandings, stream: StreamTerms, *texts: str) -> list[bool]:
+async def _stopped(standings: LookUp, stream: StreamTerms, *texts: str) -> list[bool]:
     found = await standings.look_up(stream, [parse_mailbox(text) for text in texts])
     return [bool(one.matches) for one in found]
 
 
 async def test_a_hashed_list_is_in_force_for_the_very_next_look_up(
-    database: Database, keyring: Keyring, standings: SqliteStandings, stream: StreamTerms
+    database: Database, keyring: Keyring, standings: LookUp, stream: StreamTerms
 ) -> None:
     """A reader that knew of no such list meets it at once, in each kind; others stay unharmed."""
     assert await _stopped(standings, stream, "jan@x.example") == [False]
@@ -71,7 +69,7 @@ async def test_a_hashed_list_is_in_force_for_the_very_next_look_up(
 
 
 async def test_a_look_up_of_many_meets_it_too(
-    database: Database, keyring: Keyring, standings: SqliteStandings, stream: StreamTerms
+    database: Database, keyring: Keyring, standings: LookUp, stream: StreamTerms
 ) -> None:
     """However many keys a group has, each address gets its own standing."""
     _import(database, keyring, "".join(f"{_hex(f'u{n}@x.example')}\n" for n in range(0, 100, 2)))
@@ -82,7 +80,7 @@ async def test_a_look_up_of_many_meets_it_too(
 
 
 async def test_unsubscribing_a_digest_is_exact_and_protecting_one_is_not(
-    database: Database, keyring: Keyring, standings: SqliteStandings, stream: StreamTerms
+    database: Database, keyring: Keyring, standings: LookUp, stream: StreamTerms
 ) -> None:
     """The rules of exact and loose keys hold for digests as far as anybody can know."""
     _import(database, keyring, f"{_hex('u@gmail.com')}\n")
@@ -120,32 +118,27 @@ def test_entries_are_found_and_lifted_like_others(database: Database, keyring: K
 async def test_they_survive_a_lost_index_and_a_restore(
     database: Database,
     keyring: Keyring,
-    standings: SqliteStandings,
+    standings: LookUp,
     stream: StreamTerms,
     loss: str,
     tmp_path: Path,
 ) -> None:
     """That there are hashed lists is derived anew, and comes back with the opt-out log."""
-    backup = tmp_path / "backup.db"
-    with closing(sqlite3.connect(database.path)) as connection:
-        connection.execute("VACUUM INTO ?", (str(backup),))
+    restore = remember(database, tmp_path)
     _import(database, keyring, f"{_hex('jan@x.example')}\n")
     if loss == "index":
         with database.transaction() as changing:
             changing.execute(delete(standing_index))
+        again(database).close()
     else:
-        database.close()
-        backup.replace(database.path)
-        for name in ("-wal", "-shm"):
-            database.path.with_name(database.path.name + name).unlink(missing_ok=True)
-    open_database(database.path).close()
-    fresh = SqliteStandings(database.path, keyring, lambda: NOW)
+        restore().close()
+    fresh = LookUp(database, keyring, lambda: NOW)
     assert await _stopped(fresh, stream, "jan@x.example", "ann@x.example") == [True, False]
     fresh.close()
 
 
 def test_the_marks_of_hashed_lists_do_not_make_an_index_complete(
-    database: Database, keyring: Keyring, standings: SqliteStandings
+    database: Database, keyring: Keyring, standings: LookUp
 ) -> None:
     """They stand beside the mark of a complete index and must not be taken for it."""
     _import(database, keyring, f"{_hex('jan@x.example')}\n")

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -24,7 +23,6 @@ from gateway.records.index import rows_of
 from gateway.records.opt_out_file import LogBroken
 from gateway.records.opt_out_replay import apply
 from gateway.records.opt_outs import ConsentEnded, Erased, OptOut, OptOuts, Row
-from gateway.records.standings import SqliteStandings
 from gateway.records.streams import find_number, stream_number
 from gateway.records.subjects import add_subject, destroy, plain_texts
 from gateway.records.suppression_import import ListFile, import_suppressions
@@ -37,6 +35,7 @@ from suppression.keys import Keyring
 from suppression.listfile import read_target
 from suppression.precedence import Lifter
 from suppression.standing import Reason
+from tests.contract.records.places import LookUp, again, remember, told
 
 NOW = 1_800_000_000.0
 WEEKLY = Draft(Reason.UNSUBSCRIBE, "acme/weekly", "recipient", "test")
@@ -66,22 +65,7 @@ def _is_out(database: Database, keyring: Keyring, text: str) -> bool:
 def take(database: Database, tmp_path: Path) -> Callable[[], Callable[[], Database]]:
     """Copies the database as it is now; what it gives puts the copy in its place, log as it is."""
 
-    def copy() -> Callable[[], Database]:
-        backup = tmp_path / "backup.db"
-        connection = sqlite3.connect(database.path)
-        connection.execute("VACUUM INTO ?", (str(backup),))
-        connection.close()
-
-        def restore() -> Database:
-            database.close()
-            for tail in ("-wal", "-shm"):
-                database.path.with_name(database.path.name + tail).unlink(missing_ok=True)
-            shutil.copy(backup, database.path)
-            return open_database(database.path)
-
-        return restore
-
-    return copy
+    return lambda: remember(database, tmp_path)
 
 
 Take = Callable[[], Callable[[], Database]]
@@ -106,8 +90,8 @@ def test_each_kind_of_change_comes_back(
     import_suppressions(
         database, keyring, people, default, ListFile("l.csv", "00"), NOW, is_scope=bool
     )
-    again = restore()
-    with again.reading() as connection:
+    anew = restore()
+    with anew.reading() as connection:
         assert find_number(connection, "acme", "daily") == number
         (entry,) = find(connection, keyring, _address("p7@y.example"))
         assert (entry.setter, entry.source, entry.ends_at) == ("operator", "list", NOW + 1000)
@@ -116,17 +100,17 @@ def test_each_kind_of_change_comes_back(
         actions = connection.execute(select(audit.c.action).order_by(audit.c.id)).scalars().all()
         assert actions[-1] == "opt-outs.replayed"
         assert verify(connection) is None
-    assert _is_out(again, keyring, "jan@firma.example")
-    assert _is_out(again, keyring, "ola@x.example")
-    standings = SqliteStandings(again.path, keyring, lambda: NOW)
+    assert _is_out(anew, keyring, "jan@firma.example")
+    assert _is_out(anew, keyring, "ola@x.example")
+    standings = LookUp(anew, keyring, lambda: NOW)
     group = [_address(text) for text in ("jan@firma.example", "p29@y.example", "back@x.example")]
     found = asyncio.run(standings.look_up(stream, group))
     assert [bool(standing.matches) for standing in found] == [True, True, False]
     standings.close()
-    again.close()
-    again = open_database(database.path)
-    assert again.opt_outs.replayed == 0
-    again.close()
+    anew.close()
+    third = again(database)
+    assert third.opt_outs.replayed == 0
+    third.close()
 
 
 def test_what_is_replayed_twice_counts_once(database: Database, keyring: Keyring) -> None:
@@ -156,11 +140,11 @@ def test_manual_entries_of_two_setters_both_come_back(
         draft = Draft(Reason.MANUAL, "acme", setter, "desk")
         with database.transaction() as connection:
             add(connection, keyring, _address("jan@firma.example"), draft, NOW)
-    again = restore()
-    with again.reading() as connection:
+    anew = restore()
+    with anew.reading() as connection:
         found = find(connection, keyring, _address("jan@firma.example"))
     assert sorted(entry.setter for entry in found) == ["operator", "tenant"]
-    again.close()
+    anew.close()
 
 
 def test_ended_consents_and_erasures_come_back(
@@ -181,12 +165,12 @@ def test_ended_consents_and_erasures_come_back(
         ended = ConsentEnded(key, "acme/weekly", 0, "recipient", int(NOW) + 1)
         opt_outs.note(connection, ended)
         opt_outs.note(connection, Erased((key,), "acme", int(NOW) + 1))
-    again = restore()
-    with again.reading() as connection:
+    anew = restore()
+    with anew.reading() as connection:
         assert connection.scalar(select(consents.c.ended_by)) == "recipient"
         assert not rows_of(connection, [key])
         assert plain_texts(connection, keyring, [subject]) == {}
-    again.close()
+    anew.close()
 
 
 def test_destroying_keeps_to_its_scope(database: Database, keyring: Keyring) -> None:
@@ -290,7 +274,7 @@ def test_a_record_whose_commit_failed_is_made_good(database: Database, keyring: 
 
 def test_two_processes_keep_one_log(database: Database, keyring: Keyring) -> None:
     """Each finds the other's records before its own."""
-    other = open_database(database.path)
+    other = again(database)
     for number in range(20):
         _opt_out((database, other)[number % 2], keyring, f"p{number}@x.example")
     other.close()
@@ -321,7 +305,7 @@ def test_a_log_that_lost_something_is_refused(
     database.close()
     harm(database.opt_outs.file.path)
     with pytest.raises(LogBroken, match="consentry opt-outs accept"):
-        open_database(database.path)
+        again(database)
 
 
 def test_any_changed_octet_is_found(database: Database, keyring: Keyring) -> None:
@@ -334,9 +318,9 @@ def test_any_changed_octet_is_found(database: Database, keyring: Keyring) -> Non
     for place in range(0, len(whole), 7):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with pytest.raises(LogBroken):
-            open_database(database.path, is_thorough=True)
+            again(database, is_thorough=True)
     path.write_bytes(whole)
-    open_database(database.path, is_thorough=True).close()
+    again(database, is_thorough=True).close()
 
 
 def test_half_a_line_at_the_end_was_never_committed(database: Database, keyring: Keyring) -> None:
@@ -346,9 +330,9 @@ def test_half_a_line_at_the_end_was_never_committed(database: Database, keyring:
     path = database.opt_outs.file.path
     whole = path.read_bytes()
     path.write_bytes(whole + b'9 {"kind":"opt-out","key":')
-    again = open_database(database.path)
+    anew = again(database)
     assert path.read_bytes() == whole
-    again.close()
+    anew.close()
 
 
 def test_a_database_older_than_the_log_tells_it_all(database: Database, keyring: Keyring) -> None:
@@ -358,37 +342,38 @@ def test_a_database_older_than_the_log_tells_it_all(database: Database, keyring:
     with database.transaction() as connection:
         lift(connection, lifted, Lifter.CONSENT, "anna", "asked to", NOW)
     with database.transaction() as connection:
-        connection.execute(delete(meta).where(meta.c.name == "opt-outs:last"))
+        connection.execute(delete(meta).where(meta.c.name.startswith("opt-outs:last")))
     database.close()
     database.opt_outs.file.path.unlink()
-    again = open_database(database.path)
+    anew = again(database)
     rows = [
-        row.key for record in _records(again) if isinstance(record, OptOuts) for row in record.rows
+        row.key for record in _records(anew) if isinstance(record, OptOuts) for row in record.rows
     ]
     assert rows == [keyring.exact_key(_address("jan@firma.example"))]
-    again.close()
+    anew.close()
 
 
+@pytest.mark.sqlite_file
 def test_a_lost_state_folder_gets_everything_from_the_log(
     database: Database, keyring: Keyring, tmp_path: Path
 ) -> None:
     """A new database beside an old log takes all of it in before it serves."""
     _opt_out(database, keyring, "jan@firma.example")
     database.close()
-    again = open_database(tmp_path / "new" / "consentry.db", database.opt_outs.file.path)
-    assert _is_out(again, keyring, "jan@firma.example")
-    again.close()
+    anew = open_database(tmp_path / "new" / "consentry.db", database.opt_outs.file.path)
+    assert _is_out(anew, keyring, "jan@firma.example")
+    anew.close()
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from gateway.records.database import open_database
 from gateway.records.suppressions import Draft, add
+from tests.contract.records.places import opened
 from suppression.keys import Keyring
 from suppression.listfile import read_target
 from suppression.standing import Reason
-database = open_database(Path(sys.argv[1]))
+database = opened(sys.argv[1])
 keyring = Keyring.load(Path(sys.argv[2]))
 real = os.fdatasync
 def fdatasync(file):
@@ -405,7 +390,7 @@ def test_killed_between_log_and_commit(
     database: Database, keyring: Keyring, tmp_path: Path
 ) -> None:
     """What the log has when a process is killed is in force from the next write on."""
-    command = [sys.executable, "-c", KILLED, database.path, tmp_path / "secrets/keyring.json"]
+    command = [sys.executable, "-c", KILLED, told(database), tmp_path / "secrets/keyring.json"]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert not _is_out(database, keyring, "jan@firma.example")
     with database.transaction():

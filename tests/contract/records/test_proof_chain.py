@@ -104,6 +104,7 @@ def test_an_untouched_chain_holds(filled: Database) -> None:
         "AND tenant = {acme})",
     ],
 )
+@pytest.mark.sqlite_file
 def test_any_change_or_removal_is_found(filled: Database, statement: str) -> None:
     """In a step, a proof, its text, its consent or a sealed part; other chains are not touched."""
     with filled.reading() as connection:

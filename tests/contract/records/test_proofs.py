@@ -11,7 +11,6 @@ from gateway.message.address import parse_mailbox
 from gateway.records import proofs, suppressions, webhooks
 from gateway.records.database import Database
 from gateway.records.proofs import Act, Asking, NotAsked, Proof, Visit
-from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
 from gateway.records.subjects import plain_texts
 from gateway.records.suppressions import Draft
@@ -20,6 +19,7 @@ from policies.terms import DAY, StreamTerms
 from suppression.consent import Evidence, EvidenceError, Level, Status, Step
 from suppression.keys import Generation, Keyring
 from suppression.standing import Reason, Standing
+from tests.contract.records.places import LookUp
 
 NOW = 1_800_000_000.0
 JAN = parse_mailbox("Jan.Kowalski@example.org")
@@ -39,7 +39,7 @@ DOUBLE = Evidence(
 class House:
     """A database with shorthands for what the tests do in it."""
 
-    def __init__(self, database: Database, keyring: Keyring, standings: SqliteStandings) -> None:
+    def __init__(self, database: Database, keyring: Keyring, standings: LookUp) -> None:
         self.database = database
         self.keyring = keyring
         self._standings = standings
@@ -88,7 +88,7 @@ class House:
 
 
 @pytest.fixture
-def house(database: Database, keyring: Keyring, standings: SqliteStandings) -> House:
+def house(database: Database, keyring: Keyring, standings: LookUp) -> House:
     return House(database, keyring, standings)
 
 

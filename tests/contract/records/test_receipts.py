@@ -8,13 +8,13 @@ from gateway.message.address import parse_mailbox
 from gateway.records import audit, index, receipts
 from gateway.records.database import Connection, Database
 from gateway.records.receipts import Allowance, Receipt, TooMuch
-from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
 from gateway.records.subjects import subject_of
 from gateway.words import StreamKind
 from policies.terms import Limits, StreamTerms
 from suppression.keys import Keyring
 from suppression.pre_check import VALID_SECONDS
+from tests.contract.records.places import LookUp
 
 from .conftest import NOW
 
@@ -29,7 +29,7 @@ def _begin(connection: Connection, asked: int = 2, at: float = NOW) -> Receipt:
 async def _cleared(
     database: Database, keyring: Keyring, stream: StreamTerms, at: float
 ) -> list[bool]:
-    standings = SqliteStandings(database.path, keyring, lambda: at)
+    standings = LookUp(database, keyring, lambda: at)
     found = await standings.look_up(stream, [JAN, OLA])
     standings.close()
     assert [standing.consent for standing in found] == [0, 0]

@@ -23,6 +23,9 @@ from suppression.tokens import Purpose
 from .conftest import NOW
 from .notices_world import OFFICE, World, house_for, rules_for
 
+pytestmark = pytest.mark.sqlite_file
+"""What is read is the same wherever the rows lie."""
+
 
 @pytest.fixture
 async def world(database: Database, keyring: Keyring) -> World:

@@ -220,7 +220,7 @@ def test_an_erasure_leaves_nothing_staged(database: Database, tmp_path: Path) ->
     with Staging(KEYRING, NOW, tmp_path / staging.FOLDER / "some.staged") as begun:
         begun.add(b"k" * 16, 1, 80, int(NOW), None, KEYRING.seal("jan@x.example"))
         begun.end_block(Block(0, 1, 0))
-    finish_erasure(database.path, tmp_path, KEYRING, parse_mailbox("jan@x.example"))
+    finish_erasure(database.store.place, tmp_path, KEYRING, parse_mailbox("jan@x.example"))
     assert os.listdir(tmp_path / staging.FOLDER) == []
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete
 
 from gateway.errors import StoreUnavailable
 from gateway.message.address import parse_mailbox
-from gateway.records.database import Database, open_database
+from gateway.records.database import Database
 from gateway.records.standings import SqliteStandings
 from gateway.records.suppressions import Draft, add, find, lift, suppress
 from gateway.records.tables import standing_index
@@ -21,6 +21,7 @@ from suppression.keys import Generation, Keyring
 from suppression.listfile import read_target
 from suppression.precedence import Lifter
 from suppression.standing import Reason, Standing
+from tests.contract.records.places import LookUp, again, told
 
 from .conftest import NOW
 
@@ -39,17 +40,17 @@ def put(database: Database, keyring: Keyring) -> Add:
     return put
 
 
-async def _ask(standings: SqliteStandings, stream: StreamTerms, *texts: str) -> list[Standing]:
+async def _ask(standings: LookUp, stream: StreamTerms, *texts: str) -> list[Standing]:
     return list(await standings.look_up(stream, [parse_mailbox(text) for text in texts]))
 
 
-async def _is_stopped(standings: SqliteStandings, stream: StreamTerms, text: str) -> bool:
+async def _is_stopped(standings: LookUp, stream: StreamTerms, text: str) -> bool:
     (standing,) = await _ask(standings, stream, text)
     return bool(standing.matches)
 
 
 async def test_each_of_a_group_gets_its_own_standing(
-    standings: SqliteStandings, stream: StreamTerms, put: Add, keyring: Keyring
+    standings: LookUp, stream: StreamTerms, put: Add, keyring: Keyring
 ) -> None:
     """Answers come in the order asked, also for an address asked twice."""
     entry = put("b@x.example", Reason.UNSUBSCRIBE, "acme/weekly")
@@ -63,7 +64,7 @@ async def test_each_of_a_group_gets_its_own_standing(
 
 
 async def test_a_group_larger_than_one_statement(
-    standings: SqliteStandings, stream: StreamTerms, put: Add
+    standings: LookUp, stream: StreamTerms, put: Add
 ) -> None:
     """However many keys a group has, none is left out."""
     put("u999@d999.example", Reason.UNSUBSCRIBE, "acme")
@@ -73,7 +74,7 @@ async def test_a_group_larger_than_one_statement(
 
 
 async def test_an_unsubscribed_tag_leaves_the_plain_address_and_protection_covers_both(
-    standings: SqliteStandings, stream: StreamTerms, put: Add
+    standings: LookUp, stream: StreamTerms, put: Add
 ) -> None:
     """Exact reasons touch one spelling, loose ones all of a mailbox."""
     put("u+news@gmail.com", Reason.UNSUBSCRIBE, "acme/weekly")
@@ -85,7 +86,7 @@ async def test_an_unsubscribed_tag_leaves_the_plain_address_and_protection_cover
 
 
 async def test_a_protected_domain_covers_its_addresses_and_subdomains(
-    standings: SqliteStandings, stream: StreamTerms, put: Add
+    standings: LookUp, stream: StreamTerms, put: Add
 ) -> None:
     """Who protects a domain means all that is under it; neighbours and parents are not."""
     put("firma.example", Reason.PROTECTED, "*")
@@ -95,9 +96,7 @@ async def test_a_protected_domain_covers_its_addresses_and_subdomains(
         assert not await _is_stopped(standings, stream, text)
 
 
-async def test_a_scope_reaches_no_further(
-    standings: SqliteStandings, stream: StreamTerms, put: Add
-) -> None:
+async def test_a_scope_reaches_no_further(standings: LookUp, stream: StreamTerms, put: Add) -> None:
     """Entries of another tenant or another stream do not count, the tenant's and `*` do."""
     put("a@x.example", Reason.UNSUBSCRIBE, "other")
     put("a@x.example", Reason.UNSUBSCRIBE, "acme/daily")
@@ -109,7 +108,7 @@ async def test_a_scope_reaches_no_further(
 
 
 async def test_an_entry_past_its_end_does_not_count(
-    standings: SqliteStandings, stream: StreamTerms, put: Add
+    standings: LookUp, stream: StreamTerms, put: Add
 ) -> None:
     """A hard bounce stops for 90 days, to the second."""
     put("over@x.example", Reason.HARD_BOUNCE, "acme", NOW - 90 * DAY)
@@ -119,7 +118,7 @@ async def test_an_entry_past_its_end_does_not_count(
 
 
 async def test_a_lifted_entry_does_not_count(
-    standings: SqliteStandings, stream: StreamTerms, put: Add, database: Database
+    standings: LookUp, stream: StreamTerms, put: Add, database: Database
 ) -> None:
     """Lifting takes effect at the very next look-up."""
     entry = put("a@x.example", Reason.COMPLAINT, "acme")
@@ -136,7 +135,7 @@ async def test_entries_of_an_older_generation_are_found(
     put("a@x.example", Reason.UNSUBSCRIBE, "acme")
     put("firma.example", Reason.PROTECTED, "*")
     rotated = Keyring([Generation.fresh(1), keyring.current])
-    standings = SqliteStandings(database.path, rotated)
+    standings = LookUp(database, rotated)
     assert await _is_stopped(standings, stream, "a@x.example")
     assert await _is_stopped(standings, stream, "b@firma.example")
     with database.reading() as connection:
@@ -147,11 +146,11 @@ async def test_entries_of_an_older_generation_are_found(
 OTHER_PROCESS = """
 import sys
 from pathlib import Path
-from gateway.records.database import open_database
 from gateway.records.suppressions import suppress
 from suppression.standing import Reason
+from tests.contract.records.places import opened
 
-database = open_database(Path(sys.argv[1]))
+database = opened(sys.argv[1])
 for line in sys.stdin:
     with database.transaction() as connection:
         suppress(connection, int(sys.argv[2]), bytes.fromhex(line), Reason.UNSUBSCRIBE, "page", 1.0)
@@ -160,11 +159,11 @@ for line in sys.stdin:
 
 
 async def test_what_another_process_has_committed_is_seen_at_once(
-    standings: SqliteStandings, stream: StreamTerms, database: Database, keyring: Keyring
+    standings: LookUp, stream: StreamTerms, database: Database, keyring: Keyring
 ) -> None:
     """After another process says done, the very next look-up knows; thirty times running."""
     with subprocess.Popen(  # noqa: ASYNC220 - the loop has nothing else to do
-        [sys.executable, "-c", OTHER_PROCESS, str(database.path), str(stream.number)],
+        [sys.executable, "-c", OTHER_PROCESS, told(database), str(stream.number)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -181,7 +180,7 @@ async def test_what_another_process_has_committed_is_seen_at_once(
 
 
 async def test_the_web_write_is_seen_by_the_next_look_up(
-    standings: SqliteStandings, stream: StreamTerms, database: Database, keyring: Keyring
+    standings: LookUp, stream: StreamTerms, database: Database, keyring: Keyring
 ) -> None:
     """What `write` has returned from is in force, on this process's reader too."""
     key = keyring.exact_key(parse_mailbox("a@x.example"))
@@ -191,7 +190,7 @@ async def test_the_web_write_is_seen_by_the_next_look_up(
 
 
 async def test_an_emptied_index_is_unavailable_until_it_is_rebuilt(
-    standings: SqliteStandings, stream: StreamTerms, put: Add, database: Database
+    standings: LookUp, stream: StreamTerms, put: Add, database: Database
 ) -> None:
     """An empty index means "I do not know"; opening the database derives it anew."""
     put("a@x.example", Reason.UNSUBSCRIBE, "acme")
@@ -202,11 +201,12 @@ async def test_an_emptied_index_is_unavailable_until_it_is_rebuilt(
     for text in ("a@x.example", "b@x.example"):
         with pytest.raises(StoreUnavailable, match="not complete"):
             await _ask(standings, stream, text)
-    open_database(database.path).close()
+    again(database).close()
     assert await _is_stopped(standings, stream, "a@x.example")
     assert not await _is_stopped(standings, stream, "b@x.example")
 
 
+@pytest.mark.sqlite_file
 async def test_a_damaged_file_is_unavailable(
     stream: StreamTerms, put: Add, database: Database, keyring: Keyring
 ) -> None:
@@ -220,7 +220,7 @@ async def test_a_damaged_file_is_unavailable(
     with database.path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(size - 4096))
-    standings = SqliteStandings(database.path, keyring)
+    standings = LookUp(database, keyring)
     with pytest.raises(StoreUnavailable):
         await _ask(standings, stream, "a@x.example")
     assert not standings.is_ready()

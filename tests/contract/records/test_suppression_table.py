@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from gateway.commands.lists import _cells
 from gateway.message.address import parse_mailbox
 from gateway.records.database import Database, open_database
-from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
 from gateway.records.suppression_import import ListFile, import_suppressions
 from gateway.records.suppressions import Draft, Refused, add, entries, lift
@@ -21,6 +20,7 @@ from suppression.keys import Keyring
 from suppression.listfile import BadRow, read_rows, read_target, write_rows
 from suppression.precedence import Lifter, stopping
 from suppression.standing import Reason, Stops
+from tests.contract.records.places import LookUp
 
 from .conftest import NOW
 
@@ -60,7 +60,7 @@ def _streams(database: Database) -> dict[str, StreamTerms]:
     }
 
 
-async def _stopped(standings: SqliteStandings, stream: StreamTerms, text: str) -> bool:
+async def _stopped(standings: LookUp, stream: StreamTerms, text: str) -> bool:
     (standing,) = await standings.look_up(stream, [parse_mailbox(text)])
     return stopping(standing.matches, stream) is not None
 
@@ -95,7 +95,7 @@ async def test_a_row_of_the_table(
                     add(connection, keyring, jan, _draft(reason, scope), NOW)
                 continue
             entry, _ = add(connection, keyring, jan, _draft(reason, scope), NOW)
-        standings = SqliteStandings(database.path, keyring, lambda: NOW)
+        standings = LookUp(database, keyring, lambda: NOW)
         found = [kind for kind in KINDS if await _stopped(standings, streams[kind], jan.text)]
         assert found == list(stopped)
         for other in ("jank+tag@googlemail.com", "Jan.K+news@gmail.com"):
@@ -134,7 +134,7 @@ async def test_the_ladder_of_a_row(
     stream = _streams(database)["list"]
     jan, now = parse_mailbox("jan@x.example"), NOW
     clock = [now]
-    standings = SqliteStandings(database.path, keyring, lambda: clock[0])
+    standings = LookUp(database, keyring, lambda: clock[0])
     for lasts in days:
         with database.transaction() as connection:
             _, is_new = add(connection, keyring, jan, _draft(reason, scopes.split()[0]), now)
@@ -180,6 +180,7 @@ def test_a_manual_entry_is_lifted_by_whoever_set_it(
         ("u@gmail.com", "u+news@gmail.com", False, True),
     ],
 )
+@pytest.mark.sqlite_file
 async def test_spellings_against_the_store(
     database: Database,
     keyring: Keyring,
@@ -190,7 +191,7 @@ async def test_spellings_against_the_store(
 ) -> None:
     """An unsubscribe is the exact address's, a protection reaches every spelling of a mailbox."""
     stream = _streams(database)["list"]
-    standings = SqliteStandings(database.path, keyring, lambda: NOW)
+    standings = LookUp(database, keyring, lambda: NOW)
     with database.transaction() as connection:
         add(connection, keyring, parse_mailbox(stored), _draft("unsubscribe", "acme"), NOW)
     assert await _stopped(standings, stream, stored)
@@ -205,12 +206,13 @@ async def test_spellings_against_the_store(
     ("higher", "lower"),
     [(higher, lower) for rank, higher in enumerate(Reason) for lower in list(Reason)[rank + 1 :]],
 )
+@pytest.mark.sqlite_file
 async def test_of_two_entries_the_higher_gives_the_tag(
     database: Database, keyring: Keyring, higher: Reason, lower: Reason
 ) -> None:
     """Whatever came first: protected, erasure, objection, complaint, unsubscribe, ... manual."""
     stream = _streams(database)["list"]
-    standings = SqliteStandings(database.path, keyring, lambda: NOW)
+    standings = LookUp(database, keyring, lambda: NOW)
     jan = parse_mailbox("jan@x.example")
     wide = {reason: scopes.split()[0] for reason, scopes, *_ in TABLE}
     with database.transaction() as connection:
@@ -248,6 +250,7 @@ def _export(database: Database, keyring: Keyring) -> str:
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=st.lists(ENTRIES, max_size=12))
+@pytest.mark.sqlite_file
 def test_an_export_imported_into_an_empty_database_is_the_same_list(
     keyring: Keyring, tmp_path_factory: pytest.TempPathFactory, wanted: list[tuple[object, ...]]
 ) -> None:

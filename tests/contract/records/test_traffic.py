@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from gateway.ledger.entry import Entry
-from gateway.records.database import Database, open_database
+from gateway.records.database import Database
 from gateway.records.ledger import SqliteLedgerStore
 from gateway.records.streams import find_stream, numbering
 from gateway.records.windows import WindowRecords
 from gateway.relay.outcome import HopReply, State, Trouble
 from gateway.state.mailings import LONGEST, Mailing
 from gateway.state.table import Bucket
+from tests.contract.records.places import again
 
 from .conftest import NOW
 
@@ -51,7 +52,7 @@ def test_stream_numbers_are_stable(database: Database) -> None:
     number = numbering(database)
     weekly, daily = number("acme", "weekly"), number("acme", "daily")
     assert weekly != daily
-    other = open_database(database.path)
+    other = again(database)
     assert numbering(other)("acme", "weekly") == weekly
     with other.reading() as connection:
         assert find_stream(connection, weekly) == ("acme", "weekly")

@@ -31,6 +31,9 @@ from tests.e2e.receiver import Call, Receiver
 
 from .conftest import NOW
 
+pytestmark = pytest.mark.sqlite_file
+"""What is sent is the same wherever the rows lie; `test_webhooks` has those."""
+
 SECRETS = (bytes(range(32)),)
 
 

@@ -1,7 +1,5 @@
 """What is queued for tenants' webhooks: with the change itself, and nothing they may not know."""
 
-import sqlite3
-
 import pytest
 from sqlalchemy import Connection
 
@@ -11,6 +9,7 @@ from gateway.records.database import Database
 from gateway.records.streams import numbering, stream_number
 from gateway.records.subjects import plain_texts
 from gateway.records.suppressions import Draft, add, suppress
+from gateway.records.tables import webhook_deliveries
 from gateway.records.webhooks import Delivery
 from gateway.words import WebhookKind
 from policies.terms import StreamTerms
@@ -134,9 +133,8 @@ def test_no_address_lies_in_the_queue(
     """The rows hold the number of a subject, never the address."""
     with database.transaction() as connection:
         add(connection, keyring, JAN, _draft(Reason.COMPLAINT, "acme"), NOW)
-    raw = sqlite3.connect(database.path)
-    rows = raw.execute("SELECT * FROM webhook_deliveries").fetchall()
-    raw.close()
+    with database.reading() as connection:
+        rows = connection.execute(webhook_deliveries.select()).all()
     assert len(rows) == 1
     assert "example.org" not in repr(rows).lower()
 
