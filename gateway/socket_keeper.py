@@ -22,6 +22,8 @@ from gateway.control import bind
 from gateway.errors import ConfigurationError
 from gateway.sockets import MAX_LINE, PATIENCE, SOCKET, Key, listen
 
+MAX_PORT = 65_535
+
 
 class SocketKeeper:
     """`start` before any process is started, `close` after all have ended."""
@@ -41,7 +43,7 @@ class SocketKeeper:
         except OSError as error:
             raise ConfigurationError(f"{self._path}: {error.strerror or error}") from error
         listener.setblocking(False)
-        self._spawn(self._accept(listener))
+        self._spawn(self._accept(listener), listener)
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -59,24 +61,25 @@ class SocketKeeper:
         self._used.pop(process, None)
         self._close_unused()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], uses: socket.socket) -> None:
+        """Do it in the background, and close what it uses however it ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _task: uses.close())
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with listener:
-            while True:
-                client, _ = await loop.sock_accept(listener)
-                self._spawn(self._serve(client))
+        while True:
+            client, _ = await loop.sock_accept(listener)
+            self._spawn(self._serve(client), client)
 
     async def _serve(self, client: socket.socket) -> None:
         """Read one request and answer it; whoever is slow, gone or too long gets none."""
         loop = asyncio.get_running_loop()
         client.setblocking(False)
         line = b""
-        with client, suppress(OSError):
+        with suppress(OSError):
             async with asyncio.timeout(PATIENCE):
                 while not line.endswith(b"\n"):
                     octets = await loop.sock_recv(client, MAX_LINE)
@@ -90,15 +93,18 @@ class SocketKeeper:
     def _handle(self, line: bytes) -> tuple[dict[str, object], list[socket.socket]]:
         try:
             match orjson.loads(line):
-                case {"process": str(process), "take": [str(host), int(port), str(name)]}:
+                case {
+                    "process": str(process),
+                    "take": [str(host), int(port), str(name)],
+                } if 0 <= port <= MAX_PORT:
                     return {}, [self._take(process, (host, port, name))]
                 case {"process": str(process), "ready": [*used], "pid": int(pid)}:
                     self._used[process] = {(str(h), int(p), str(n)) for h, p, n in used}
                     self._close_unused()
                     self._on_ready(pid)
                     return {}, []
-        except (OSError, OverflowError) as error:
-            return {"error": getattr(error, "strerror", None) or str(error)}, []
+        except OSError as error:
+            return {"error": error.strerror or str(error)}, []
         except (ValueError, TypeError):
             pass
         return {"error": "a request is one line of JSON with `process` and `take` or `ready`"}, []

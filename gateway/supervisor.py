@@ -74,6 +74,7 @@ class Supervisor:
         self._on_dropped = on_dropped
         self._children: dict[str, _Child] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
+        self._early: set[int] = set()
         self._restarting = asyncio.Lock()
         self._stop = asyncio.Event()
         self._status = 0
@@ -93,8 +94,11 @@ class Supervisor:
     def serves(self, pid: int) -> None:
         """The child with this process id says that it is there for others."""
         for child in self._children.values():
-            if child.process and child.process.pid == pid and not child.leaves.is_set():
-                child.serves.set()
+            if child.process and child.process.pid == pid:
+                if not child.leaves.is_set():
+                    child.serves.set()
+                return
+        self._early.add(pid)  # it was faster than our hearing that it was started
 
     def describe(self) -> list[dict[str, object]]:
         """Each child with its process id, since when it lives (Unix seconds), and its restarts."""
@@ -188,6 +192,9 @@ class Supervisor:
         process = await asyncio.create_subprocess_exec(*child.command, start_new_session=True)
         child.process, child.since = process, time.time()
         child.starts += 1
+        if process.pid in self._early:
+            child.serves.set()
+        self._early.clear()
         ended = asyncio.create_task(process.wait())
         try:
             await self._first_of(child, ended)

@@ -95,6 +95,98 @@ def test_the_end_of_one_child_can_end_the_service(tmp_path: Path, how: str, stat
     assert service.log.read_text().count("smtp started") == 1
 
 
+SERVING = """
+import asyncio, sys
+from pathlib import Path
+from gateway.sockets import Sockets
+name, folder = sys.argv[1], Path(sys.argv[2])
+log = folder / "log"
+def note(what):
+    with log.open("a") as file: print(name, what, file=file)
+async def main():
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(15, ended.set)
+    note("started")
+    if name != "dumb" or log.read_text().count("dumb started") == 1:
+        note("serves")
+        Sockets(folder, name).ready([])
+    await ended.wait()
+    note("ended")
+asyncio.run(main())
+"""
+ORDERS = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from gateway import supervisor
+from gateway.socket_keeper import SocketKeeper
+supervisor.FIRST_DELAY = 0.05
+supervisor.START_PATIENCE = float(sys.argv[4])
+folder = Path(sys.argv[1])
+def commands(names):
+    child = [sys.executable, "-c", sys.argv[5]]
+    return {name: [*child, name, str(folder)] for name in names.split(",")}
+async def main():
+    dropped = []
+    keeper = SocketKeeper(folder, lambda pid: running.serves(pid))
+    running = supervisor.Supervisor(commands(sys.argv[2]), 5.0, dropped.append)
+    await keeper.start()
+    service = asyncio.create_task(running.run())
+    while not all(child["serves"] for child in running.describe()) or not running.describe():
+        await asyncio.sleep(0.01)
+    both = [asyncio.create_task(running.restart(commands(sys.argv[3]))) for _ in range(2)]
+    for said in await asyncio.gather(*both, return_exceptions=True):
+        print(said if isinstance(said, Exception) else [line.split(" after")[0] for line in said])
+    print(dropped, [(child["name"], child["restarts"]) for child in running.describe()])
+    os.kill(os.getpid(), signal.SIGTERM)
+    await service
+    await keeper.close()
+asyncio.run(main())
+"""
+
+
+def restarted(folder: Path, before: str, after: str, patience: float = 20) -> tuple[str, list[str]]:
+    """What a restart from some children to others prints, and what the children did, in order."""
+    (folder / "log").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", ORDERS, str(folder), before, after, str(patience), SERVING],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        timeout=60,
+        check=True,
+    )
+    return done.stdout, (folder / "log").read_text().splitlines()
+
+
+def test_a_restart_takes_one_child_after_the_other(tmp_path: Path) -> None:
+    """The next one ends only when the successor of the last serves; one restart at a time."""
+    said, did = restarted(tmp_path, "a,b", "a,b")
+    assert said.splitlines() == [
+        "['a serves again', 'b serves again']",
+        "a restart is under way already",
+        "[] [('a', 1), ('b', 1)]",
+    ]
+    after = did[4:10]  # both have started and serve
+    assert after == [f"{name} {what}" for name in "ab" for what in ("ended", "started", "serves")]
+
+
+def test_a_restart_adds_and_drops_children(tmp_path: Path) -> None:
+    """Those that are not wanted end first, so that their successors can take up what they had."""
+    said, did = restarted(tmp_path, "a,old", "a,new")
+    assert said.splitlines()[0] == "['old ended for good', 'a serves again', 'new serves again']"
+    assert said.splitlines()[2] == "['old'] [('a', 1), ('new', 0)]"
+    assert did[4:9] == ["old ended", "a ended", "a started", "a serves", "new started"]
+
+
+def test_a_restart_goes_no_further_than_a_child_that_does_not_serve(tmp_path: Path) -> None:
+    """The others are left as they are: they still serve."""
+    patience = 1.0 - 5.0  # beyond what the old one may take to end
+    said, did = restarted(tmp_path, "dumb,b", "dumb,b", patience)
+    assert said.startswith("dumb does not serve, the rest was left")
+    assert "('b', 0)" in said
+    assert did.index("b ended") > did.index("dumb ended")
+
+
 def test_a_child_that_will_not_end_is_killed(tmp_path: Path) -> None:
     """After the patience given, so that a restart of the service cannot hang."""
     service = Service(tmp_path / "log", "deaf")
