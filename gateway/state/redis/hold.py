@@ -45,7 +45,6 @@ class RedisHold:
 
     __slots__ = (
         "_holds",
-        "_is_settled",
         "_is_unsure",
         "_knows_contended",
         "_lost",
@@ -59,6 +58,7 @@ class RedisHold:
         "good_until",
         "has_batch",
         "id",
+        "is_settled",
         "mailing",
     )
 
@@ -86,7 +86,7 @@ class RedisHold:
         self._octets: dict[str, int] = {}
         self._notes: list[Note] = []
         self._is_unsure = False
-        self._is_settled = False
+        self.is_settled = False
         self._knows_contended = False
         self._lost = False
 
@@ -94,7 +94,7 @@ class RedisHold:
 
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Granted]:
         """One answer for each claim, in order, through the first that is refused for good."""
-        if self._is_settled:
+        if self.is_settled:
             raise StoreUnavailable("the transaction is over: nothing can be claimed for it")
         if not claims and self.mailing:
             return ()
@@ -120,9 +120,9 @@ class RedisHold:
 
     async def settle(self, octets: int) -> dict[str, int]:
         """Give everything back; what every window of octets that was claimed holds now, by key."""
-        if self._is_settled:
+        if self.is_settled:
             return {}
-        self._is_settled = True
+        self.is_settled = True
         if not (self.has_batch or self._octets or self._notes or self._is_unsure):
             return {}
         self._tenant.forget(self)
@@ -149,13 +149,14 @@ class RedisHold:
 
     def lose_if_late(self) -> None:
         """Lose its batch when its lease was not renewed in time."""
-        if not self._is_settled and time.monotonic() >= self.good_until:
+        if not self.is_settled and time.monotonic() >= self.good_until:
             self.lose()
 
     def lose(self) -> None:
-        """Its batch may be another's: say so, once."""
+        """Its batch may be another's: say so, once, and claim it no longer."""
         if self.has_batch and not self._lost:
             self._lost = True
+            self._tenant.forget(self)
             self._on_lost()
 
     # ---- inside --------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Processes' states over real Redis servers, with leases short enough for a test to see them end.
 
-`states` makes them: `states(server, "acme")` is one whose tenants may have batches at once, as those
-of a gateway that has run for a while.
+`states` makes them: `states(server, "acme")` is one whose tenants may have batches at once, as
+those of a gateway that has run for a while.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ async def test_after_a_loss_holders_keep_their_batch_and_nobody_gets_one_too_soo
 
 
 async def test_a_first_transaction_need_not_wait_where_the_hashes_are_made(states, redis_server):
-    """A process makes its tenants' hashes when it starts; a tenant that comes later is made, too."""
+    """A process makes its tenants' hashes when it starts, and those of tenants that come later."""
     tenants = ["acme"]
     state = await states(redis_server, is_fresh=True, tenants=lambda: tenants)
     keys = state.keys
