@@ -5,6 +5,7 @@ Saved amounts are absolute, so saving one twice is harmless. Raises StoreUnavail
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -21,7 +22,7 @@ PURGE_EVERY = 3600.0
 
 
 class WindowRecords:
-    """Buckets and mailings of one SMTP process."""
+    """Buckets and mailings of the one SMTP process, or of all that share a Redis."""
 
     def __init__(self, database: Database, clock: Clock = time.time) -> None:
         self._database = database
@@ -30,6 +31,10 @@ class WindowRecords:
 
     async def load(self) -> tuple[list[Bucket], list[Mailing]]:
         """Everything saved; those whose time is over are the caller's to drop."""
+        # Read in a thread: leases are renewed meanwhile, and a thousand tenants have much saved.
+        return await asyncio.to_thread(self._load)
+
+    def _load(self) -> tuple[list[Bucket], list[Mailing]]:
         with self._database.reading() as connection:
             return (
                 [
