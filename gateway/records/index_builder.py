@@ -82,18 +82,19 @@ def slices(
     database: Database, first: bytes = b"", below: bytes | None = None
 ) -> Iterator[list[tuple[bytes, bytes, int]]]:
     """Key, packed value and number of rows of every key from `first` on, in order, in slices."""
-    while True:
+    is_last = False
+    while not is_last:
         with database.reading() as connection:
-            found = _slice(connection, first, below)
-        if not found:
-            return
-        yield found
-        first = found[-1][0] + b"\0"
+            found, is_last = _slice(connection, first, below)
+        if found:
+            yield found
+            first = found[-1][0] + b"\0"
 
 
 def _slice(
     connection: Connection, first: bytes, below: bytes | None
-) -> list[tuple[bytes, bytes, int]]:
+) -> tuple[list[tuple[bytes, bytes, int]], bool]:
+    """The slice that begins there, and whether there is none behind it."""
     index = standing_index.c
     query = select(index.key, index.scope, index.code).where(index.key >= first)
     if below is not None:
@@ -102,9 +103,10 @@ def _slice(
     found: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
     for key, scope, code in rows:
         found[bytes(key)].append((scope, code))
-    if len(rows) == SLICE and len(found) > 1:
+    is_last = len(rows) < SLICE
+    if not is_last:
         found.popitem()  # its other rows come with the next slice
-    return [(key, pack(values), len(values)) for key, values in found.items()]
+    return [(key, pack(values), len(values)) for key, values in found.items()], is_last
 
 
 def _swap(
