@@ -1,0 +1,256 @@
+"""Whatever becomes of the index, it never reads as "nobody is suppressed", and it is mended.
+
+Each fault is done to a real Redis behind the worker's back; the look-up that follows must find who
+is suppressed, and one round of the jobs' work must leave an index that says what the records say.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.message.address import parse_mailbox
+from gateway.records import feed
+from gateway.records.index_check import State
+from gateway.records.index_keeper import KEEP, IndexKeeper
+from gateway.state.redis.index import BUILDING, OLD
+from gateway.state.redis.index_layout import place_of, shard_of
+from suppression.standing import Reason
+from tests.contract.index.world import World
+
+EARLY, LATE, FREE = "early@x.example", "late@y.example", "free@z.example"
+
+
+@pytest.fixture
+def keeper(world: World) -> IndexKeeper:
+    """What looks after the index."""
+    return IndexKeeper(world.database, world.publisher, has_index=True)
+
+
+def flushed(world: World, _before: dict[bytes, bytes]) -> None:
+    """Everything is gone."""
+    world.restore({})
+
+
+def heads_lost(world: World, _before: dict[bytes, bytes]) -> None:
+    """Buckets without heads: somebody deleted what looked small."""
+    world.restore({key: data for key, data in world.saved().items() if not key.endswith(b":head")})
+
+
+def bucket_lost(world: World, _before: dict[bytes, bytes]) -> None:
+    """One bucket was evicted, the head stands."""
+    world.delete(world.bucket_of(LATE))
+
+
+def writes_lost(world: World, before: dict[bytes, bytes]) -> None:
+    """A replica took over that lacks the last change."""
+    world.restore(before)
+
+
+def half_built(world: World, _before: dict[bytes, bytes]) -> None:
+    """A build was broken off after its first slice, and there is no other."""
+    heads = world.heads()
+    world.restore({})
+    head = heads[0]
+    assert head is not None
+    world.publisher.ask(world.publisher.redis.begin, head)
+    value = world.value(EARLY)
+    world.publisher.ask(world.publisher.redis.fill, head, [(world.key(EARLY), value)])
+
+
+def other_log(world: World, _before: dict[bytes, bytes]) -> None:
+    """The records were restored: what the index followed is not their log."""
+    with world.database.transaction() as connection:
+        feed.disable(connection)
+        feed.enable(connection)
+
+
+def other_generation(world: World, before: dict[bytes, bytes]) -> None:
+    """An older copy came back whose buckets belong to a generation before the last build."""
+    world.build()
+    world.restore(before)
+
+
+FAULTS = [
+    flushed, heads_lost, bucket_lost, writes_lost, half_built, other_log, other_generation
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_nobody_suppressed_is_ever_free(
+    world: World, keeper: IndexKeeper, fault: Callable[[World, dict[bytes, bytes]], None]
+) -> None:
+    """Before and after the keeper's round; then the index answers by itself again."""
+    world.put(EARLY)
+    before = world.saved()
+    world.put(LATE)
+    assert await world.is_stopped(LATE)
+    fault(world, before)
+    for text, is_stopped in ((LATE, True), (EARLY, True), (FREE, False)):
+        assert await world.is_stopped(text) is is_stopped
+    keeper.follow()
+    assert {checked.state for checked in world.check()} == {State.PROVEN}
+    assert await world.is_stopped(LATE)
+    assert await world.is_stopped(EARLY)
+    await world.ask(FREE)
+    world.counted.by_index = 0
+    assert not await world.is_stopped(FREE)
+    assert world.counted.by_index == 1
+
+
+async def test_a_worker_that_knows_more_than_the_index_asks_the_records(world: World) -> None:
+    """A change that Redis could not take is in force all the same, and is not acknowledged."""
+    with world.frozen(), pytest.raises(StoreUnavailable):
+        world.put(LATE)
+    assert await world.is_stopped(LATE)
+    assert not await world.is_stopped(FREE)
+    assert world.counted.by_index == 0
+    world.put("other@x.example")
+    assert {checked.state for checked in world.check()} == {State.PROVEN}
+
+
+async def test_a_gap_is_replayed_from_the_records(world: World) -> None:
+    """Changes that were committed without the index come in with the next one, in any number."""
+    publisher, world.database.publisher = world.database.publisher, None
+    entries = [world.put(f"u{n}@x.example", Reason.COMPLAINT) for n in range(30)]
+    world.lift(entries[0])
+    assert await world.is_stopped("u1@x.example")
+    assert not await world.is_stopped("u0@x.example")
+    world.database.publisher = publisher
+    world.put(LATE)
+    with world.database.reading() as connection:
+        last = feed.head(connection)
+    assert {head.n for head in world.heads() if head} == {last}
+    assert {checked.state for checked in world.check()} == {State.PROVEN}
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_a_gap_older_than_the_log_takes_the_shard_out_of_use(
+    world: World, keeper: IndexKeeper
+) -> None:
+    """What no log leads on from is built anew, and until then the records answer."""
+    world.put(EARLY)
+    before = world.saved()
+    world.put(LATE)
+    world.put("u@x.example")
+    with world.database.transaction() as connection:
+        assert feed.purge(connection, 10**9, 10**9)
+    world.restore(before)
+    world.put("v@x.example")
+    assert all(head is None or not head.identity for head in world.heads())
+    assert await world.is_stopped(LATE)
+    assert keeper.follow() == world.keys()
+    assert {checked.state for checked in world.check()} == {State.PROVEN}
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_records_older_than_the_index_take_it_out_of_use(world: World) -> None:
+    """After a restore to an earlier moment the index has changes that the records never made,
+    though numbers have caught up since."""
+    world.put(EARLY)
+    with world.database.reading() as connection:
+        n = feed.head(connection)
+    world.put(LATE)
+    publisher, world.database.publisher = world.database.publisher, None
+    world.forget(LATE, n)
+    world.put("u@x.example")
+    world.put("v@x.example")
+    world.database.publisher = publisher
+    world.put("w@x.example")
+    assert all(head is None or not head.identity for head in world.heads())
+    assert await world.is_stopped("u@x.example")
+
+
+async def test_a_build_takes_in_what_changes_meanwhile(world: World) -> None:
+    """Entries that come and go while it reads are as the records have them when it is in use."""
+    entries = {n: world.put(f"u{n}@d{n}.example", Reason.COMPLAINT) for n in range(20)}
+
+    def change(_done: int, _of: int) -> None:
+        for n in range(0, 20, 2):
+            world.lift(entries[n])
+            world.put(f"new{n}@d.example")
+
+    world.build(change)
+    assert {checked.state for checked in world.check()} == {State.PROVEN}
+    assert await world.is_stopped("new0@d.example")
+    assert not await world.is_stopped("u0@d0.example")
+
+
+async def test_what_is_wrong_is_found_and_mended(world: World, keeper: IndexKeeper) -> None:
+    """A missing entry and a changed one by the next check of their shards; one too many by a
+    build."""
+    for n in range(30):
+        world.put(f"u{n}@d{n}.example")
+    world.drop_field("u0@d0.example")
+    world.forge("u1@d1.example", [(0, 1)])
+    assert not await world.is_stopped("u0@d0.example")  # what only a check can find
+    shards = {shard_of(world.key(f"u{n}@d{n}.example")) for n in (0, 1)}
+    assert sum(world.check_one(shard).mended for shard in shards) == 2
+    assert [world.check_one(shard).mended for shard in shards] == [0] * len(shards)
+    assert await world.is_stopped("u0@d0.example")
+    world.forge("nobody@x.example", [(0, 1)])
+    surplus = shard_of(world.key("nobody@x.example"))
+    assert world.check_one(surplus).state is State.SURPLUS
+    for _ in range(surplus + 1):
+        keeper.check()
+    assert world.check_one(surplus).state is State.PROVEN
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_old_generations_are_removed(world: World) -> None:
+    """After a build there are as many buckets as before, also of one that was broken off."""
+    world.put(EARLY)
+    kept = len(world.saved())
+    half_built_beside(world)
+    world.build()
+    assert len(world.saved()) == kept
+    assert not [key for key in world.saved() if key.endswith((BUILDING.encode(), OLD.encode()))]
+
+
+def half_built_beside(world: World) -> None:
+    """A build that was broken off while another generation is in use."""
+    head = world.heads()[0]
+    assert head is not None
+    world.publisher.ask(world.publisher.redis.begin, replace(head, generation="aaaaaa"))
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_the_log_keeps_what_the_index_lacks(world: World) -> None:
+    """Changes are forgotten ten minutes after every shard has them, and not before."""
+    now = [0.0]
+    keeper = IndexKeeper(world.database, world.publisher, True, monotonic=lambda: now[0])
+    for n in range(5):
+        world.put(f"u{n}@x.example")
+    assert keeper.purge() == 0
+    now[0] = KEEP - 1
+    assert keeper.purge() == 0
+    now[0] = KEEP
+    with world.database.reading() as connection:
+        last = feed.head(connection)
+    assert keeper.purge() > 0
+    with world.database.reading() as connection:
+        assert feed.head(connection) == last
+        assert feed.key_at(connection, last - 1) is None
+    world.put(LATE)
+    assert {checked.state for checked in world.check()} == {State.PROVEN}
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+async def test_a_worker_does_not_believe_a_server_that_has_just_taken_over(world: World) -> None:
+    """Between a new connection and the next look at the records, the records answer."""
+    world.counted.by_index = 0
+    await world.reconnect()
+    group = [parse_mailbox(FREE)]
+    await world.standings.look_up(world.stream, group)
+    assert world.counted.by_index == 0
+    await world.ask(FREE)
+    assert world.counted.by_index == 1
+
+
+def test_places_of_a_key_are_told_apart() -> None:
+    """Shard, bucket and field use different octets of a key."""
+    key = bytes(range(16))
+    places = {place_of(bytes([*key[:n], 99, *key[n + 1 :]]), 1000) for n in (0, 7, 12)}
+    assert len(places | {place_of(key, 1000)}) == 4
