@@ -43,6 +43,7 @@ MODULES = {
     "block": "block",
     "sanctions": "sanctions",
     "audit": "audit",
+    "index": "index",
     "subject": "subject_acts",
     "purge": "purge",
 }
