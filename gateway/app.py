@@ -1,8 +1,9 @@
-"""The wiring of the SMTP process: configuration → parts → run → drain. It holds no logic.
+"""The wiring of an SMTP worker: configuration → parts → run → drain. It holds no logic.
 
 Read this first: every part of the gateway is made here, in the order in which they need each other,
-and handed to those that use it. `run_smtp` is the process's entry; its sibling's is
-`gateway.web.server`. What each part does is in its own file; docs/flow.md walks through them.
+and handed to those that use it. `run_smtp` is the process's entry; its siblings' are
+`gateway.web.server` and `gateway.jobs_process`. Which stores it works with `gateway.stores` says.
+What each part does is in its own file; docs/flow.md walks through them.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from typing import Any
 import uvloop
 
 from gateway.background import keep_running
-from gateway.checkpoint import Checkpoint
 from gateway.config.load import Loaded, check_reload, load
 from gateway.control import ControlServer
 from gateway.delivery import Delivery
 from gateway.enforcement import Enforcement
-from gateway.errors import ConsentryError, StoreUnavailable
+from gateway.errors import ConsentryError
 from gateway.events import Event
 from gateway.gauges import watch_gauges
 from gateway.journal import Journal
@@ -34,15 +34,11 @@ from gateway.ledger.intents import Intents
 from gateway.ledger.ledger import Ledger
 from gateway.metrics import Metrics, heartbeat
 from gateway.processes import SMTP, Process
-from gateway.records.blocks import BlockList
 from gateway.records.case_rules import Rules
-from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
-from gateway.records.ledger import SqliteLedgerStore
+from gateway.records.opening import open_records
 from gateway.records.policy_versions import remember
-from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
-from gateway.records.windows import WindowRecords
 from gateway.refs import new_ref
 from gateway.relay.hops import NextHops
 from gateway.sanctions.book import CaseBook
@@ -55,12 +51,9 @@ from gateway.smtp.watch import Watch
 from gateway.snapshot import Prepared, prepare
 from gateway.sockets import Sockets
 from gateway.state.clock import steady_clock
-from gateway.state.holds import MemoryHolds
-from gateway.state.rates import MemoryRateWindows
-from gateway.state.table import WindowTable
+from gateway.stores import Work, open_stores
 from gateway.worker_control import handlers
 from policies.bytes import ByteWarnings
-from policies.claims import Holds
 from policies.ports import Clock
 from policies.registry import Parts
 from suppression.case_links import case_link
@@ -98,39 +91,37 @@ class Gateway:
             config.journal.keep_files,
             observers=(self.metrics.count,),
         )
-        self.database = open_database(
-            config.database,
-            config.opt_out_log,
-            node=config.node,
-            is_thorough=True,
-            is_service=True,
-        )
+        self.database = open_records(config, is_service=True)
         self.keyring = open_keyring(self.database, config.keyring)
-        self.standings = SqliteStandings(
-            self.database.path, self.keyring, steady, self.metrics.look_up_seconds.observe
+        self.stores = open_stores(
+            config,
+            process,
+            self.database,
+            self.keyring,
+            steady,
+            lambda: self.loaded.tenants,
+            self.metrics.look_up_seconds.observe,
+            self.metrics.count_look_ups,
         )
-        self.blocks = BlockList(self.database.path)
-        table = WindowTable(steady)
-        self.rates = MemoryRateWindows(table)
-        holds = MemoryHolds(table, self.blocks.is_ended)
-        self.holds: Holds = holds
-        self.checkpoint = Checkpoint(holds, WindowRecords(self.database, steady))
+        self.holds, rates = self.stores.holds, self.stores.rates
+        standings, blocks = self.stores.look_ups.standings, self.stores.look_ups.blocks
+        self._standings = standings
         self.intents = Intents(state_dir / process.intents, fsync=config.ledger.fsync)
-        self.ledger = Ledger(SqliteLedgerStore(self.database), self.intents, steady)
+        self.ledger = Ledger(self.stores.ledger, self.intents, steady, self.stores.flights)
         self.budget = MemoryBudget(config.session.memory_bytes)
         self.watch = Watch(lambda: self.budget.is_tight)
-        self.authenticator = Authenticator(self.rates, clock, blocks=self.blocks)
+        self.authenticator = Authenticator(rates, clock, blocks=blocks)
         self._parts = Parts(
             hostname=config.hostname,
-            rates=self.rates,
-            blocks=self.blocks,
+            rates=rates,
+            blocks=blocks,
             case_page=self._case_page,
             refusals_per_hour=config.session.refusals_per_hour,
         )
         self._number = numbering(self.database)
         self._rules = self._remember(rules_of(loaded, self.keyring))
         book = CaseBook(self.database, lambda: self._rules, clock)
-        enforcement = Enforcement(self.rates, self.blocks, book, self.emit, clock)
+        enforcement = Enforcement(rates, blocks, book, self.emit, clock)
         prepared = self._prepare(loaded)
         self.snapshot = prepared.snapshot
         self.hops = NextHops(prepared.hops, self.emit)
@@ -141,7 +132,7 @@ class Gateway:
             self.emit,
             self.metrics,
             clock,
-            ByteWarnings(self.rates, self._warn),
+            ByteWarnings(rates, self._warn),
             enforcement.delivered,
         )
         self.services = Services(
@@ -171,21 +162,21 @@ class Gateway:
 
     async def start(self) -> None:
         """Restore what the last process left, then listen."""
-        await self.checkpoint.restore()
+        await self.stores.start()
         unknown = await self.ledger.open()
         self._apply_limits()
         wanted = self._prepared.listeners
         self.listeners.apply(wanted, self.listeners.bind(wanted))
         self.watch.start()
         await self.control.start()
-        for name, work in (
+        own: list[Work] = [
             ("ledger", self.ledger.run),
-            ("checkpoint", self.checkpoint.run),
             ("heartbeat", partial(heartbeat, self.metrics.loop_lag.observe)),
             ("next hops", self.hops.check),
-        ):
+        ]
+        for name, work in (*own, *self.stores.work):
             self._spawn(keep_running(name, work, self.emit, self._clock))
-        watch_gauges(self.metrics, self.watch, self.budget, self.hops, self.journal)
+        watch_gauges(self.metrics, self.watch, self.budget, self.hops, self.journal, self.stores)
         counts = {"copies_unknown": unknown, "opt_outs_replayed": self.database.opt_outs.replayed}
         self.emit(
             Event(
@@ -216,12 +207,9 @@ class Gateway:
         self.authenticator.close()
         with suppress(ConsentryError):
             await self.ledger.close()
-        with suppress(StoreUnavailable):
-            await self.checkpoint.save()
+        await self.stores.close()
         self.emit(Event("process.stopped", self._clock(), detail={"process": self._process.name}))
         self.journal.close()
-        self.standings.close()
-        self.blocks.close()
         self.database.close()
 
     def emit(self, event: Event) -> None:
@@ -261,7 +249,7 @@ class Gateway:
         # Nothing can fail from here on: it is all in force, or none of it.
         self.loaded, self._prepared, self.snapshot = loaded, prepared, prepared.snapshot
         self.keyring, self.delivery.tokens, self._rules = keyring, Tokens(keyring), rules
-        self.standings.adopt(keyring)
+        self._standings.adopt(keyring)
         self.listeners.apply(prepared.listeners, added)
         self._apply_limits()
         self.authenticator.forget()
@@ -277,7 +265,7 @@ class Gateway:
             hostname=config.hostname,
             refusals_per_hour=config.session.refusals_per_hour,
         )
-        return prepare(loaded, parts, self.standings, self._number, self._policy_failed)
+        return prepare(loaded, parts, self._standings, self._number, self._policy_failed)
 
     def _remember(self, rules: Rules) -> Rules:
         """Have the records know which policies go for whom from now on."""

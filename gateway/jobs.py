@@ -2,8 +2,8 @@
 
 A `Job` is a name, a pause and an async function that says how much it did. `run_jobs` runs each
 after its pause, for ever; what was done is an event `job.done`, a store that could not serve (like
-any fault in a job) is `job.failed`, and the job comes again after the next pause. The ledger and
-the journal clear up after themselves where they are written.
+any fault in a job) is `job.failed`, told once until it changes, and the job comes again after the
+next pause. The ledger and the journal clear up after themselves where they are written.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ async def run_jobs(
     """Run all of them, each at its own pace, until cancelled."""
 
     async def repeat(job: Job) -> None:
+        trouble = ""
         while True:
             await sleep(job.pause)
             detail: dict[str, object] = {"job": job.name}
@@ -72,8 +73,11 @@ async def run_jobs(
                 done = await job.run()
             except Exception as error:  # whatever it is, the other jobs go on
                 what = str(error) if isinstance(error, StoreUnavailable) else repr(error)
-                emit(Event("job.failed", clock(), detail=detail | {"error": what}))
+                if what != trouble:
+                    emit(Event("job.failed", clock(), detail=detail | {"error": what}))
+                trouble = what
                 continue
+            trouble = ""
             if done:
                 emit(Event("job.done", clock(), detail=detail | {"amount": done}))
 

@@ -11,9 +11,10 @@ anything else. Hosted by the web process, or by a process of its own (`gateway.j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.background import keep_running
 from gateway.config.load import Loaded
@@ -36,6 +37,9 @@ from gateway.webhooks.call import Endpoint, endpoints
 from gateway.webhooks.sender import Sender
 from policies.ports import Clock
 from suppression.keys import Keyring
+
+if TYPE_CHECKING:  # only loaded where Redis is configured
+    from gateway.shared_jobs import SharedJobs
 
 ASK_EVERY = 1.0
 """Seconds between two looks at the seat."""
@@ -76,16 +80,16 @@ class Jobs:
         seat: Seat,
         emit: Emit,
         clock: Clock,
-        more: Callable[[], Sequence[Job]] = tuple,
+        shared: SharedJobs | None = None,
     ) -> None:
-        """`more` makes further jobs of the leader."""
+        """`shared` is what the leader does for stores that are shared."""
         self._database = database
         self._terms = terms
         self._index = index
         self._seat = seat
         self._emit = emit
         self._clock = clock
-        self._more = more
+        self._shared = shared
         self._led: _Led | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -144,7 +148,7 @@ class Jobs:
         if not is_ours:
             await self._stop_leading()
         elif self._led is None:
-            led = _Led(self._database, self._terms, self._emit, self._clock, self._more())
+            led = _Led(self._database, self._terms, self._emit, self._clock, self._shared)
             try:
                 await led.start()
             except StoreUnavailable:
@@ -165,7 +169,12 @@ class _Led:
     """What the leader does, from when it got the seat to when it lost it."""
 
     def __init__(
-        self, database: Database, terms: JobTerms, emit: Emit, clock: Clock, more: Sequence[Job]
+        self,
+        database: Database,
+        terms: JobTerms,
+        emit: Emit,
+        clock: Clock,
+        shared: SharedJobs | None,
     ) -> None:
         self._database = database
         self._terms = terms
@@ -183,9 +192,10 @@ class _Led:
             self._rounds.job(),
             self._notices.job(),
             ticker.job(),
-            *more,
+            *(shared.jobs if shared is not None else ()),
         ]
-        self._task: asyncio.Task[None] | None = None
+        self._work = shared.work if shared is not None else ()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Note who leads, where others could, and begin. Raises StoreUnavailable."""
@@ -193,7 +203,11 @@ class _Led:
         if self._database.store.is_shared:
             await self._database.write(lambda c: note_leader(c, node))
         await self._sender.mark()
-        self._task = asyncio.create_task(run_jobs(self._jobs, self._emit, self._clock))
+        work = [
+            run_jobs(self._jobs, self._emit, self._clock),
+            *(keep_running(name, one, self._emit, self._clock) for name, one in self._work),
+        ]
+        self._tasks = [asyncio.create_task(one) for one in work]
 
     def adopt(self, terms: JobTerms) -> None:
         self._terms = terms
@@ -202,9 +216,9 @@ class _Led:
         self._notices.adopt(terms.notices)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sender.close()
         await self._rounds.close()
         await self._notices.close()

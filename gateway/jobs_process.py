@@ -25,13 +25,15 @@ from gateway.jobs_host import Jobs, JobTerms
 from gateway.journal import Journal
 from gateway.leader import open_seat
 from gateway.metrics import ProcessMetrics, heartbeat
+from gateway.metrics_declared import JOBS_LEADER
 from gateway.processes import JOBS
 from gateway.records.case_rules import Rules
-from gateway.records.database import open_database
 from gateway.records.event_index import EventIndex
 from gateway.records.keyring import open_keyring
+from gateway.records.opening import open_records
 from gateway.records.policy_versions import remember
 from gateway.sanctions.rules import rules_of
+from gateway.shared_jobs import SharedJobs
 from gateway.sockets import Sockets
 
 
@@ -49,19 +51,18 @@ class JobsProcess:
             config.journal.keep_files,
         )
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
-        self.database = open_database(
-            config.database,
-            config.opt_out_log,
-            node=config.node,
-            is_thorough=True,
-            is_service=True,
-        )
+        self.database = open_records(config, is_service=True)
         self._index = EventIndex(state_dir / "journal", state_dir / "journal-index.sqlite")
         seat = open_seat(config)
         terms = self._terms(loaded)
         self._remember(terms.rules)
         self._keyring = terms.keyring
-        self.jobs = Jobs(self.database, terms, self._index, seat, self._emit, time.time)
+        self._shared = SharedJobs(config, self.database, lambda: self._loaded.tenants)
+        self.jobs = Jobs(
+            self.database, terms, self._index, seat, self._emit, time.time, self._shared
+        )
+        self._shared.watch(self.metrics, lambda: self.jobs.is_leader)
+        self.metrics.watch(JOBS_LEADER, lambda: {(): float(self.jobs.is_leader)})
         self._control = ControlServer(
             state_dir / JOBS.socket,
             {
@@ -77,6 +78,7 @@ class JobsProcess:
 
     async def start(self) -> None:
         """Begin with the jobs."""
+        await self._shared.start()
         await self.jobs.start()
         await self._control.start()
         self._tasks = [asyncio.create_task(heartbeat(self.metrics.loop_lag.observe))]
@@ -100,6 +102,7 @@ class JobsProcess:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.jobs.close()
+        await self._shared.close()
         self._index.close()
         self.database.close()
         self._emit(Event("process.stopped", time.time(), detail={"process": JOBS.name}))
@@ -147,6 +150,7 @@ class JobsProcess:
             "keyring": self._keyring.describe(),
             "tasks": len(asyncio.all_tasks()),
             **self.jobs.describe(),
+            "stores": {"records": self.database.store.name, "state": self._shared.describe()},
         }
 
     async def _metrics(self, _request: Mapping[str, object]) -> object:

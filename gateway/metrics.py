@@ -29,6 +29,7 @@ from gateway.metrics_declared import (
     JOURNAL_DROPPED,
     JOURNAL_WRITABLE,
     LOOK_UP_SECONDS,
+    LOOK_UPS,
     LOOP_LAG,
     MESSAGES,
     OPEN_FILES,
@@ -165,6 +166,7 @@ class Metrics(ProcessMetrics):
         self._policy_failures = _Counters(POLICY_FAILURES, registry)
         self._configurations = _Counters(CONFIGURATIONS, registry)
         self._facts = _Counters(FACTS, registry)
+        self._look_ups = _Counters(LOOK_UPS, registry)
         self._counting: dict[str, Callable[[Event], None]] = {
             "session.refused": self._refused,
             "auth.failed": self._auth_failed,
@@ -181,6 +183,11 @@ class Metrics(ProcessMetrics):
             "fact.recorded": lambda event: self._facts(_text(event, "fact")).inc(),
             "case.blocked": lambda event: self._blocked.inc(),
         }
+
+    def count_look_ups(self, by_index: int, by_records: int) -> None:
+        """Count for how many addresses index and records have answered."""
+        self._look_ups("index").inc(by_index)
+        self._look_ups("records").inc(by_records)
 
     def count(self, event: Event) -> None:
         """Count what follows from one event."""

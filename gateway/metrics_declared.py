@@ -96,6 +96,43 @@ LOOK_UP_SECONDS = Declared(
     "Time of one suppression look-up, for a whole group of recipients.",
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.5, 5),
 )
+LOOK_UPS = Declared(
+    Kind.COUNTER,
+    "look_ups_total",
+    "Recipients looked up, by what answered: index (in Redis) or records.",
+    ("answered_by",),
+)
+INDEX_SHARDS = Declared(
+    Kind.GAUGE,
+    "index_shards",
+    "Of the 16 shards of the index, how many were proven, uncounted, surplus or unused when they "
+    "were checked last; told by the leader.",
+    ("state",),
+)
+INDEX_ENTRIES = Declared(
+    Kind.GAUGE, "index_entries", "Entries that the index was checked against; told by the leader."
+)
+INDEX_PROVEN_AT = Declared(
+    Kind.GAUGE,
+    "index_proven_timestamp_seconds",
+    "Since when every shard of the index has been proven to say what the records say, Unix "
+    "seconds; 0 while one has not; told by the leader.",
+)
+INDEX_MENDED = Declared(
+    Kind.COUNTER,
+    "index_mended_total",
+    "Entries of the index that were missing or wrong and were mended.",
+)
+JOBS_LEADER = Declared(
+    Kind.GAUGE, "jobs_leader", "1 on the node whose jobs run for all nodes, 0 on the others."
+)
+STORE_UP = Declared(
+    Kind.GAUGE,
+    "store_up",
+    "1 while a worker reaches a store, 0 while none does: database (the records) or state (Redis).",
+    ("store",),
+    over=Over.MAX,
+)
 NEXT_HOP_UP = Declared(
     Kind.GAUGE,
     "next_hop_up",

@@ -21,7 +21,7 @@ Answers = Mapping[Process, object]
 """What each process said: a result, or a ControlError."""
 SUMMED = ("sessions", "in_progress", "tasks")
 """Numbers that add up over workers."""
-ADDED = ("memory", "batches")
+ADDED = ("memory",)
 """Mappings whose numbers do."""
 OWN = ("started", "config", *SUMMED, "draining")
 """What the row of one worker has."""

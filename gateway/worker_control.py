@@ -15,12 +15,12 @@ from gateway.control import Handler
 from gateway.delivery import Delivery
 from gateway.journal import Journal
 from gateway.metrics import Metrics
-from gateway.records.standings import SqliteStandings
 from gateway.relay.hops import NextHops
 from gateway.smtp.listeners import Listeners
 from gateway.smtp.memory import MemoryBudget
 from gateway.smtp.services import Snapshot
 from gateway.smtp.watch import Watch
+from gateway.stores import Stores
 from policies.claims import Holds
 from suppression.keys import Keyring
 
@@ -38,7 +38,7 @@ class Worker(Protocol):
     listeners: Listeners
     holds: Holds
     hops: NextHops
-    standings: SqliteStandings
+    stores: Stores
     journal: Journal
     metrics: Metrics
 
@@ -77,13 +77,13 @@ def handlers(gateway: Worker) -> dict[str, Handler]:
             },
             "bytes_24h": {tenant: now.octets for tenant, now in usage.items()},
             "next_hops": gateway.hops.describe(),
+            "stores": gateway.stores.describe(),
         }
 
     async def health(_request: Mapping[str, object]) -> object:
         return {
             "listening": bool(gateway.listeners) and not gateway.watch.is_draining,
-            "database": gateway.standings.is_ready(),
-            "state": True,
+            **gateway.stores.are_there(),
             "next_hop": gateway.hops.is_up,
             "journal": gateway.journal.is_writable,
         }

@@ -32,7 +32,8 @@ from gateway.events import Event
 from gateway.records.blocks import ALL_TENANTS, case_id, list_blocks
 from gateway.records.case_blocks import block_by_hand, lift_by_hand
 from gateway.records.case_rules import Rules
-from gateway.records.database import Connection, open_database
+from gateway.records.database import Connection
+from gateway.records.opening import open_records
 from suppression.address import suffixes
 
 app = typer.Typer(no_args_is_help=True, help="Blocked sender domains: list, add, lift.")
@@ -65,7 +66,7 @@ def list_(
     Example: consentry block list --tenant acme --lifted
     """
     settings = open_config(config).config
-    database = open_database(settings.database, settings.opt_out_log, node=settings.node)
+    database = open_records(settings)
     with database.reading() as connection:
         stored = list_blocks(connection, tenant, with_lifted=lifted)
     database.close()

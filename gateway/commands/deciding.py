@@ -17,8 +17,9 @@ from gateway.errors import ConfigurationError, JournalUnwritable
 from gateway.events import Event
 from gateway.journal import Journal
 from gateway.records.case_rules import Rules
-from gateway.records.database import Connection, open_database
+from gateway.records.database import Connection
 from gateway.records.keyring import open_keyring
+from gateway.records.opening import open_records
 from gateway.records.policy_versions import remember
 from gateway.sanctions.rules import rules_of
 from policies.sanctions.engine import Refused
@@ -31,9 +32,7 @@ POLL = 0.02
 @contextmanager
 def deciding(loaded: Loaded) -> Iterator[tuple[Connection, Rules, list[Event]]]:
     """A transaction on the records; raises ConfigurationError for what is refused."""
-    database = open_database(
-        loaded.config.database, loaded.config.opt_out_log, node=loaded.config.node
-    )
+    database = open_records(loaded.config)
     events: list[Event] = []
     try:
         rules = rules_of(loaded, open_keyring(database, loaded.config.keyring))

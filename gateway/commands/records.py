@@ -23,8 +23,9 @@ from gateway.commands.shared import fail, open_config, show
 from gateway.config.load import Loaded
 from gateway.config.scopes import all_scopes, is_scope
 from gateway.errors import AddressSyntaxError, ConfigurationError
+from gateway.records import opening
 from gateway.records.bulk import Tally
-from gateway.records.database import Database, open_database
+from gateway.records.database import Database
 from gateway.records.keyring import open_keyring
 from gateway.records.list_diff import Diff
 from gateway.records.suppression_import import ListFile, no_such
@@ -61,9 +62,7 @@ class Records:
 def open_records(config: Path | None) -> Iterator[Records]:
     """The records that the configuration names, closed at the end."""
     loaded = open_config(config)
-    database = open_database(
-        loaded.config.database, loaded.config.opt_out_log, node=loaded.config.node
-    )
+    database = opening.open_records(loaded.config)
     try:
         try:
             keyring = open_keyring(database, loaded.config.keyring)

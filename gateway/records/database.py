@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.records import index, sqlite
 from gateway.records import opt_outs as noted
 from gateway.records.opt_out_file import Position
-from gateway.records.opt_out_log import OptOutLog, is_owed
+from gateway.records.opt_out_log import OptOutLog, complete
 from gateway.records.store import ANY, TROUBLES, Place, Store, as_unavailable
 
 T = TypeVar("T")
@@ -47,6 +47,10 @@ class Publisher(Protocol):
 
         Called by the thread that committed, before anybody is told.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
         ...
 
 
@@ -74,8 +78,7 @@ def open_database(
             is_ready = log.is_in_step(connection) and index.is_complete(connection)
         if not is_ready:
             with database.transaction(is_long=True) as connection:
-                if not index.is_complete(connection) and not is_owed(connection):
-                    index.rebuild(connection)
+                complete(connection)
     except BaseException:
         database.close()
         raise
@@ -91,7 +94,7 @@ def connect(place: Place, log: OptOutLog, *, is_service: bool = False) -> Databa
         # Imported here: who has SQLite needs nothing of it.
         from gateway.records import postgresql
 
-        identity = postgresql.prepare(place, log.file.path.with_name(f"{log.file.path.name}.made"))
+        identity = postgresql.prepare(place, postgresql.marker_of(log.file.path))
         return Database(postgresql.open_store(place, identity, is_service=is_service), log)
 
 
@@ -197,6 +200,8 @@ class Database:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
+        if self.publisher is not None:
+            self.publisher.close()
         self._engine.dispose()
 
     def _end(self, connection: Connection, before: Position) -> tuple[Position | None, int]:

@@ -28,13 +28,14 @@ from gateway.jobs_host import Jobs, JobTerms
 from gateway.journal import Journal
 from gateway.leader import open_seat
 from gateway.metrics import WebMetrics, heartbeat
+from gateway.metrics_declared import JOBS_LEADER
 from gateway.metrics_merge import Totals
 from gateway.node import Health, ask_all, health_of
 from gateway.processes import JOBS, WEB, processes_of, workers_of
 from gateway.records.case_rules import Rules
-from gateway.records.database import open_database
 from gateway.records.event_index import EventIndex
 from gateway.records.keyring import open_keyring
+from gateway.records.opening import open_records
 from gateway.records.policy_versions import remember
 from gateway.sanctions.rules import rules_of
 from gateway.sender_dns.check import SenderDns
@@ -73,13 +74,7 @@ class WebProcess:
             observers=(self.metrics.count,),
         )
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
-        self.database = open_database(
-            config.database,
-            config.opt_out_log,
-            node=config.node,
-            is_thorough=True,
-            is_service=True,
-        )
+        self.database = open_records(config, is_service=True)
         self._sockets = Sockets(state_dir, WEB.name)
         self._index = EventIndex(state_dir / "journal", state_dir / "journal-index.sqlite")
         self._keyring = open_keyring(self.database, config.keyring)
@@ -88,7 +83,9 @@ class WebProcess:
         self._jobs: Jobs | None = None
         if JOBS not in processes_of(config):
             seat = open_seat(config)
-            self._jobs = Jobs(self.database, terms, self._index, seat, self._emit, time.time)
+            jobs = Jobs(self.database, terms, self._index, seat, self._emit, time.time)
+            self.metrics.watch(JOBS_LEADER, lambda: {(): float(jobs.is_leader)})
+            self._jobs = jobs
         self._intake = Intake(self.database, terms.notices, self._emit, time.time)
         self._feedback: FeedbackListener | None = None
         self._sender_dns = SenderDns(config.sender_dns)

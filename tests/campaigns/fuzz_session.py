@@ -237,7 +237,7 @@ class House:
     async def _open(self, configuration: Configuration) -> None:
         self.gateway = gateway = Gateway(load(configuration.config), steady=lambda: self.steady)
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        gateway.services.authenticator = Authenticator(gateway.rates, time.time, cheap)
+        gateway.services.authenticator = Authenticator(gateway.stores.rates, time.time, cheap)
         gateway.services.hops = gateway.delivery._hops = Hop(self.unkept)  # type: ignore[assignment]
         write = gateway.journal.emit
 
@@ -272,7 +272,8 @@ class House:
         self.steady += TWO_DAYS
         self.played += 1
         if self.played % UPKEEP == 0:
-            await self.gateway.checkpoint.save()
+            assert self.gateway.stores.checkpoint is not None
+            await self.gateway.stores.checkpoint.save()
         listening = self.gateway._prepared.listeners[LISTENERS[flags & 3]][1]
         dialogue = Dialogue(self, listening, flags)
         self.faults.clear()

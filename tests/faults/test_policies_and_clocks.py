@@ -142,7 +142,10 @@ def test_a_policy_that_fails_defers(
     gateway = house.gateway
     whole, unique = gateway.snapshot, new_id()
     pipeline = Pipeline(
-        [(stage(fault), Mode.ENFORCE)], gateway.standings, 0.2, gateway._policy_failed
+        [(stage(fault), Mode.ENFORCE)],
+        gateway.stores.look_ups.standings,
+        0.2,
+        gateway._policy_failed,
     )
     gateway.snapshot = replace(whole, pipeline=pipeline)
     try:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.config.load import load
+from gateway.records.standings import SqliteStandings
 from gateway.state.table import Bucket
 from tests.e2e import gateway as e2e
 from tests.e2e.certificates import make_certificates
@@ -26,15 +27,19 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
     harness.write()
     parts = Gateway(load(harness.config), lambda: time.time() + 365 * DAY, time.time)
     yield parts
-    for part in (parts.standings, parts.blocks, parts.journal, parts.database):
-        part.close()
+    parts.stores.look_ups.standings.close()
+    parts.journal.close()
+    parts.database.close()
 
 
 async def test_only_steady_time_ends_anything(gateway: Gateway) -> None:
     """What is not over by the steady clock still counts."""
-    for part in (gateway.standings, gateway.ledger, gateway.checkpoint._records):
+    checkpoint, standings = gateway.stores.checkpoint, gateway.stores.look_ups.standings
+    assert checkpoint is not None
+    assert isinstance(standings, SqliteStandings)
+    for part in (standings._asking, gateway.ledger, checkpoint._records):
         assert part._clock() < time.time() + DAY
     saved = Bucket("bytes:acme", 86_400, int(time.time()), 1000)
-    await gateway.checkpoint._records.save([saved], [])
-    buckets, _ = await gateway.checkpoint._records.load()
+    await checkpoint._records.save([saved], [])
+    buckets, _ = await checkpoint._records.load()
     assert buckets == [saved]

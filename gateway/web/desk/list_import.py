@@ -17,8 +17,9 @@ from typing import BinaryIO
 
 from gateway.config.scopes import all_scopes, is_scope
 from gateway.records.bulk import Tally
-from gateway.records.database import Database, open_database
+from gateway.records.database import Database
 from gateway.records.list_diff import Diff
+from gateway.records.opening import open_records
 from gateway.records.staging import FOLDER, Staging
 from gateway.records.suppression_import import ListFile, import_suppressions, staging_for
 from gateway.records.suppressions import Draft
@@ -148,7 +149,7 @@ def _staging(parts: DeskParts, wish: Wish) -> Staging:
 @contextmanager
 def _beside(parts: DeskParts) -> Iterator[Database]:
     config = parts.loaded.config
-    database = open_database(config.database, config.opt_out_log, node=config.node)
+    database = open_records(config)
     try:
         yield database
     finally:
