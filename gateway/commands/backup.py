@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from gateway.commands.records import open_records
 from gateway.commands.running import stopped
 from gateway.commands.shared import (
     ByOption,
@@ -29,11 +30,20 @@ from gateway.config.load import Loaded
 from gateway.config.model import GatewayConfig
 from gateway.errors import ConsentryError
 from gateway.records import audit
-from gateway.records.backup import BackupUnusable, Manifest, check, lacks, make_backup, put_back
+from gateway.records.backup import (
+    DATABASE,
+    BackupUnusable,
+    Manifest,
+    check,
+    lacks,
+    make_backup,
+    put_back,
+)
 from gateway.records.database import open_database
 from gateway.records.keyring import open_keyring
-from gateway.records.opt_out_anew import begin_anew
+from gateway.records.opt_out_anew import begin_anew, go_without
 from gateway.records.opt_out_file import LogBroken
+from gateway.records.opt_out_log import owing
 from suppression.keys import Keyring
 
 PANEL = "Run"
@@ -81,7 +91,7 @@ def backup(
         ) as bar:
             task = bar.add_task("copying")
             made, manifest = make_backup(
-                _file(settings),
+                settings.database,
                 folder,
                 time.time(),
                 journal=files,
@@ -92,7 +102,7 @@ def backup(
     row: dict[str, object] = {
         "backup": str(made),
         "octets": sum((made / name).stat().st_size for name in manifest.files),
-        "opt_outs": manifest.seen.number,
+        "opt_outs": manifest.seen(settings.node).number,
         "audit_records": manifest.audit_number,
     }
     show([row], as_json)
@@ -114,7 +124,8 @@ def restore(
 ) -> None:
     """Put a backup in the place of the records, and replay the opt-out log over it.
 
-    The gateway must be stopped. The records that were there are kept aside.
+    The gateway must be stopped. A SQLite file that was there is kept aside; what was in PostgreSQL
+    is replaced, and no mail passes before each of its nodes has been started again.
 
     Example: consentry restore /var/backups/consentry/consentry-20270115T081500Z
     """
@@ -133,6 +144,10 @@ def restore(
 @app.command()
 def accept(
     why: WhyOption,
+    node: Annotated[
+        str,
+        typer.Option(help="Another node that is lost with its log: restored records go without."),
+    ] = "",
     by: ByOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -143,6 +158,12 @@ def accept(
     Example: consentry opt-outs accept --why "disk of 3 May lost, checked with the mirror"
     """
     settings = open_config(config).config
+    if node and node != settings.node:
+        with open_records(config) as records:
+            if not go_without(records.database, node, actor(by), why):
+                fail(f"{node}: the records wait for no log of such a node")
+        typer.echo(f"the records wait for the log of {node} no longer")
+        return
     with stopped(settings.state_dir):
         if isinstance(settings.database, Path) and not settings.database.exists():
             fail(f"{settings.database}: there are no records; see `consentry restore`")
@@ -158,7 +179,11 @@ def _restore(loaded: Loaded, folder: Path, why: str, who: str) -> dict[str, obje
     settings = loaded.config
     manifest = check(folder)
     _same_keyring(settings, manifest)
-    missing = lacks(manifest, settings.opt_out_log)
+    node, place = settings.node, settings.database
+    missing = lacks(manifest, settings.opt_out_log, node)
+    if isinstance(place, Path) and manifest.nodes.keys() - {node}:
+        others = ", ".join(sorted(manifest.nodes.keys() - {node}))
+        missing = missing or f"the opt-out logs of other nodes ({others}) cannot be replayed here"
     if missing and not why:
         raise BackupUnusable(
             f"{missing}. Without it whoever opted out since the backup would be mailed again. Put "
@@ -166,15 +191,22 @@ def _restore(loaded: Loaded, folder: Path, why: str, who: str) -> dict[str, obje
         )
     now = time.time()
     before = _head(settings)
-    aside = put_back(folder, _file(settings), now)
-    if missing:
-        begin_anew(settings.database, settings.opt_out_log, settings.node, who, why)
-    database = open_database(
-        settings.database, settings.opt_out_log, node=settings.node, is_thorough=True
-    )
+    if isinstance(place, Path):
+        aside = put_back(folder, place, node, now)
+    else:
+        # Imported here: who has SQLite needs nothing of it.
+        from gateway.records.server_backup import put_in
+
+        aside = None
+        put_in(folder / DATABASE, place, settings.opt_out_log, node, manifest.identity)
+    if lacks(manifest, settings.opt_out_log, node):
+        begin_anew(place, settings.opt_out_log, node, who, why)
+    database = open_database(place, settings.opt_out_log, node=node, is_thorough=True)
     try:
         open_keyring(database, settings.keyring)
         replayed = database.opt_outs.replayed
+        with database.reading() as connection:
+            waiting = owing(connection)
         with database.transaction() as connection:
             audit.append(
                 connection,
@@ -195,6 +227,7 @@ def _restore(loaded: Loaded, folder: Path, why: str, who: str) -> dict[str, obje
         "restored": str(folder),
         "opt_outs_replayed": replayed,
         "old_records": None if aside is None else str(aside),
+        "waits_for_nodes": waiting,
     }
 
 
@@ -207,13 +240,6 @@ def _same_keyring(settings: GatewayConfig, manifest: Manifest) -> None:
             f"{settings.keyring}: is not the keyring that the backup was written under; put the "
             "right one back first"
         )
-
-
-def _file(settings: GatewayConfig) -> Path:
-    place = settings.database
-    if not isinstance(place, Path):
-        fail("the records are in PostgreSQL: use pg_dump")
-    return place
 
 
 def _head(settings: GatewayConfig) -> int | None:

@@ -17,17 +17,19 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from gateway.errors import ConsentryError, StoreUnavailable
-from gateway.records.opt_out_file import LogFile, Position
+from gateway.records.opt_out_file import START, LogFile, Position
 from gateway.records.schema import HEAD
+from gateway.records.store import Place
 
 DATABASE, MANIFEST, JOURNAL = "consentry.db", "manifest.json", "journal"
-FORMAT = 1
+FORMAT = 2
+"""The first had no nodes: only SQLite's records could be backed up."""
 SLICE_PAGES = 512
 """2 MiB: some milliseconds of reading and writing."""
 PAUSE = 0.01
@@ -54,15 +56,19 @@ class Manifest:
     keyring: dict[str, str]
     files: dict[str, str]
     """SHA-256 in hex of each file, by its path in the backup."""
+    nodes: dict[str, str] = field(default_factory=dict)
+    """How far the log of each node had come, of records that nodes share."""
+    identity: str = ""
+    """That of the PostgreSQL database."""
 
-    @property
-    def seen(self) -> Position:
-        """The last record of the opt-out log that the backup contains."""
-        return Position.parse(self.opt_outs)
+    def seen(self, node: str) -> Position:
+        """The last record of a node's opt-out log that the backup contains."""
+        noted = self.nodes.get(node, self.opt_outs)
+        return Position.parse(noted) if noted else START
 
 
 def make_backup(
-    database: Path,
+    place: Place,
     folder: Path,
     now: float,
     *,
@@ -76,14 +82,14 @@ def make_backup(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     try:
-        _copy_database(database, draft / DATABASE, progress)
+        identity = _copy(place, draft / DATABASE, progress)
         files = {DATABASE: _digest(draft / DATABASE)}
         for path in journal:
             (draft / JOURNAL).mkdir(mode=0o700, exist_ok=True)
             shutil.copyfile(path, copy := draft / JOURNAL / path.name)
             copy.chmod(0o600)
             files[f"{JOURNAL}/{path.name}"] = _digest(copy)
-        manifest = _describe(draft / DATABASE, files, now)
+        manifest = _describe(draft / DATABASE, files, now, FORMAT, identity)
         text = json.dumps(asdict(manifest), indent=2) + "\n"
         (draft / MANIFEST).touch(mode=0o600)
         (draft / MANIFEST).write_text(text)
@@ -106,7 +112,7 @@ def check(folder: Path) -> Manifest:
         manifest = Manifest(**content)
     except (OSError, ValueError, TypeError) as error:
         raise BackupUnusable(f"{folder}: has no readable {MANIFEST}: {error}") from error
-    if manifest.format != FORMAT or manifest.schema > HEAD:
+    if manifest.format > FORMAT or manifest.schema > HEAD:
         raise BackupUnusable(f"{folder}: was made by a newer version of this program")
     for name, digest in manifest.files.items():
         try:
@@ -118,7 +124,13 @@ def check(folder: Path) -> Manifest:
     try:
         with closing(_reader(folder / DATABASE)) as connection:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            written = _describe(folder / DATABASE, manifest.files, manifest.made_at)
+            written = _describe(
+                folder / DATABASE,
+                manifest.files,
+                manifest.made_at,
+                manifest.format,
+                manifest.identity,
+            )
     except sqlite3.Error as error:
         raise BackupUnusable(f"{folder / DATABASE}: {error}") from error
     if verdict != "ok" or written != manifest:
@@ -126,7 +138,7 @@ def check(folder: Path) -> Manifest:
     return manifest
 
 
-def lacks(manifest: Manifest, log: Path) -> str:
+def lacks(manifest: Manifest, log: Path, node: str) -> str:
     """Why the opt-out log at `log` cannot be replayed over this backup; "" when it can."""
     file = LogFile(log)
     try:
@@ -136,16 +148,18 @@ def lacks(manifest: Manifest, log: Path) -> str:
         return str(error)
     if not file.size():
         return f"{log}: the opt-out log is missing or empty"
-    if not file.holds(manifest.seen):
-        return f"{log}: lacks the {manifest.seen.number} records that the backup has seen"
+    seen = manifest.seen(node)
+    if not file.holds(seen):
+        return f"{log}: lacks the {seen.number} records that the backup has seen"
     return ""
 
 
-def put_back(folder: Path, database: Path, now: float) -> Path | None:
+def put_back(folder: Path, database: Path, node: str, now: float) -> Path | None:
     """Exchange the database for that of a checked backup; where the old one lies, if there was one.
 
     The standing index is left to be rebuilt and the opt-out log to be replayed by whoever opens it
-    next, so that a crash at any moment leaves either the old database or one that catches up.
+    next, so that a crash at any moment leaves either the old database or one that catches up. Of
+    records that nodes shared, those of `node` alone go on here.
     """
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = database.with_name(f"{database.name}.restoring")
@@ -155,6 +169,9 @@ def put_back(folder: Path, database: Path, now: float) -> Path | None:
     with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("DELETE FROM meta WHERE name='index:generation'")
+        noted = "UPDATE meta SET name='opt-outs:last' WHERE name='opt-outs:last:' || ?"
+        connection.execute(noted, (node,))
+        connection.execute("DELETE FROM meta WHERE name LIKE 'opt-outs:%:%'")
     _sync(draft)
     aside = None
     own = [database.with_name(database.name + tail) for tail in ("", "-wal", "-shm")]
@@ -170,9 +187,27 @@ def put_back(folder: Path, database: Path, now: float) -> Path | None:
     return aside
 
 
-def _copy_database(source: Path, target: Path, progress: Progress) -> None:
+def _copy(place: Place, target: Path, progress: Progress) -> str:
+    """Copy the records into a file that needs no company; a server's identity, "" of a file's."""
     target.touch(mode=0o600)
+    if isinstance(place, Path):
+        _copy_database(place, target, progress)
+        identity = ""
+    else:
+        # Imported here: who has SQLite needs nothing of it.
+        from gateway.records import server_backup
 
+        identity = server_backup.copy_out(place, target, progress)
+    with closing(sqlite3.connect(target)) as writing:
+        # One file, without a trace of what is left out.
+        writing.execute("PRAGMA journal_mode=DELETE")
+        writing.execute("PRAGMA secure_delete=ON")
+        writing.execute("DELETE FROM ledger")
+        writing.commit()
+    return identity
+
+
+def _copy_database(source: Path, target: Path, progress: Progress) -> None:
     def pause(_status: int, remaining: int, total: int) -> None:
         progress(total - remaining, total)
         time.sleep(PAUSE)
@@ -184,16 +219,13 @@ def _copy_database(source: Path, target: Path, progress: Progress) -> None:
             reading.execute("SELECT count(*) FROM meta").fetchone()
             reading.backup(writing, pages=SLICE_PAGES, progress=pause)
             reading.execute("ROLLBACK")
-            # One file that needs no company, without a trace of what is left out.
-            writing.execute("PRAGMA journal_mode=DELETE")
-            writing.execute("PRAGMA secure_delete=ON")
-            writing.execute("DELETE FROM ledger")
-            writing.commit()
     except sqlite3.Error as error:
         raise StoreUnavailable(f"{source}: {error}") from error
 
 
-def _describe(database: Path, files: dict[str, str], now: float) -> Manifest:
+def _describe(
+    database: Path, files: dict[str, str], now: float, version: int, identity: str
+) -> Manifest:
     with closing(_reader(database)) as connection:
         meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
         (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -206,8 +238,14 @@ def _describe(database: Path, files: dict[str, str], now: float) -> Manifest:
         for name, mark in meta.items()
         if name.startswith("keyring:")
     }
-    seen = meta["opt-outs:last"]
-    return Manifest(FORMAT, int(now), revision, seen, number, digest.hex(), keyring, files)
+    seen = meta.get("opt-outs:last", "")
+    nodes = {
+        name.removeprefix("opt-outs:last:"): position
+        for name, position in meta.items()
+        if name.startswith("opt-outs:last:")
+    }
+    trail = (number, digest.hex())
+    return Manifest(version, int(now), revision, seen, *trail, keyring, files, nodes, identity)
 
 
 def _reader(path: Path) -> sqlite3.Connection:

@@ -18,7 +18,8 @@ from gateway.records.tables import changes, meta
 
 BLOCKS_KEY = b"blocks".ljust(16, b"\0")
 """Stands in the log for "read the blocks again"; no key of an address begins like this."""
-_IDENTITY = "feed:identity"
+IDENTITY = "feed:identity"
+"""The mark of a log that is kept; it belongs to the store, not to the records."""
 _ROWS = {
     "insert": "INSERT INTO changes (key) VALUES (NEW.key);",
     "delete": "INSERT INTO changes (key) VALUES (OLD.key);",
@@ -55,7 +56,7 @@ _POSTGRESQL = {
 
 def identity(connection: Connection) -> str:
     """What this log is known by; "" while nothing is noted."""
-    found = connection.execute(select(meta.c.value).where(meta.c.name == _IDENTITY)).scalar()
+    found = connection.execute(select(meta.c.value).where(meta.c.name == IDENTITY)).scalar()
     return str(found or "")
 
 
@@ -82,7 +83,7 @@ def enable(connection: Connection) -> str:
     for name, what in (_SQLITE if is_sqlite else _POSTGRESQL).items():
         run(f"CREATE TRIGGER {name} {what}")
     made = os.urandom(8).hex()
-    connection.execute(insert(meta), {"name": _IDENTITY, "value": made})
+    connection.execute(insert(meta), {"name": IDENTITY, "value": made})
     return made
 
 
@@ -97,7 +98,7 @@ def disable(connection: Connection) -> bool:
         for name in _FUNCTIONS:
             run(f"DROP FUNCTION IF EXISTS {name}() CASCADE")  # with the triggers that call it
     connection.execute(delete(changes))
-    connection.execute(delete(meta).where(meta.c.name == _IDENTITY))
+    connection.execute(delete(meta).where(meta.c.name == IDENTITY))
     return bool(known)
 
 

@@ -95,6 +95,16 @@ def is_complete(connection: Connection) -> bool:
     return generation is not None and marked == int(generation)
 
 
+def unmark(connection: Connection) -> None:
+    """Let no answer of the index be believed until it is rebuilt."""
+    connection.execute(delete(meta).where(meta.c.name == _GENERATION))
+    connection.execute(
+        delete(standing_index).where(
+            standing_index.c.key == GENERATION_KEY, standing_index.c.scope == 0
+        )
+    )
+
+
 def rebuild(connection: Connection) -> None:
     """Derive the whole index from the durable records, under a new generation.
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.records import audit, opt_outs
-from gateway.records.database import connect
+from gateway.records.database import Database, connect
 from gateway.records.opt_out_file import START, Position
 from gateway.records.opt_out_log import (
     OptOutLog,
+    complete,
+    give_up,
     note_baseline,
 )
 from gateway.records.opt_outs import Begun, Erased
@@ -37,6 +39,25 @@ def begin_anew(place: Place, log: Path, node: str, actor: str, why: str) -> Path
     finally:
         opened.close()
     return new.aside
+
+
+def go_without(database: Database, node: str, actor: str, why: str) -> bool:
+    """Have restored records wait no longer for the log of another node; whether they did.
+
+    What only that log knew is lost. Audited with the reason.
+    """
+    with database.transaction(is_long=True) as connection:
+        if not give_up(connection, node):
+            return False
+        audit.append(
+            connection,
+            at=time.time(),
+            actor=actor,
+            action="opt-outs.given-up",
+            detail={"node": node, "why": why},
+        )
+        complete(connection)
+    return True
 
 
 class _NewLog(OptOutLog):

@@ -22,7 +22,7 @@ from gateway.records.opt_out_file import START, LogBroken, LogFile, Position
 from gateway.records.opt_out_replay import apply
 from gateway.records.tables import meta, streams, suppressions
 
-_NOTED, _OWED = "opt-outs:last", "opt-outs:owed"
+NOTED, OWED = "opt-outs:last", "opt-outs:owed"
 """Marks in `meta`: where the log ends that the database contains, and that it may lack some of one.
 
 Of shared records there is one of each for every node, its name behind a colon.
@@ -83,7 +83,8 @@ class OptOutLog:
         else:
             end = self._catch_up(connection, noted, size)
         if owes:
-            connection.execute(delete(meta).where(meta.c.name == self._own(_OWED)))
+            connection.execute(delete(meta).where(meta.c.name == self._own(OWED)))
+            complete(connection)
         return end
 
     def write(self, connection: Connection, after: Position) -> Position | None:
@@ -112,8 +113,8 @@ class OptOutLog:
     def _catch_up(self, connection: Connection, noted: Position, size: int) -> Position:
         last, count = noted, 0
         for last, body in self.file.records(noted):
-            if not count and not index.is_complete(connection):
-                index.rebuild(connection)
+            if not count:
+                complete(connection)
             try:
                 apply(connection, opt_outs.decode(body))
             except ValueError as error:
@@ -146,17 +147,17 @@ class OptOutLog:
 
     def _look(self, connection: Connection) -> tuple[Position | None, bool]:
         """Where the log ended that the database contains, and whether it may lack some of it."""
-        names = (self._own(_NOTED), self._own(_OWED))
+        names = (self._own(NOTED), self._own(OWED))
         query = select(meta.c.name, meta.c.value).where(meta.c.name.in_(names))
         found = {row.name: row.value for row in connection.execute(query)}
         noted = found.get(names[0])
         return None if noted is None else Position.parse(noted), names[1] in found
 
     def _own(self, mark: str) -> str:
-        return f"{mark}:{self.node}" if self.node else mark
+        return own_mark(mark, self.node)
 
     def _note_position(self, connection: Connection, position: Position) -> None:
-        name, values = self._own(_NOTED), {"value": str(position)}
+        name, values = self._own(NOTED), {"value": str(position)}
         noted = connection.execute(update(meta).where(meta.c.name == name).values(values))
         if not noted.rowcount:
             connection.execute(insert(meta), {"name": name, **values})
@@ -164,7 +165,7 @@ class OptOutLog:
     def forget(self, connection: Connection) -> Position | None:
         """Let the next transaction begin a new log; where the old one ended."""
         noted, _ = self._look(connection)
-        own = (self._own(_NOTED), self._own(_OWED))
+        own = (self._own(NOTED), self._own(OWED))
         connection.execute(delete(meta).where(meta.c.name.in_(own)))
         return noted
 
@@ -194,22 +195,47 @@ class OptOutLog:
         return f"{path}: {what}; the database has seen {noted.number} records. {REMEDY}"
 
 
+def own_mark(mark: str, node: str) -> str:
+    """The name in `meta` of a mark of one node's log; "" is the node of a SQLite file."""
+    return f"{mark}:{node}" if node else mark
+
+
+def owe(connection: Connection, node: str) -> None:
+    """Note that the records were restored, and may lack what the log of `node` has."""
+    connection.execute(insert(meta), {"name": own_mark(OWED, node), "value": "restored"})
+
+
+def give_up(connection: Connection, node: str) -> bool:
+    """Wait no longer for what the log of `node` has; whether anybody did."""
+    own = (own_mark(NOTED, node), own_mark(OWED, node))
+    return bool(connection.execute(delete(meta).where(meta.c.name.in_(own))).rowcount)
+
+
+def complete(connection: Connection) -> None:
+    """Have a complete index, unless some node's log is still to be replayed over the records."""
+    if owing(connection):
+        index.unmark(connection)
+    elif not index.is_complete(connection):
+        index.rebuild(connection)
+
+
 def positions(connection: Connection) -> dict[str, Position]:
     """Where the log of each node ends that the database contains; "" is that of its own records."""
-    query = select(meta.c.name, meta.c.value).where(meta.c.name.startswith(_NOTED))
+    query = select(meta.c.name, meta.c.value).where(meta.c.name.startswith(NOTED))
     return {
-        row.name.removeprefix(_NOTED).removeprefix(":"): Position.parse(row.value)
+        row.name.removeprefix(NOTED).removeprefix(":"): Position.parse(row.value)
         for row in connection.execute(query)
     }
 
 
-def is_owed(connection: Connection) -> bool:
-    """Whether restored records still lack what some node's log may have.
+def owing(connection: Connection) -> list[str]:
+    """The nodes whose logs restored records may still lack something of.
 
-    Until then nobody may be believed not to be suppressed: the index stays incomplete.
+    Until there is none nobody may be believed not to be suppressed: the index stays incomplete.
     """
-    query = select(meta.c.name).where(meta.c.name.startswith(_OWED))
-    return connection.execute(query).first() is not None
+    query = select(meta.c.name).where(meta.c.name.startswith(OWED)).order_by(meta.c.name)
+    names = connection.execute(query).scalars()
+    return [name.removeprefix(OWED).removeprefix(":") for name in names]
 
 
 def note_baseline(connection: Connection) -> None:

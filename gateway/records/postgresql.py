@@ -10,7 +10,7 @@ the records are not those that were there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -165,10 +165,24 @@ def _prepare(settings: PostgresSettings, marker: Path) -> str:
             f"restore it from your backup; if it has taken the other's place, delete {marker}"
         )
     if not known:
-        marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        marker.touch(mode=0o600)
-        marker.write_text(f"{identity}\n")
+        _write_marker(marker, identity)
     return identity
+
+
+def note_identity(log: Path, identity: str) -> None:
+    """Note beside this node's opt-out log which database its records are in from now on."""
+    _write_marker(marker_of(log), identity)
+
+
+def marker_of(log: Path) -> Path:
+    """Where this node notes which database its records are in."""
+    return log.with_name(f"{log.name}.made")
+
+
+def _write_marker(marker: Path, identity: str) -> None:
+    marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    marker.touch(mode=0o600)
+    marker.write_text(f"{identity}\n")
 
 
 def vacuum(settings: PostgresSettings, table: str) -> None:
@@ -176,6 +190,42 @@ def vacuum(settings: PostgresSettings, table: str) -> None:
     with _as_unavailable(), connect(settings, is_service=False) as connection:
         connection.autocommit = True
         connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table)))
+
+
+def copy_rows(
+    connection: Connection, table: str, names: Iterable[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Append rows to a table by COPY, some ten times as fast as by INSERT."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)  # noqa: S101 - no other is made
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), columns)
+    with raw.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def open_as_it_is(settings: PostgresSettings, identity: str = "") -> Store:
+    """The store over whatever database is there, for a backup, a restore or a move.
+
+    Tables are created when there are none; the database then gets `identity`. Raises
+    StoreUnavailable.
+    """
+    with _as_unavailable(), connect(settings, is_service=False) as connection:
+        connection.autocommit = True
+        if schema.is_behind(_revision(connection), name_of(settings)):
+            migrate(settings, identity)
+        found = _identity(connection)
+        if found is None:
+            found = identity or token_hex(16)
+            given = "INSERT INTO meta (name, value) VALUES (%s, %s)"
+            connection.execute(given, (_IDENTITY, found))
+    return open_store(settings, found, is_service=False)
+
+
+def retire(connection: Connection) -> None:
+    """Let no node take this database for its records any more: they have moved."""
+    connection.exec_driver_sql("DELETE FROM meta WHERE name = %s", (_IDENTITY,))
 
 
 def open_store(settings: PostgresSettings, identity: str, *, is_service: bool) -> Store:
@@ -252,8 +302,8 @@ def _identity(connection: psycopg.Connection[Any]) -> str | None:
     return None if row is None else str(row[0])
 
 
-def migrate(settings: PostgresSettings) -> None:
-    """Bring the tables up to date, and give a new database its identity. For `prepare`."""
+def migrate(settings: PostgresSettings, identity: str = "") -> None:
+    """Bring the tables up to date, and give a new database an identity, this one if given."""
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(settings, is_service=False),
@@ -265,6 +315,6 @@ def migrate(settings: PostgresSettings) -> None:
         schema.migrate(connection)
         connection.exec_driver_sql(
             "INSERT INTO meta (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (_IDENTITY, token_hex(16)),
+            (_IDENTITY, identity or token_hex(16)),
         )
     engine.dispose()

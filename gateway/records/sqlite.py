@@ -39,7 +39,7 @@ def prepare(path: Path) -> None:
             f"{path}: is missing or empty, but was there before. Restore it from your backup; "
             f"to begin again with nobody suppressed, delete {made}"
         )
-    _bring_up_to_date(path)
+    bring_up_to_date(path)
     made.touch(mode=0o600)
 
 
@@ -77,7 +77,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _bring_up_to_date(path: Path) -> None:
+def bring_up_to_date(path: Path) -> None:
     """Create or migrate the file; one that is there already costs one small query.
 
     Processes that start together take turns by a lock file.
