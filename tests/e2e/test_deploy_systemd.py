@@ -15,6 +15,7 @@ import pytest
 
 from gateway.commands.service import DRAIN_MARGIN
 from gateway.config.model import GatewayConfig
+from gateway.processes import Role
 from tests.e2e.deployed import PROGRAM, UNIT, unit_command
 from tests.e2e.gateway import COMMAND, Gateway
 
@@ -58,6 +59,16 @@ def test_the_documented_score_is_reached(unit):
     assert failed
     unexplained = {name for name in failed if name.replace("|", r"\|") not in readme}
     assert not unexplained
+
+
+def test_the_drop_in_names_a_role():
+    """It runs the unit's command line with one role that there is."""
+    (start,) = re.findall("^ExecStart=.*", UNIT.read_text(), re.MULTILINE)
+    *_, reset, for_role = re.findall("^ExecStart=.*", ROLE.read_text(), re.MULTILINE)
+    assert reset == "ExecStart="
+    command, _, role = for_role.partition(" --role ")
+    assert command == start
+    assert role in set(Role)
 
 
 def test_systemd_waits_as_long_as_the_supervisor():
