@@ -16,6 +16,9 @@ from ruamel.yaml import YAML
 
 from gateway.metrics_declared import (
     CONFIGURATIONS,
+    INDEX_MENDED,
+    INDEX_PROVEN_AT,
+    JOBS_LEADER,
     JOURNAL_DROPPED,
     JOURNAL_WRITABLE,
     LOOP_LAG,
@@ -28,6 +31,7 @@ from gateway.metrics_declared import (
     RELAY_SECONDS,
     SIGN_INS,
     STARTED,
+    STORE_UP,
     Declared,
 )
 
@@ -62,6 +66,8 @@ def _more(metric: Declared, matchers: str = "", within: str = "10m", by: str = "
     """Any at all within that time. A labelled counter begins with its first event, which
     `increase` does not see: hence also what was not there before."""
     counter = f"{metric.full_name}{{{matchers}}}" if matchers else metric.full_name
+    if not metric.labels:
+        return f"increase({counter}[{within}]) > 0"
     new = f"({counter} unless {counter} offset {within})"
     return f"sum by ({by}) (increase({counter}[{within}]) > 0 or {new} > 0)"
 
@@ -120,6 +126,18 @@ ALERTS = (
         "All mail gets 451 [NEXT-HOP-AWAY] and stays with customers.",
         "`consentry status` has each next hop's last words. Look after that server, its "
         "certificate, and the network between.",
+    ),
+    Alert(
+        "ConsentryStoreDown",
+        Severity.PAGE,
+        f"{STORE_UP.full_name} == 0",
+        "1m",
+        "no worker of {{ $labels.instance }} reaches its {{ $labels.store }}",
+        "`state` is Redis, `database` the records. Customers get 451 and come again; unsubscribes "
+        "get 503 without the records.",
+        "On all nodes: the store; on one: its network, its password. "
+        "[Operations](operations.md#when-a-store-or-a-node-fails) has each case. Mail goes on "
+        "within five seconds of its return.",
     ),
     Alert(
         "ConsentryNextHopDown",
@@ -232,6 +250,36 @@ ALERTS = (
         "the latest, some after one, and sends again.",
         "Nearly all of that time is the next hop's: look at its load, its disk, and what it checks "
         "before it answers the final dot.",
+    ),
+    Alert(
+        "ConsentryNoLeader",
+        Severity.TICKET,
+        f"max({JOBS_LEADER.full_name}) == 0",
+        "5m",
+        "no node does the jobs",
+        "Deadlines of cases, notices, windows' checkpoint and the daily purge wait.",
+        "A node takes the seat within seconds of reaching PostgreSQL. When none does, the seat's "
+        "old connection still stands there: `pg_locks` and `pg_stat_activity` show whose.",
+    ),
+    Alert(
+        "ConsentryIndexUnproven",
+        Severity.TICKET,
+        f"time() - max({INDEX_PROVEN_AT.full_name}) > 3600",
+        "30m",
+        "the index in Redis was not proved for an hour",
+        "Mail is judged as always: what the index cannot answer the records do, more slowly.",
+        "`consentry index show` has each shard, `consentry index check` proves them now, "
+        "`consentry index rebuild` makes it anew beside the old one.",
+    ),
+    Alert(
+        "ConsentryIndexMended",
+        Severity.TICKET,
+        _more(INDEX_MENDED, within="1h"),
+        "0m",
+        "entries of the index in Redis differed from the records",
+        "They were put right at once. Beside a failover of Redis or an eviction it is expected.",
+        "Without either somebody else writes to that Redis: give the gateway an ACL name and a "
+        "`prefix` of its own, then `consentry index rebuild`.",
     ),
     Alert(
         "ConsentryReloadRefused",

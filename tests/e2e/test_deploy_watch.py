@@ -15,7 +15,13 @@ from pathlib import Path
 import pytest
 
 from gateway import alerts, boards
-from gateway.metrics_declared import DECLARED, JOURNAL_DROPPED, POLICY_FAILURES, Kind
+from gateway.metrics_declared import (
+    DECLARED,
+    INDEX_MENDED,
+    JOURNAL_DROPPED,
+    POLICY_FAILURES,
+    Kind,
+)
 from gateway.replies import BY_TAG
 from tests.e2e.deployed import DEPLOY
 
@@ -26,7 +32,7 @@ STEADY = "1x60"
 """A value that stays so for an hour, in promtool's notation; `0+6x60` grows by 6 a minute."""
 NEW = "_x20 1x40"
 """A counter that begins with its first event after 20 minutes."""
-NEVER = (JOURNAL_DROPPED, POLICY_FAILURES)
+NEVER = (INDEX_MENDED, JOURNAL_DROPPED, POLICY_FAILURES)
 """Counters that stand still while all is well."""
 LAG = 'consentry_loop_lag_seconds_bucket{instance="gateway1:8080",process="smtp",le="%s"}'
 RELAY = 'consentry_relay_seconds_bucket{instance="gateway1:8080",le="%s"}'
@@ -42,6 +48,13 @@ TROUBLE: dict[str, tuple[dict[str, str], str]] = {
         {f'consentry_next_hop_up{{{NODE},hop="{hop}"}}': "0x60" for hop in ("main", "other")},
         "2m",
     ),
+    "ConsentryStoreDown": ({f'consentry_store_up{{{NODE},store="state"}}': "0x60"}, "2m"),
+    "ConsentryNoLeader": ({f"consentry_jobs_leader{{{NODE}}}": "0x60"}, "6m"),
+    "ConsentryIndexUnproven": (
+        {f"consentry_index_proven_timestamp_seconds{{{NODE}}}": "0x100"},
+        "91m",
+    ),
+    "ConsentryIndexMended": ({f"consentry_index_mended_total{{{NODE}}}": "0x20 3x40"}, "21m"),
     "ConsentryNextHopDown": (
         {
             f'consentry_next_hop_up{{{NODE},hop="main"}}': "0x60",
