@@ -33,7 +33,7 @@ from gateway.journal import Journal
 from gateway.ledger.intents import Intents
 from gateway.ledger.ledger import Ledger
 from gateway.metrics import Metrics, heartbeat
-from gateway.processes import SMTP, Process
+from gateway.processes import SMTP, Process, intents_left
 from gateway.records.case_rules import Rules
 from gateway.records.keyring import open_keyring
 from gateway.records.opening import open_records
@@ -106,7 +106,11 @@ class Gateway:
         self.holds, rates = self.stores.holds, self.stores.rates
         standings, blocks = self.stores.look_ups.standings, self.stores.look_ups.blocks
         self._standings = standings
-        self.intents = Intents(state_dir / process.intents, fsync=config.ledger.fsync)
+        self.intents = Intents(
+            state_dir / process.intents,
+            fsync=config.ledger.fsync,
+            left=intents_left(config) if process == SMTP else (),
+        )
         self.ledger = Ledger(self.stores.ledger, self.intents, steady, self.stores.flights)
         self.budget = MemoryBudget(config.session.memory_bytes)
         self.watch = Watch(lambda: self.budget.is_tight)

@@ -101,7 +101,9 @@ class Jobs:
     def describe(self) -> dict[str, object]:
         """For `consentry status`: whether this node leads, and who did last."""
         with self._database.reading() as connection:
-            return {"leads": self.is_leader, "leader": leader_of(connection)}
+            noted = leader_of(connection)
+        node = self._terms.loaded.config.node if self.is_leader else noted
+        return {"leads": self.is_leader, "leader": node}
 
     async def start(self) -> None:
         """Begin; if the seat is free, as the leader."""

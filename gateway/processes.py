@@ -87,6 +87,18 @@ def processes_in(state_dir: Path) -> list[Process]:
     return sorted(found, key=lambda process: (_ROLES.index(process.role), process.number))
 
 
+def intents_left(config: GatewayConfig) -> list[Path]:
+    """Folders of intent files of workers that are not configured any more and do not live."""
+    found = []
+    for folder in sorted(config.state_dir.glob(f"{SMTP.intents}-*")):
+        number = folder.name.rpartition("-")[2]
+        if not number.isdecimal() or int(number) <= config.workers:
+            continue
+        if not is_running(config.state_dir, Process(Role.SMTP, int(number))):
+            found.append(folder)
+    return found
+
+
 def is_running(state_dir: Path, process: Process) -> bool:
     """Whether that process of the gateway lives."""
     try:

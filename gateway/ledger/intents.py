@@ -38,13 +38,21 @@ Found = tuple[str, bytes, State, HopReply | None]
 class Intents:
     """The intent file of one process. Only `synced` suspends; nothing here is for threads."""
 
-    def __init__(self, folder: Path, fsync: bool = False, octets: int = SEGMENT_OCTETS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fsync: bool = False,
+        octets: int = SEGMENT_OCTETS,
+        left: Iterable[Path] = (),
+    ) -> None:
+        """`left` are folders of processes that are no more; what they have open is ours now."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self.fsync = fsync
         self._octets = octets
-        self._old = sorted(folder.glob("*.intents"))
-        self._number = int(self._old[-1].stem) if self._old else 0
+        own = sorted(folder.glob("*.intents"))
+        self._old = [*(file for one in left for file in sorted(one.glob("*.intents"))), *own]
+        self._number = int(own[-1].stem) if own else 0
         self._path: Path | None = None
         self._fd = -1
         self._size = 0

@@ -175,3 +175,18 @@ async def test_a_disk_that_will_not_flush_is_told(
     await intents.synced()
     assert os.listdir(tmp_path) == ["000000000002.intents"]
     assert found(tmp_path) == {ONE: State.UNKNOWN, TWO: State.UNKNOWN}
+
+
+def test_what_workers_left_that_are_no_more_is_taken_up(tmp_path: Path) -> None:
+    """Their open copies are found, stand in our file from the first write on, and theirs goes."""
+    gone = Intents(tmp_path / "intents-3")
+    gone.intend("ref3", [ONE])
+    gone.close()
+    ours = Intents(tmp_path / "intents", left=[tmp_path / "intents-3"])
+    assert [(ref, state) for ref, _, state, _ in ours.replay()] == [("ref3", State.UNKNOWN)]
+    ours.flush()
+    assert not list((tmp_path / "intents-3").glob("*.intents"))
+    ours.close()
+    again = Intents(tmp_path / "intents")
+    assert [ref for ref, *_ in again.replay()] == ["ref3"]
+    again.close()
