@@ -64,7 +64,7 @@ class Ledger:
             self._replayed = list(self._unsaved)
             with suppress(StoreUnavailable, JournalUnwritable):
                 await self.flights.beat()
-                await self._write(self.flights)
+                await self.persist()
         return len(found)
 
     async def plan(
@@ -112,7 +112,7 @@ class Ledger:
             await asyncio.sleep(WRITE_EVERY)
             since_purge += WRITE_EVERY
             with suppress(StoreUnavailable, JournalUnwritable):
-                await (self.persist() if self.flights is None else self._write(self.flights))
+                await self.persist()
                 if since_purge >= PURGE_EVERY:
                     since_purge = 0.0
                     await self.purge()
@@ -120,37 +120,22 @@ class Ledger:
     async def close(self) -> None:
         """Write what is left. Raises `StoreUnavailable` or `JournalUnwritable`."""
         try:
-            await (self.persist() if self.flights is None else self._write(self.flights))
+            await self.persist()
         finally:
             self.intents.close()
 
     async def persist(self) -> None:
-        """Bring file and store up to date; one caller at a time.
+        """Bring file and store up to date, and tell others what is over; one caller at a time.
 
         Raises `JournalUnwritable` or `StoreUnavailable`; what was not written is kept for later.
         """
-        self.intents.flush()
-        if not (self._unsaved or self._ended or self._over):
-            return
-        entries, ended, over = dict(self._unsaved), self._ended, self._over
-        self._ended, self._over = set(), []
+        if self._replayed and self.flights is not None:
+            await self._take_up(self.flights)
         try:
-            if ended:
-                await self._store.end(list(ended))
-            if entries:
-                await self._store.save(list(entries.values()))
-        except BaseException:
-            self._ended |= ended
-            self._over = over + self._over
-            raise
-        for key, entry in entries.items():
-            if self._unsaved.get(key) is entry:
-                del self._unsaved[key]
-            if key not in self._ended:
-                self._stored.add(key)
-        for ref in over:
-            self.intents.end(ref)
-        self.intents.flush()
+            await self._save()
+        finally:
+            if self.flights is not None:
+                await self._let_go(self.flights)
 
     async def purge(self) -> None:
         """Drop the entries that no retry will ask for any more; never beside `persist`."""
@@ -217,19 +202,39 @@ class Ledger:
         unknown.clear()
         plan.wake()
 
-    async def _write(self, flights: Flights) -> None:
-        """Bring file and store up to date, then let go what nobody here deals with."""
-        if self._replayed:
-            await self._take_up(flights)
+    async def _save(self) -> None:
+        """Bring file and store up to date."""
+        self.intents.flush()
+        if not (self._unsaved or self._ended or self._over):
+            return
+        entries, ended, over = dict(self._unsaved), self._ended, self._over
+        self._ended, self._over = set(), []
         try:
-            await self.persist()
-        finally:
-            waiting = self._unsaved.keys() | self._ended
-            for key in self._left - waiting:
-                if key not in self.owners:
-                    flights.end(key, key in self._stored)
-            self._left &= waiting
-            await flights.flush()
+            if ended:
+                await self._store.end(list(ended))
+            if entries:
+                await self._store.save(list(entries.values()))
+        except BaseException:
+            self._ended |= ended
+            self._over = over + self._over
+            raise
+        for key, entry in entries.items():
+            if self._unsaved.get(key) is entry:
+                del self._unsaved[key]
+            if key not in self._ended:
+                self._stored.add(key)
+        for ref in over:
+            self.intents.end(ref)
+        self.intents.flush()
+
+    async def _let_go(self, flights: Flights) -> None:
+        """Tell others of entries that nobody here deals with and the records are right about."""
+        waiting = self._unsaved.keys() | self._ended
+        for key in self._left - waiting:
+            if key not in self.owners:
+                flights.end(key, key in self._stored)
+        self._left &= waiting
+        await flights.flush()
 
     async def _take_up(self, flights: Flights) -> None:
         """Own what an earlier process of ours left, unless others have dealt with it since."""

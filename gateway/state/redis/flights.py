@@ -168,6 +168,11 @@ class RedisFlights:
                 await self.beat()
             await asyncio.sleep(BEAT_EVERY)
 
+    @property
+    def held(self) -> int:
+        """How many entries are ours now."""
+        return len(self._held)
+
     async def seeded(self) -> None:
         """Wait until what this worker was told to mark is marked, or has failed to be."""
         if self._seeding is not None:

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from gateway.config.redis import RedisSettings
+from gateway.errors import StoreUnavailable
 from gateway.state.redis.calls import Calls
 from gateway.state.redis.flights import RedisFlights
 from gateway.state.redis.keys import SHARDS, Keys
+from gateway.state.redis.scripts import Script
+from gateway.state.redis.wire import Arg, Reply
 from tests.servers.cluster import RedisCluster
 from tests.servers.redis import RedisServer
+
+
+class Troubled(Calls):
+    """Calls whose scripts do not reach Redis, or are carried out while nothing is heard of it."""
+
+    is_away = False
+    is_deaf = False
+
+    def send_script(
+        self, script: Script, keys: Sequence[bytes], args: Sequence[Arg] = ()
+    ) -> asyncio.Future[Reply]:
+        unheard: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        if self.is_away:
+            unheard.set_exception(StoreUnavailable("away"))
+            return unheard
+        sent = super().send_script(script, keys, args)
+        if not self.is_deaf:
+            return sent
+        sent.add_done_callback(lambda _: unheard.set_exception(StoreUnavailable("not heard")))
+        return unheard
 
 
 class House:
@@ -22,19 +46,20 @@ class House:
         self.stored: set[bytes] = set()
         self.now = 1_000.0
         self.starts = 0
+        self.calls: dict[int, Troubled] = {}
+        """Of the last start of each worker."""
         self._open = AsyncExitStack()
 
     async def load(self) -> Iterable[bytes]:
         return list(self.stored)
 
-    async def worker(
-        self, name: int, closed: float = 0.0, calls: type[Calls] = Calls
-    ) -> RedisFlights:
+    async def worker(self, name: int, closed: float = 0.0) -> RedisFlights:
         """A start of worker `name`, which has said that it lives."""
-        asking = calls(RedisSettings(**self.server.settings(timeout=2.0)))
+        asking = Troubled(RedisSettings(**self.server.settings(timeout=2.0)))
         await asking.start()
         self._open.push_async_callback(asking.close)
         self.starts += 1
+        self.calls[name] = asking
         flights = RedisFlights(
             asking, self.keys, "node", name, f"s{self.starts}", self.load,
             closed=closed, clock=lambda: self.now,
