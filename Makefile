@@ -13,7 +13,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-lists bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster notices packages clean
+.PHONY: help run test check fmt bench bench-lists bench-index bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster notices packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: $(INSTALLED) packages ## how fast on one core, beside other relays (BENCH
 
 bench-lists: $(INSTALLED) packages ## ten million suppressions beside Redis and Postfix (BENCH="--entries 100000": half a minute)
 	@$(BIN)/python -m benchmarks.lists $(BENCH)
+
+bench-index: $(INSTALLED) packages ## ten million entries of the index in Redis beside a plain SET (BENCH="--entries 100000": seconds)
+	@$(BIN)/python -m benchmarks.index $(BENCH)
 
 bench-desk: $(INSTALLED) ## every screen over a million events and ten thousand cases (BENCH="--events 20000 --cases 500": a minute)
 	@$(BIN)/python -m benchmarks.desk $(BENCH)

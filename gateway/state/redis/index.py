@@ -17,7 +17,7 @@ from typing import NoReturn
 from gateway.errors import StoreUnavailable
 from gateway.state.redis import scripts
 from gateway.state.redis.calls import Calls
-from gateway.state.redis.index_layout import MARK, place_of, shard_of
+from gateway.state.redis.index_layout import FIELD, MARK, bucket_of, place_of, shard_of
 from gateway.state.redis.keys import SHARDS, Keys
 from gateway.state.redis.wire import Arg, Reply
 
@@ -73,11 +73,10 @@ class RedisIndex:
             fields: list[bytes] = []
             generation = ""
             if head is not None:
-                generation = head.generation
-                for key in keys:
-                    place = place_of(key, head.buckets)
-                    names.append(self._bucket(shard, generation, place.bucket))
-                    fields.append(place.field)
+                generation, buckets = head.generation, head.buckets
+                base = self._keys.index(shard, generation)
+                names += [b"%b:%x" % (base, bucket_of(key, buckets)) for key in keys]
+                fields = [key[FIELD:] for key in keys]
             args: tuple[Arg, ...] = (identity, generation, n, *fields)
             asked.append(self.calls.send_script(self._look_up, names, args))
         answers = await asyncio.gather(*asked, return_exceptions=True)

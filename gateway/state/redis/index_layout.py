@@ -1,9 +1,9 @@
 """How the index of suppressions and consents is laid out in Redis: pure functions.
 
 An entry is one key of `standing_index` with all its rows. The key's first octet names the shard,
-its last four the bucket, its last seven are the field in that bucket; the value has five octets a
-row: the scope (3) and the code (2). Entry numbers and ends are left out: they are asked of the
-records before anybody is refused. A bucket is a hash of some 64 short fields, which Redis packs
+four in its middle the bucket, its last seven are the field in that bucket; the value has five
+octets a row: the scope (3) and the code (2). Entry numbers and ends are left out: they are asked of
+the records before anybody is refused. A bucket is a hash of some 64 short fields, which Redis packs
 into one piece of memory: 16 octets an entry, and what the bucket itself costs. Each bucket carries
 `MARK`, so that one that has been lost never reads as an empty one.
 """
@@ -27,6 +27,8 @@ MOST_ROWS = 12
 """In one value: Redis packs values of up to 64 octets."""
 MANY = b"\xff" * 5
 """Instead of more rows than that: ask the records."""
+FIELD = 9
+"""Where in a key its field begins."""
 _ROW = 5
 SCOPES = 1 << 24
 """Scopes are below; one below zero is stored as what is left to this."""
@@ -46,9 +48,14 @@ def shard_of(key: bytes) -> int:
     return key[0] % SHARDS
 
 
+def bucket_of(key: bytes, buckets: int) -> int:
+    """The bucket of a key, in a shard of so many."""
+    return int.from_bytes(key[5:9]) % buckets
+
+
 def place_of(key: bytes, buckets: int) -> Place:
     """Where the entry of a 16-octet key is, in a shard of so many buckets."""
-    return Place(key[0] % SHARDS, int.from_bytes(key[5:9]) % buckets, key[9:])
+    return Place(key[0] % SHARDS, bucket_of(key, buckets), key[FIELD:])
 
 
 def buckets_for(entries: int) -> int:
