@@ -1,4 +1,4 @@
-"""Links between the documents lead somewhere: to a file that is there, and to a heading in it."""
+"""What documents name is there: files and headings that links lead to, and commands."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import typer
+
+from gateway.cli import app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DOCUMENTS += sorted((ROOT / "deploy").rglob("*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"\bconsentry((?: [a-z][a-z-]*){1,2})")
+CODE = re.compile(r"```(?:sh|console)?\n.*?```|^    .*?$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -37,6 +42,26 @@ def broken(document: Path) -> list[str]:
     return lost
 
 
+def unknown(document: Path) -> set[str]:
+    """Commands in a document's code that `consentry` does not have."""
+    commands = typer.main.get_command(app).commands
+    lost = set()
+    for code in CODE.findall(document.read_text()):
+        for words in COMMAND.findall(code):
+            name, _, inner = words.strip().partition(" ")
+            command = commands.get(name)
+            has_inner = hasattr(command, "commands")
+            if command is None or (has_inner and inner and inner not in command.commands):
+                lost.add(words.strip())
+    return lost
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_exist(document: Path) -> None:
+    """Every `consentry …` in a document's code is a command, and its second word one of a group."""
+    assert not unknown(document)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
     """Every relative link of a document has its file and its heading."""
@@ -48,3 +73,12 @@ def test_a_lost_link_is_found(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text("# What I do, now\n[a](page.md#what-i-do-now) [b](#what) [c](other.md)\n")
     assert broken(document) == ["#what", "other.md"]
+
+
+def test_an_unknown_command_is_found(tmp_path: Path) -> None:
+    """Wherever code stands in a page, and in a group, too."""
+    document = tmp_path / "page.md"
+    document.write_text(
+        "`consentry drain` `consentry fly`\n\n    consentry key list\n    consentry key eat\n"
+    )
+    assert unknown(document) == {"fly", "key eat"}
