@@ -2,14 +2,15 @@
 
 Told each ruling at MAIL and RCPT, it counts recipients and facts of the last 24 h for each tenant
 and has each fact taken durably with all that follows from it: cases, notices, blocks. It emits what
-came of that. A store that is away, or a case that cannot be read, costs the record, not the count:
-`fact.lost` says so, and the next fact brings what this one would have. Decides nothing by itself:
-the ladders of `policies.sanctions` do.
+came of that. A store that is away, or a case that cannot be read, costs the record of a fact, never
+the session: `fact.lost` says so, and the next fact brings what this one would have. Decides nothing
+by itself: the ladders of `policies.sanctions` do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from gateway import replies
@@ -80,7 +81,10 @@ class Enforcement:
         if not facts:
             t.hold.note(counted, len(rulings), DAY)
             return
-        await self._rates.add(counted, len(rulings), DAY)  # the facts are judged by it
+        try:
+            await self._rates.add(counted, len(rulings), DAY)  # the facts are judged by it
+        except StoreUnavailable:
+            t.hold.note(counted, len(rulings), DAY)
         for kind, recipient in facts:
             await self._take(t, kind, recipient)
 
@@ -96,14 +100,17 @@ class Enforcement:
             t.hold.note(f"delivered:{tenant}", waiting, seconds)
 
     async def _count_delivered(self, tenant: str) -> None:
-        copies = self._delivered.pop(tenant, 0)
-        if copies:
+        if not (copies := self._delivered.pop(tenant, 0)):
+            return
+        try:
             for seconds in (DAY, MONTH):
                 await self._rates.add(f"delivered:{tenant}", copies, seconds)
+        except StoreUnavailable:
+            self._delivered[tenant] = self._delivered.get(tenant, 0) + copies
+            raise
 
     async def _take(self, t: Transaction, kind: FactKind, recipient: Recipient | None) -> None:
         tenant, domains = t.tenant.name, blockable(t)
-        await self._count_delivered(tenant)
         try:
             # Who lifts a block forgives what led to it: each lift begins a new count.
             count = f"{kind}:{tenant}:{await self._blocks.lifts(tenant)}"
@@ -124,19 +131,22 @@ class Enforcement:
         )
         matches = standing.matches if standing else ()
         entries = [m.entry for m in matches if REFUSALS.get(m.reason.value) is kind]
-        excused = await self._rates.count(f"excused:{count}", DAY)
-        counts = Counts(
-            facts=await self._rates.add(f"fact:{count}", 1, DAY) - excused,
-            recipients=await self._rates.count(f"recipients:{tenant}", DAY),
-            delivered=await self._rates.count(f"delivered:{tenant}", DAY),
-        )
+        counts = Counts(facts=0)
         try:
+            await self._count_delivered(tenant)
+            excused = await self._rates.count(f"excused:{count}", DAY)
+            counts = Counts(
+                facts=await self._rates.add(f"fact:{count}", 1, DAY) - excused,
+                recipients=await self._rates.count(f"recipients:{tenant}", DAY),
+                delivered=await self._rates.count(f"delivered:{tenant}", DAY),
+            )
             taken = await self._book.take(fact, counts, entries)
-        except Exception as error:  # one case that cannot be read must not end what is under way
+        except Exception as error:  # neither case nor window may end what is under way
             self._lost(t, fact, counts, error)
             return
         if taken.fact.excuse is not None:
-            await self._rates.add(f"excused:{count}", 1, DAY)
+            with suppress(StoreUnavailable):  # then it counts until the day is over
+                await self._rates.add(f"excused:{count}", 1, DAY)
         for event in taken.events:
             event.session, event.stream = t.session, t.stream.name
             event.ref, event.mailing = t.ref, t.mailing
