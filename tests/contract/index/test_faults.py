@@ -15,7 +15,7 @@ from gateway.records import feed
 from gateway.records.index_check import State
 from gateway.records.index_keeper import KEEP, IndexKeeper
 from gateway.state.redis.index import BUILDING, OLD
-from gateway.state.redis.index_layout import place_of, shard_of
+from gateway.state.redis.index_layout import shard_of
 from suppression.standing import Reason
 from tests.contract.index.world import World
 
@@ -247,10 +247,3 @@ async def test_a_worker_does_not_believe_a_server_that_has_just_taken_over(world
     assert world.counted.by_index == 0
     await world.ask(FREE)
     assert world.counted.by_index == 1
-
-
-def test_places_of_a_key_are_told_apart() -> None:
-    """Shard, bucket and field use different octets of a key."""
-    key = bytes(range(16))
-    places = {place_of(bytes([*key[:n], 99, *key[n + 1 :]]), 1000) for n in (0, 7, 12)}
-    assert len(places | {place_of(key, 1000)}) == 4
