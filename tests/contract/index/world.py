@@ -188,6 +188,10 @@ class World:
         """The key of an address."""
         return self.keyring.exact_key(parse_mailbox(text))
 
+    def keys_of(self) -> Keys:
+        """The names of what is in Redis."""
+        return Keys(self.prefix)
+
     def heads(self) -> list[Head | None]:
         """What the shards say of themselves."""
         return self.publisher.ask(self.publisher.redis.heads)
