@@ -26,6 +26,7 @@ MODULES = {
     **dict.fromkeys(("tail", "explain"), "journal"),
     **dict.fromkeys(("schema", "docs"), "config"),
     **dict.fromkeys(("backup", "restore", "opt-outs"), "backup"),
+    "migrate": "migrate",
     "key": "key",
     "tenant": "tenant",
     "dkim": "dkim",

@@ -361,7 +361,12 @@ class GatewayConfig(Settings):
     @property
     def database(self) -> Path | PostgresSettings:
         """Where the records are: a file of this node's, or a server that all nodes share."""
-        return self.postgresql or self.state_dir / "consentry.db"
+        return self.postgresql or self.sqlite_file
+
+    @property
+    def sqlite_file(self) -> Path:
+        """Where records are that are in SQLite."""
+        return self.state_dir / "consentry.db"
 
     @property
     def has_index(self) -> bool:

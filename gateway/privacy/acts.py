@@ -140,8 +140,8 @@ def finish_erasure(place: Place, state_dir: Path, keyring: Keyring, address: Add
 
 
 def out_of_reach(state_dir: Path) -> list[Path]:
-    """Old records that a restore set aside: an erasure does not change them, so delete them."""
-    return sorted(state_dir.glob("before-restore-*"))
+    """Old records that a restore or a move set aside: an erasure does not change them, so delete them."""
+    return sorted(state_dir.glob("before-*"))
 
 
 def is_person(keyring: Keyring, address: Address) -> Callable[[Address], bool]:

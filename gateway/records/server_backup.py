@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.config.records import PostgresSettings
-from gateway.records import index, opt_out_log, postgresql, sqlite, transfer
+from gateway.records import feed, index, opt_out_log, postgresql, sqlite, transfer
 from gateway.records.store import ANY, Store, as_unavailable
 from gateway.records.tables import ledger
 
@@ -54,6 +54,7 @@ def put_in(file: Path, settings: PostgresSettings, log: Path, node: str, identit
         reading = stack.enter_context(source.engine.connect()).execution_options(**source.reading)
         with target.engine.begin() as writing, target.unhurried(writing):
             nodes = {node, *opt_out_log.positions(writing), *opt_out_log.owing(writing)}
+            feed.disable(writing)  # whoever followed the rows that were here begins anew
             transfer.empty(writing)
             transfer.pour(reading, writing, without=(ledger,))
             transfer.rename(writing, "", node)

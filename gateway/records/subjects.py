@@ -181,8 +181,9 @@ def next_ids(connection: Connection, table: Table, count: int) -> int:
     """The first of `count` numbers for the next rows of `table`; the caller has the write lock."""
     if is_postgresql(connection):
         # The sequence goes on behind them, for the rows that come without a number.
-        numbers = "SELECT setval(s, nextval(s) + ? - 1) FROM (SELECT ?::regclass AS s) AS own"
-        last = run(connection, numbers, (count, f"{table.name}_id_seq")).scalar_one()
+        own = "(SELECT pg_get_serial_sequence(?, 'id')::regclass AS s) AS own"
+        numbers = f"SELECT setval(s, nextval(s) + ? - 1) FROM {own}"  # noqa: S608 - a constant
+        last = run(connection, numbers, (count, table.name)).scalar_one()
         return int(last) - count + 1
     last = connection.execute(select(table.c.id).order_by(table.c.id.desc()).limit(1)).scalar()
     return int(last or 0) + 1

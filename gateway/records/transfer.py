@@ -72,7 +72,13 @@ def pour(
 
 
 def rename(connection: Connection, before: str, after: str) -> None:
-    """Let the opt-out log of node `before` be that of `after`; "" is the node of a SQLite file."""
+    """Let the opt-out log of node `before` be that of `after`; "" is the node of a SQLite file.
+
+    Such a file knows no other node's.
+    """
+    if not after:
+        for node in opt_out_log.positions(connection).keys() - {before}:
+            opt_out_log.give_up(connection, node)
     for mark in (opt_out_log.NOTED, opt_out_log.OWED):
         own, new = opt_out_log.own_mark(mark, before), opt_out_log.own_mark(mark, after)
         connection.execute(update(meta).where(meta.c.name == own).values(name=new))
@@ -113,5 +119,7 @@ def _go_on_numbering(connection: Connection) -> None:
     for table in metadata.sorted_tables:
         if "id" in table.c and table.c.id.primary_key:
             last = connection.execute(select(func.max(table.c.id))).scalar()
-            sequence = func.setval(f"{table.name}_id_seq", (last or 0) + 1, False)
+            sequence = func.setval(
+                func.pg_get_serial_sequence(table.name, "id"), (last or 0) + 1, False
+            )
             connection.execute(select(sequence))

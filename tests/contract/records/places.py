@@ -33,6 +33,9 @@ from tests.servers.postgres import PostgresServer
 
 NODE = "here"
 KEPT = "database:id"
+_AS_MADE = f"""SELECT NOT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal)
+  AND EXISTS (SELECT FROM meta WHERE name = '{KEPT}')"""
+"""No test has begun to note changes, or retired it."""
 _ZEROBLOB = """CREATE FUNCTION zeroblob(octets int) RETURNS bytea LANGUAGE sql
   AS $$ SELECT decode(repeat('00', octets), 'hex') $$"""
 """Tests that harm rows can then be written once for both."""
@@ -60,7 +63,13 @@ class OwnDatabase:
                 connection.execute(_ZEROBLOB.encode())
         else:
             with postgresql.connect(self._settings) as connection:
-                connection.execute(_EMPTY.encode())
+                is_as_made = connection.execute(_AS_MADE.encode()).fetchone() == (True,)
+                if is_as_made:
+                    connection.execute(_EMPTY.encode())
+            if not is_as_made:
+                self._server.drop(self._settings.database)
+                self._settings = None
+                return self.emptied()
         return self._settings
 
 
