@@ -32,8 +32,7 @@ class Claimants:
 
     async def judge(self, case: Case, t: Transaction, *subject: object) -> None:
         """Have them judge the one subject of a stage, whom nobody has refused."""
-        wants = await self._wants(t, *subject)
-        granted = await _claim(t, wants)
+        wants, granted = await self._ask(t, *subject)
         at = 0
         for step, wanted in wants:
             verdict = ACCEPT
@@ -43,10 +42,14 @@ class Claimants:
                 try:
                     given = _share(granted, at, len(wanted))
                     verdict = step.judge(t, *subject, wanted, given)
-                    check_verdict(verdict)
+                    if verdict is not ACCEPT:
+                        check_verdict(verdict)
                 except Exception as error:
                     verdict = fault(self._alarm, step.name, error)
                 at += len(wanted)
+            if verdict is ACCEPT:
+                case.trail.append(step.plain)
+                continue
             case.hear(step, verdict)
             if case.reply is not None:
                 return
@@ -55,32 +58,39 @@ class Claimants:
         self, cases: Sequence[Case], t: Transaction, group: Sequence[Recipient]
     ) -> None:
         """The same for a group of recipients. Whom one refuses are the last of them."""
-        wants = await self._wants(t, group)
-        granted = await _claim(t, wants)
+        wants, granted = await self._ask(t, group)
         at, live = 0, len(group)
         for step, wanted in wants:
-            verdicts = [ACCEPT] * live
+            verdicts: Sequence[Verdict] = [ACCEPT] * live
+            accepted = live
             if isinstance(wanted, Verdict):
                 verdicts = [wanted] * live
+                accepted = _accepted(verdicts)
             elif wanted:
                 try:
                     given = _share(granted, at, len(wanted))
-                    verdicts = list(step.judge(t, group[:live], wanted, given))
+                    verdicts = step.judge(t, group[:live], wanted, given)
                     check_verdicts(verdicts, live)
-                    _check_order(verdicts)
+                    accepted = _accepted(verdicts)
                 except Exception as error:
                     verdicts = [fault(self._alarm, step.name, error)] * live
+                    accepted = 0
                 at += len(wanted)
             for case, verdict in zip(cases, verdicts, strict=False):
-                case.hear(step, verdict)
-            if not step.observed:
-                live = sum(verdict.reply is None for verdict in verdicts)
-            if not live:
-                return
+                if verdict is ACCEPT:
+                    case.trail.append(step.plain)
+                else:
+                    case.hear(step, verdict)
+            if accepted < live and not step.observed:
+                live = accepted
+                if not live:
+                    return
 
-    async def _wants(self, t: Transaction, *subject: object) -> _Wants:
-        """What each one wants, as far as the first that refuses without claiming anything."""
+    async def _ask(self, t: Transaction, *subject: object) -> tuple[_Wants, _Answers]:
+        """What each one wants, as far as the first that refuses without claiming anything, and
+        what was granted of it all, or why there is no answer."""
         wants: _Wants = []
+        claims: list[Claim] = []
         for step in self._steps:
             try:
                 began = monotonic()
@@ -89,41 +99,37 @@ class Claimants:
                     wanted = await within(step.deadline, t, wanted)
                 step.check_time(t, began)
                 if wanted.__class__ is not Verdict:
-                    _check_claims(wanted)
+                    for claim in wanted:
+                        if claim.__class__ not in _CLAIMS:
+                            raise TypeError(f"answered {claim!r:.80}, not a claim")
                     if step.observed:
                         wanted = [replace(claim, is_observed=True) for claim in wanted]
+                    claims += wanted
             except Exception as error:
                 wanted = fault(self._alarm, step.name, error)
             wants.append((step, wanted))
             if wanted.__class__ is Verdict and wanted.reply is not None and not step.observed:
                 break
-        return wants
+        if not claims:
+            return wants, ()
+        try:
+            # Who claims a batch waits in line, and all that is claimed with it waits too.
+            return wants, await within(
+                lambda t: max(step.deadline(t) for step in self._steps), t, t.hold.claim(claims)
+            )
+        except Exception as error:
+            return wants, error
 
 
-def _check_claims(wanted: Sequence[object]) -> None:
-    for claim in wanted:
-        if claim.__class__ not in _CLAIMS:
-            raise TypeError(f"answered {claim!r:.80}, not a claim")
-
-
-def _check_order(verdicts: Sequence[Verdict]) -> None:
-    refused = [verdict.reply is not None for verdict in verdicts]
-    if refused != sorted(refused):
-        raise ValueError("refused others than the last of the group")
-
-
-async def _claim(t: Transaction, wants: _Wants) -> _Answers:
-    """What was granted of all that they want, or why there is no answer."""
-    claims = [claim for _, wanted in wants if not isinstance(wanted, Verdict) for claim in wanted]
-    if not claims:
-        return ()
-    try:
-        # Who claims a batch waits in line, and all that is claimed with it waits too.
-        return await within(
-            lambda t: max(step.deadline(t) for step, _ in wants), t, t.hold.claim(claims)
-        )
-    except Exception as error:
-        return error
+def _accepted(verdicts: Sequence[Verdict]) -> int:
+    """How many of a group are accepted. Raises ValueError unless they are the first."""
+    accepted = len(verdicts)
+    for place, verdict in enumerate(verdicts):
+        if verdict.reply is not None:
+            accepted = min(accepted, place)
+        elif accepted < place:
+            raise ValueError("refused others than the last of the group")
+    return accepted
 
 
 def _share(granted: _Answers, start: int, count: int) -> Sequence[Granted]:

@@ -36,6 +36,7 @@ from gateway.words import Address, Mode
 from policies.policy import Policy
 from policies.ports import Standings
 from policies.transaction import Recipient, Transaction
+from policies.verdict import ACCEPT
 from suppression.standing import Standing
 
 
@@ -150,6 +151,9 @@ class Pipeline:
                 if verdict.__class__ is CoroutineType:
                     verdict = await within(step.deadline, t, verdict)
                 step.check_time(t, began)
+                if verdict is ACCEPT:  # the usual case, kept short
+                    case.trail.append(step.plain)
+                    continue
                 check_verdict(verdict)
             except Exception as error:
                 verdict = fault(self._alarm, step.name, error)
@@ -174,11 +178,13 @@ class Pipeline:
                 if verdicts.__class__ is CoroutineType:
                     verdicts = await within(step.deadline, t, verdicts)
                 step.check_time(t, began)
-                verdicts = list(verdicts)
                 check_verdicts(verdicts, len(live))
             except Exception as error:
                 verdicts = [fault(self._alarm, step.name, error)] * len(live)
             for case, verdict in zip(live, verdicts, strict=True):
-                case.hear(step, verdict)
-                all_stand = all_stand and case.reply is None
+                if verdict is ACCEPT:
+                    case.trail.append(step.plain)
+                else:
+                    case.hear(step, verdict)
+                    all_stand = all_stand and case.reply is None
         return cases

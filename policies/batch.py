@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gateway import replies
 from policies.claims import BatchClaim, Claim, CountClaim, Granted
@@ -36,27 +37,31 @@ class BatchPolicy:
         limits = t.stream.limits
         if not self._waits:
             return (BatchClaim(limits.batches, 0.0),)
-        busy = CountClaim(_busy(t), 0, 1, _WINDOW, is_observed=True)
-        return (busy, BatchClaim(limits.batches, limits.batch_wait))
+        return _claims(t.tenant.name, limits.batches, limits.batch_wait)
 
     def judge_at_mail(
         self, t: Transaction, claims: Sequence[Claim], granted: Sequence[Granted]
     ) -> Verdict:
         """Refuse when no batch came free; defiance is to ask again while all are open still."""
-        *busy, batch = granted
-        shortage = batch.shortage
-        was_full = batch.has_waited or shortage is not None
-        is_defiance = was_full and any(was_busy.shortage is not None for was_busy in busy)
-        noted = {"defiance": True} if is_defiance else {}
+        batch, shortage = granted[-1], granted[-1].shortage
+        was_busy = len(granted) > 1 and granted[0].shortage is not None
         if shortage is None:
-            return accept(**noted) if noted else ACCEPT
+            return accept(defiance=True) if was_busy and batch.has_waited else ACCEPT
         if self._waits:
-            t.hold.note(_busy(t), 1, _WINDOW)
+            t.hold.note(_busy(t.tenant.name), 1, _WINDOW)
+        noted = {"defiance": True} if was_busy else {}
         wait = t.stream.limits.batch_wait if self._waits else 0.0
         inputs = {"open": shortage.used, "limit": shortage.limit, "seconds": wait}
         reply = replies.BATCH_BUSY.fill(**{**inputs, "seconds": f"{wait:g}"})
         return refuse(reply, "no batch came free", **inputs, **noted)
 
 
-def _busy(t: Transaction) -> str:
-    return f"busy:{t.tenant.name}"
+def _busy(tenant: str) -> str:
+    return f"busy:{tenant}"
+
+
+@lru_cache(4096)
+def _claims(tenant: str, batches: int, wait: float) -> tuple[CountClaim, BatchClaim]:
+    # Made once: they are the same at every MAIL.
+    busy = CountClaim(_busy(tenant), 0, 1, _WINDOW, is_observed=True)
+    return busy, BatchClaim(batches, wait)

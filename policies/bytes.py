@@ -141,10 +141,10 @@ class ByteWarnings:
 
 def _window(t: Transaction) -> tuple[str, int]:
     """The window that counts the transaction's octets, and its limit."""
-    own = t.stream.limits.bytes_per_day
-    if own == t.tenant.limits.bytes_per_day:
-        return t.tenant.name, daily_limit(t.tenant.limits, t.now)
-    return t.stream.id, own
+    own, limits = t.stream.limits.bytes_per_day, t.tenant.limits
+    if own != limits.bytes_per_day:
+        return t.stream.id, own
+    return t.tenant.name, daily_limit(limits, t.now) if limits.announcements else own
 
 
 def _too_big(size: int, limit: int) -> Verdict:

@@ -175,7 +175,7 @@ async def rcpt(d: Dialogue, group: Group) -> None:
         await _judge(d, transaction, relay, addresses, places, answers)
     transaction.asked += len(group.commands)
     if d.refused > before:
-        counted = refused_recipients(transaction.tenant)
+        counted = refused_recipients(transaction.tenant.name)
         transaction.hold.note(counted, d.refused - before, HOUR)
     for answer in answers:
         if answer is not None:

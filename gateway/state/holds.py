@@ -13,12 +13,10 @@ from gateway.errors import StoreUnavailable
 from gateway.state.line import Lease, Line
 from gateway.state.mailings import Mailings
 from gateway.state.octets import OctetWindows
-from gateway.state.rates import MemoryRateWindows
+from gateway.state.rates import NONE_OR_ONE, MemoryRateWindows
 from gateway.state.table import WindowTable
 from policies.claims import BatchClaim, Claim, CountClaim, Granted, OctetsClaim, Usage
 from policies.ports import Shortage
-
-_ONE = Granted(1)
 
 
 class MemoryHolds:
@@ -106,7 +104,7 @@ class MemoryHold:
         most: int | None = None
         for claim in claims:
             if isinstance(claim, BatchClaim):
-                granted = await self._batch(claim)
+                granted = self._batch(claim) or await self._wait(claim)
             else:
                 units = claim.units if most is None else min(claim.units, most)
                 if isinstance(claim, CountClaim):
@@ -139,14 +137,14 @@ class MemoryHold:
             if self._lease is not None:
                 self._lease.release()
 
-    async def _batch(self, claim: BatchClaim) -> Granted:
-        if self._lease is not None:
-            return _ONE
-        line = self._holds.line(self._tenant)
-        self._lease = line.take(claim.limit, self._on_contended)
-        if self._lease is not None:
-            return _ONE
-        has_waited = claim.wait > 0
+    def _batch(self, claim: BatchClaim) -> Granted | None:
+        if self._lease is None:
+            line = self._holds.line(self._tenant)
+            self._lease = line.take(claim.limit, self._on_contended)
+        return None if self._lease is None else NONE_OR_ONE[1]
+
+    async def _wait(self, claim: BatchClaim) -> Granted:
+        line, has_waited = self._holds.line(self._tenant), claim.wait > 0
         if has_waited:
             self._lease = await line.wait(claim.limit, claim.wait, self._on_contended)
         if self._lease is not None:

@@ -6,6 +6,7 @@ counts for nothing. Never suspends, so that each call is atomic.
 
 from __future__ import annotations
 
+from gateway.state.rates import NONE_OR_ONE
 from gateway.state.table import WindowTable
 from policies.claims import Granted, OctetsClaim
 from policies.ports import Shortage
@@ -32,7 +33,8 @@ class OctetWindows:
             highest = held
         whole = claim.base + units * claim.each
         if whole <= highest:
-            return Granted(units), self._raise(claim.key, already, whole)
+            granted = NONE_OR_ONE[units] if units < 2 else Granted(units)
+            return granted, self._raise(claim.key, already, whole)
         fitting, now = 0, held
         if claim.base <= highest:
             fitting = (highest - claim.base) // claim.each

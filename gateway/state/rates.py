@@ -10,8 +10,8 @@ from gateway.state.table import WindowTable
 from policies.claims import Granted
 from policies.ports import Shortage
 
-_FEW = tuple(Granted(units) for units in range(2))
-"""What is granted nearly always, made once."""
+NONE_OR_ONE = (Granted(0), Granted(1))
+"""What is granted in full nearly always, made once."""
 
 
 class MemoryRateWindows:
@@ -35,11 +35,13 @@ class MemoryRateWindows:
         """Count as many of `units` as fit; with none, only say whether there is room for one."""
         window = self._table.window(f"rate:{key}", seconds)
         room = limit - window.total
+        if 0 < room >= units:
+            if units:
+                self._table.add(f"rate:{key}", seconds, units)
+            return NONE_OR_ONE[units] if units < 2 else Granted(units)
         taken = max(0, min(units, room))
         if taken:
             self._table.add(f"rate:{key}", seconds, taken)
-        if taken == units and (units or room > 0):
-            return _FEW[units] if units < len(_FEW) else Granted(units)
         used, free_at = window.total, None
         if limit >= 1:
             free_at = window.free_at(self._table.clock(), used + 1 - limit)
