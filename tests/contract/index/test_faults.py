@@ -59,11 +59,16 @@ def half_built(world: World, _before: dict[bytes, bytes]) -> None:
     world.publisher.ask(world.publisher.redis.fill, head, [(world.key(EARLY), value)])
 
 
-def other_log(world: World, _before: dict[bytes, bytes]) -> None:
-    """The records were restored: what the index followed is not their log."""
+def other_log(world: World, before: dict[bytes, bytes]) -> None:
+    """The records were derived anew: what the index followed is not their log, which has come
+    less far, and lacks what came between."""
+    publisher, world.database.publisher = world.database.publisher, None
     with world.database.transaction() as connection:
         feed.disable(connection)
+    world.restore(before)  # without the last change
+    with world.database.transaction() as connection:
         feed.enable(connection)
+    world.database.publisher = publisher
 
 
 def other_generation(world: World, before: dict[bytes, bytes]) -> None:
