@@ -246,6 +246,8 @@ class RedisFlights:
         """
         heard = await self._hear(script, {s: (0, self._closed, *asked[s]) for s in asked})
         moved = [shard for shard, answer in heard.answers.items() if answer[0] == _MOVED]
+        if not moved:
+            return heard
         for shard in moved:
             await self._calls.learn(self._slots[shard])
         again = await self._hear(script, {s: (1, self._closed, *asked[s]) for s in moved})
@@ -259,17 +261,17 @@ class RedisFlights:
         ]
         answers: dict[int, Any] = {}
         problem = None
-        for shard, answer in zip(
-            asked, await asyncio.gather(*calls, return_exceptions=True), strict=True
-        ):
-            match answer:
-                case hiredis.ReplyError():
+        if len(calls) > 1:
+            await asyncio.gather(*calls, return_exceptions=True)
+        for shard, call in zip(asked, calls, strict=True):
+            try:
+                answer = await call
+            except StoreUnavailable as trouble:
+                problem = trouble
+            else:
+                if isinstance(answer, hiredis.ReplyError):
                     problem = StoreUnavailable(f"Redis: {answer}")
-                case StoreUnavailable():
-                    problem = answer
-                case BaseException():
-                    raise answer
-                case _:
+                else:
                     answers[shard] = answer
         return Heard(answers, problem)
 
