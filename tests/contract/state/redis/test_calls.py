@@ -91,6 +91,26 @@ async def test_a_server_that_does_not_answer_fails_the_call_and_then_at_once(sta
         assert await state.calls.do("GET", key(1)) is None
 
 
+async def test_an_answer_that_comes_too_late_reaches_nobody(states, redis_server):
+    """After a timeout the connection is given up, whatever still arrives on it."""
+    with Wire(redis_server.port) as line:
+        settings = {"servers": [f"127.0.0.1:{line.port}"], "timeout": 0.3}
+        state = await states(redis_server, **settings)
+        await state.calls.all([("SET", key(n), f"is {n}") for n in range(2)])
+        line.slow(0.25)  # on the way there and back: too late, but it will come
+        late = state.calls.send("GET", key(0))
+        with pytest.raises(StoreUnavailable):
+            await late
+        line.slow(0.0)
+
+        async def answers() -> bool:
+            assert await state.calls.do("GET", key(1)) == b"is 1"
+            return True
+
+        for _ in range(20):
+            await until(answers, 5)
+
+
 async def test_a_server_that_is_away_is_found_when_it_comes(states):
     """A process may start before Redis does."""
     with RedisServer() as server:

@@ -49,24 +49,34 @@ async def _fails(buckets, current) -> None:
     raise StoreUnavailable("away")
 
 
+async def test_what_changes_while_it_is_saved_is_saved_again(states, redis_server, records):
+    """A bucket is struck off only as it was saved."""
+    state = await states(redis_server, "acme")
+    await use(state, 100)
+    save = records.save
+
+    async def meanwhile(buckets, current) -> None:
+        await save(buckets, current)
+        await use(state, 50)
+
+    records.save = meanwhile
+    await state.checkpoint.save()
+    records.save = save
+    await state.checkpoint.save()
+    assert [one.amount for one in records.buckets.values() if one.key == "bytes:acme"] == [150]
+
+
 async def test_nothing_is_saved_of_a_hash_that_lost_something(states, redis_server, records):
     """What Redis has after a loss never overwrites more that the records have."""
     state = await states(redis_server, "acme")
     await use(state, 1000)
     await state.checkpoint.save()
     keys = state.keys.tenant("acme")
+    (saved,) = [one for one in records.buckets.values() if one.key == "bytes:acme"]
     redis_server.ask("DEL", keys.holds)
-    await state.rates.add("delivered:acme", 1, 60)
-    redis_server.ask("DEL", keys.window("bytes:acme", 86_400))
-    redis_server.ask(
-        "SADD",
-        keys.dirty,
-        next(
-            f"86400 {one.start} bytes:acme"
-            for one in records.buckets.values()
-            if one.key == "bytes:acme"
-        ),
-    )
+    window = keys.window("bytes:acme", 86_400)
+    redis_server.ask("HSET", window, "t", 5, saved.start // 300, 5)
+    redis_server.ask("SADD", keys.dirty, f"86400 {saved.start} bytes:acme")
     await state.checkpoint.save()
     assert max(one.amount for one in records.buckets.values()) == 1000
 

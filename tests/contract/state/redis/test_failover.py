@@ -22,7 +22,10 @@ async def test_a_failover_that_lost_writes_breaks_no_limit(states, records):
         one, two = [await states(servers, "acme") for _ in range(2)]
         primary = servers.primary
         (replica,) = [server for server in servers.servers if server is not primary]
-        replica.pause()  # from here on it hears of nothing
+        held = one.keys.tenant("acme").holds
+        await until(lambda: replica.ask("HGET", held, "ready") == b"0")
+        replica.pause()
+        primary.ask("CLIENT", "KILL", "TYPE", "replica")  # from here on it hears of nothing
         hold = open_hold(one)
         await hold.claim([BatchClaim(1, 0), OctetsClaim("acme", 2000, 0, 0, LIMIT)])
         done = open_hold(one)

@@ -162,6 +162,14 @@ async def test_after_a_loss_holders_keep_their_batch_and_nobody_gets_one_too_soo
     assert (await claim_batch(two))[1].units == 1
 
 
+async def test_where_another_put_a_new_mark_nothing_is_granted_for_a_lease(states, redis_server):
+    """One process that saw keys thrown away stops all, those with whole hashes included."""
+    state = await states(redis_server, "acme", lease=60)
+    redis_server.ask("SET", state.keys.generation, "another")
+    with pytest.raises(StoreUnavailable):
+        await claim_batch(state)
+
+
 async def test_a_first_transaction_need_not_wait_where_the_hashes_are_made(states, redis_server):
     """A process makes its tenants' hashes when it starts, and those of tenants that come later."""
     tenants = ["acme"]
