@@ -80,7 +80,6 @@ class Gateway:
         self.loaded = loaded
         self._clock = clock
         self._process = process
-        steady = steady or steady_clock()
         config, state_dir = loaded.config, loaded.config.state_dir
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.metrics = Metrics(process.name)
@@ -111,6 +110,7 @@ class Gateway:
             fsync=config.ledger.fsync,
             left=intents_left(config) if process == SMTP else (),
         )
+        steady = steady or steady_clock()
         self.ledger = Ledger(self.stores.ledger, self.intents, steady, self.stores.flights)
         self.budget = MemoryBudget(config.session.memory_bytes)
         self.watch = Watch(lambda: self.budget.is_tight)

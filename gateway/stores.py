@@ -17,7 +17,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from gateway.checkpoint import Checkpoint
 from gateway.config.model import GatewayConfig
@@ -28,15 +27,13 @@ from gateway.records.database import Database
 from gateway.records.ledger import SqliteLedgerStore
 from gateway.records.look_ups import LookUps, open_look_ups
 from gateway.records.windows import WindowRecords
+from gateway.state.clock import steady_clock
 from gateway.state.holds import MemoryHolds
 from gateway.state.rates import MemoryRateWindows
 from gateway.state.table import WindowTable
 from policies.claims import Holds
 from policies.ports import Clock, RateWindows
 from suppression.keys import Keyring
-
-if TYPE_CHECKING:  # only loaded where it is configured
-    from gateway.state.redis.state import RedisState
 
 Tenants = Callable[[], Iterable[str]]
 """The names of the tenants that are configured now."""
@@ -81,20 +78,22 @@ def open_stores(
     process: Process,
     database: Database,
     keyring: Keyring,
-    steady: Clock,
+    steady: Clock | None,
     tenants: Tenants,
     observe: Callable[[float], None],
     answered: Callable[[int, int], None],
 ) -> Stores:
     """The stores of the worker `process`.
 
-    `observe` hears the seconds of each look-up, `answered` for how many addresses index and records
-    have answered.
+    Windows go by `steady` (Unix seconds, never jumps); when it is not given, by a clock that all
+    who share them have in common. `observe` hears the seconds of each look-up, `answered` for how
+    many addresses index and records have answered.
     """
     if config.redis is None:
+        steady = steady or steady_clock()
         look_ups = open_look_ups(config, database, keyring, None, steady, observe, answered)
         return _OwnStores(database, look_ups, steady)
-    return _SharedStores(config, process, database, keyring, tenants, observe, answered)
+    return _SharedStores(config, process, database, keyring, steady, tenants, observe, answered)
 
 
 class _OwnStores(Stores):
@@ -127,6 +126,7 @@ class _SharedStores(Stores):
         process: Process,
         database: Database,
         keyring: Keyring,
+        steady: Clock | None,
         tenants: Tenants,
         observe: Callable[[float], None],
         answered: Callable[[int, int], None],
@@ -134,16 +134,20 @@ class _SharedStores(Stores):
         # Loaded where there is Redis only.
         from gateway.records.index_publisher import IndexPublisher
         from gateway.state.redis.flights import RedisFlights
+        from gateway.state.redis.state import RedisState
 
+        assert config.redis is not None  # noqa: S101 - looked at by who makes one
         super().__init__(database)
-        self._state = _open_state(
-            config,
+        self._state = RedisState.open(
+            config.redis,
+            config.node,
             process.number,
-            database,
+            WindowRecords(database),
             tenants,
             # By the time that anybody tells or asks, the look-ups are there.
             lambda version: self.look_ups.hear(version),
             lambda mailing: self.look_ups.blocks.is_ended(mailing),
+            steady,
         )
         calls, keys = self._state.calls, self._state.keys
         self.holds, self.rates = self._state.holds, self._state.rates
@@ -171,18 +175,3 @@ class _SharedStores(Stores):
 
     def describe(self) -> dict[str, object]:
         return {**super().describe(), "state": self._state.describe()}
-
-
-def _open_state(
-    config: GatewayConfig,
-    worker: int,
-    database: Database,
-    tenants: Tenants,
-    on_blocks: Callable[[bytes | None], None] = lambda _version: None,
-    is_ended: Callable[[str], bool] = lambda _mailing: False,
-) -> RedisState:
-    from gateway.state.redis.state import RedisState
-
-    assert config.redis is not None  # noqa: S101 - looked at by who calls
-    saved = WindowRecords(database)
-    return RedisState.open(config.redis, config.node, worker, saved, tenants, on_blocks, is_ended)

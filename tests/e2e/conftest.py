@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.e2e.deployed import deployed_service
 from tests.e2e.forms import SENDER, crowd
 from tests.e2e.gateway import Gateway, Settings
 from tests.e2e.postfix import Postfix
+from tests.servers.postgres import PostgresServer
+from tests.servers.redis import RedisServer
 
 INTERNATIONAL = "zażółć@inbox.test"
 READERS = ("anna@inbox.test", "bert@inbox.test", "cleo@inbox.test", INTERNATIONAL, SENDER, *crowd())
@@ -28,6 +31,26 @@ def stock_postfix(certificates: Certificates) -> Iterator[Postfix]:
     """A Postfix with stock settings that knows `READERS`."""
     with Postfix(READERS, certificates=certificates) as running:
         yield running
+
+
+SHAPES = ("alone", "workers", "nodes")
+"""One process with everything in its memory; two workers with Redis and SQLite; two workers with
+Redis and PostgreSQL."""
+
+
+@pytest.fixture(scope="module")
+def shape(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Sections of the gateway file for the shape that a module's `parametrize` names."""
+    name = getattr(request, "param", "alone")
+    sections: dict[str, Any] = {}
+    if name != "alone":
+        prefix = request.node.name.removesuffix(".py").rpartition("_")[2]
+        redis: RedisServer = request.getfixturevalue("shared_redis")
+        sections = {"workers": 2, "redis": redis.settings(prefix=f"{prefix}-{name}")}
+    if name == "nodes":
+        postgres: PostgresServer = request.getfixturevalue("postgres_server")
+        sections["postgresql"] = postgres.settings(postgres.fresh())
+    return sections
 
 
 @pytest.fixture

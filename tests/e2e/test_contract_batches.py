@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.e2e.certificates import Certificates
+from tests.e2e.conftest import SHAPES
 from tests.e2e.deciding_hop import DecidingHop
 from tests.e2e.gateway import Settings, acme, customer
 from tests.e2e.inside import InsideGateway
 from tests.e2e.session import Session, letter, wait_until
 
 READER = "anna@inbox.test"
+pytestmark = pytest.mark.parametrize("shape", SHAPES[:2], indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def hop() -> Iterator[DecidingHop]:
-    """The next hop."""
+def hop(shape: dict[str, Any]) -> Iterator[DecidingHop]:
+    """The next hop, one for each shape."""
     with DecidingHop() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def house(
-    hop: DecidingHop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+    hop: DecidingHop,
+    certificates: Certificates,
+    shape: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[InsideGateway]:
     """Tenants that wait long (acme), briefly (hasty), or close silent holders soon (brisk)."""
     tenants = {
@@ -35,7 +41,7 @@ def house(
         "brisk": customer("brisk", limits={"batch_idle": "0.5s"}),
         "lively": customer("lively", limits={"batch_idle": "0.6s", "batch_wait": "2.5s"}),
     }
-    settings = Settings(hop.port, trusted=None, tenants=tenants)
+    settings = Settings(hop.port, trusted=None, gateway=shape, tenants=tenants)
     with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
         yield running
 

@@ -9,10 +9,12 @@ import re
 from calendar import timegm
 from collections.abc import Iterator
 from time import strptime
+from typing import Any
 
 import pytest
 
 from tests.e2e.certificates import Certificates
+from tests.e2e.conftest import SHAPES
 from tests.e2e.deciding_hop import DecidingHop
 from tests.e2e.gateway import Settings, acme, customer
 from tests.e2e.inside import InsideGateway
@@ -27,6 +29,7 @@ CASES = [
     for announced in (True, False)
     for stream in ("orders", "weekly")
 ]
+pytestmark = pytest.mark.parametrize("shape", SHAPES[:2], indirect=True, scope="module")
 
 
 def limited(name: str) -> dict[str, object]:
@@ -55,20 +58,23 @@ NAMES += [f"day{number}" for number in range(len(CASES))]
 
 
 @pytest.fixture(scope="module")
-def hop() -> Iterator[DecidingHop]:
-    """The next hop."""
+def hop(shape: dict[str, Any]) -> Iterator[DecidingHop]:
+    """The next hop, one for each shape."""
     with DecidingHop() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def house(
-    hop: DecidingHop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+    hop: DecidingHop,
+    certificates: Certificates,
+    shape: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[InsideGateway]:
     """The gateway."""
     tenants = {name: limited(name) for name in NAMES}
     tenants["warned"] = {**limited("warned"), "limits": {"bytes_per_day": 10 * LIMIT}}
-    settings = Settings(hop.port, trusted=None, tenants=tenants)
+    settings = Settings(hop.port, trusted=None, gateway=shape, tenants=tenants)
     with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
         yield running
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.e2e.certificates import Certificates
+from tests.e2e.conftest import SHAPES
 from tests.e2e.deciding_hop import BREAK_OFF, DecidingHop
 from tests.e2e.gateway import Settings, acme
 from tests.e2e.inside import InsideGateway
@@ -17,22 +19,26 @@ ANNA, BERT, CLEO = READERS = ["anna@inbox.test", "bert@inbox.test", "cleo@inbox.
 NOBODY = "<>"
 LATER = "450 4.2.1 Later"
 NEVER = "550 5.2.2 Mailbox is full"
+pytestmark = pytest.mark.parametrize("shape", SHAPES, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def hop() -> Iterator[DecidingHop]:
-    """The next hop."""
+def hop(shape: dict[str, Any]) -> Iterator[DecidingHop]:
+    """The next hop, one for each shape."""
     with DecidingHop() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def house(
-    hop: DecidingHop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+    hop: DecidingHop,
+    certificates: Certificates,
+    shape: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[InsideGateway]:
     """The gateway."""
     tenants = {"acme": acme(limits={"batches": 2})}
-    settings = Settings(hop.port, trusted=None, tenants=tenants)
+    settings = Settings(hop.port, trusted=None, gateway=shape, tenants=tenants)
     with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
         yield running
 

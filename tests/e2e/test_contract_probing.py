@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.e2e.certificates import Certificates
+from tests.e2e.conftest import SHAPES
 from tests.e2e.gateway import Settings, customer
 from tests.e2e.inside import InsideGateway
 from tests.e2e.session import Session
 from tests.e2e.sink import Sink
 
+pytestmark = pytest.mark.parametrize("shape", SHAPES[:2], indirect=True, scope="module")
+
 
 def test_refusals_of_an_hour_defer_the_next_mail(
-    certificates: Certificates, tmp_path: Path
+    certificates: Certificates, shape: dict[str, Any], tmp_path: Path
 ) -> None:
     """After so many refusals MAIL gets 451 [RATE] on any connection, for an hour, and for nobody
     else."""
@@ -20,7 +26,7 @@ def test_refusals_of_an_hour_defer_the_next_mail(
         settings = Settings(
             sink.port,
             trusted=None,
-            gateway={"session": {"refusals_per_hour": 3}},
+            gateway={"session": {"refusals_per_hour": 3}, **shape},
             tenants={name: customer(name) for name in ("guesser", "bystander")},
         )
         with InsideGateway(tmp_path, settings, certificates) as house:

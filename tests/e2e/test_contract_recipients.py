@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.e2e.certificates import Certificates
+from tests.e2e.conftest import SHAPES
 from tests.e2e.gateway import Settings, acme
 from tests.e2e.inside import InsideGateway
 from tests.e2e.session import Session, letter
@@ -14,22 +16,26 @@ from tests.e2e.sink import Sink
 
 SENDER = "news@acme.test"
 CROWD = [f"reader{number}@inbox.test" for number in range(1, 102)]
+pytestmark = pytest.mark.parametrize("shape", SHAPES, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    """The next hop."""
+def sink(shape: dict[str, Any]) -> Iterator[Sink]:
+    """The next hop, one for each shape."""
     with Sink() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def house(
-    sink: Sink, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+    sink: Sink,
+    certificates: Certificates,
+    shape: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[InsideGateway]:
     """A gateway with the usual limits."""
     tenants = {"acme": acme()}
-    settings = Settings(sink.port, trusted=None, tenants=tenants)
+    settings = Settings(sink.port, trusted=None, gateway=shape, tenants=tenants)
     with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
         yield running
 
