@@ -5,7 +5,8 @@
 Two real `consentry serve` with two workers each, one PostgreSQL, a Redis primary with a replica and
 three Sentinels, HAProxy as deploy/haproxy shows it, and a next hop that logs when each transaction
 begins and ends. One tenant that may have one open transaction sends from fifty connections; for
-each kill another tenant is half way through its daily octets and goes on beyond them. Counted:
+each kill another tenant is half way through its daily octets and goes on beyond them, and messages
+of both wait for the next hop's answer to their dot. Counted:
 transactions of a tenant at the next hop that were open at once, octets beyond a limit, and what
 `make faults` counts. Promised: none at once; never more than one message beyond a limit, and after
 Redis lost what it held one second of that tenant's traffic; lost 0, doubles without a flag 0.
@@ -53,6 +54,8 @@ LETTERS = 300
 OPEN_AT_ONCE = 6
 BEYOND = 30
 """It goes on until it was refused so often."""
+HELD = 4
+"""Messages of such a tenant that wait for their answer when the kill comes."""
 PATIENCE = 30.0
 """Seconds that the gateway waits for a next hop: what is unknown here is so by a kill."""
 FIRST_GUEST = 10_000_000
@@ -251,6 +254,9 @@ async def visit(
     """Have a guest send beyond its limit, with the kill half way."""
     visiting = asyncio.ensure_future(crowd.run())
     await until(lambda: taken(hop, guest.name) > LETTER * LETTERS / 2)
+    due = hop.held + 1 + HELD
+    hop.to_hold.update({"acme.test": 1, f"{guest.name}.test": HELD})
+    await until(lambda: hop.held >= due)
     print(f"{len(hop.copies):>7} copies; {guest.kill}", file=sys.stderr)
     await kill()
     await until(lambda: sum(not mail.told for mail in crowd.over) >= BEYOND)

@@ -25,7 +25,7 @@ from tests.e2e.certificates import Certificates
 from tests.e2e.ports import LOOPBACK, free_port
 
 MOST_OCTETS = 2**22
-STALL_SECONDS, LATE_SECONDS = 30.0, 0.04
+STALL_SECONDS, HOLD_SECONDS, LATE_SECONDS = 30.0, 2.5, 0.04
 WORDS = "by the script"
 """Stands in every refusal, so that a customer can tell it from one of the gateway's own."""
 
@@ -46,6 +46,8 @@ class Act(Enum):
     KEEP_AND_STALL = auto()
     LATE = auto()
     """Answer well, after a while; at the dot, the message is taken at once."""
+    HOLD = auto()
+    """The same, but after a longer while."""
     TWICE = auto()
     """Answer well, and the same again in the same moment."""
     TWICE_LATER = auto()
@@ -57,8 +59,8 @@ class Act(Enum):
 Step = str | Act
 Script = Callable[[str], Step | None]
 """What to do at a phase; None is to answer well."""
-KEEPING = (None, Act.KEEP_AND_DROP, Act.KEEP_AND_STALL, Act.LATE, Act.TWICE, Act.TWICE_LATER,
-           Act.GARBLE)  # fmt: skip
+KEEPING = (None, Act.KEEP_AND_DROP, Act.KEEP_AND_STALL, Act.LATE, Act.HOLD, Act.TWICE,
+           Act.TWICE_LATER, Act.GARBLE)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,10 @@ class NextHop:
         self.copies: list[Copy] = []
         self.turns: list[Turn] = []
         self.bounced: set[str] = set()
+        self.to_hold: Counter[str] = Counter()
+        """How many of the next messages of a sender domain are held at the dot."""
+        self.held = 0
+        """How many were."""
         self.bare = 0
         """Bare CR, bare LF and NUL that came in, in commands and messages."""
         self.open = 0
@@ -252,6 +258,10 @@ class _Talk:
         if isinstance(step, str):
             return  # the early refusal was the answer
         step = self._step("DOT")
+        domain = self._sender.rpartition("@")[2]
+        if self._hop.to_hold[domain] > 0:
+            self._hop.to_hold[domain] -= 1
+            step = Act.HOLD
         if step in KEEPING:
             self._keep((b"\r\n" + data[:-3]).replace(b"\r\n..", b"\r\n.")[2:], recipients)
         await self._act(step, "250 2.0.0 queued")
@@ -315,6 +325,9 @@ class _Talk:
                 said = "25 what was the question?"
             case Act.LATE:
                 await asyncio.sleep(LATE_SECONDS)
+            case Act.HOLD:
+                self._hop.held += 1
+                await asyncio.sleep(HOLD_SECONDS)
             case Act.TWICE:
                 said = f"{usual}\r\n{usual}"
             case Act.TWICE_LATER:
