@@ -26,7 +26,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.records import index, sqlite
 from gateway.records import opt_outs as noted
-from gateway.records.opt_out_file import Position
 from gateway.records.opt_out_log import OptOutLog, complete
 from gateway.records.store import ANY, TROUBLES, Place, Store, as_unavailable
 
@@ -137,7 +136,6 @@ class Database:
         self.store = store
         self.opt_outs = opt_outs
         self.publisher: Publisher | None = None
-        self._published = 0
         self._engine = store.engine
         event.listen(self._engine, "begin", noted.begin)
         event.listen(self._engine, "savepoint", noted.mark)
@@ -168,11 +166,14 @@ class Database:
                 connection = stack.enter_context(self._engine.begin())
                 if is_long:
                     stack.enter_context(self.store.unhurried(connection))
+                known = self._last(connection)
                 before = self.opt_outs.agree(connection)
                 yield connection
-                after, last = self._end(connection, before)
+                after = self.opt_outs.write(connection, before)
+                is_news = after is not None and self._last(connection) != known
             self.opt_outs.agreed = after
-        self._publish(last)
+        if is_news and self.publisher is not None:
+            self.publisher.publish(self)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -204,17 +205,9 @@ class Database:
             self.publisher.close()
         self._engine.dispose()
 
-    def _end(self, connection: Connection, before: Position) -> tuple[Position | None, int]:
-        """What comes before each commit: where the opt-out log ends then, and the last change."""
-        after = self.opt_outs.write(connection, before)
-        if self.publisher is None or after is None:
-            return after, self._published
-        return after, self.publisher.last(connection)
-
-    def _publish(self, last: int) -> None:
-        if self.publisher is not None and last != self._published:
-            self.publisher.publish(self)
-            self._published = last
+    def _last(self, connection: Connection) -> int:
+        """The last change that is to be published, as this transaction sees it."""
+        return 0 if self.publisher is None else self.publisher.last(connection)
 
     # ---- the writer thread ------------------------------------------------------------------
 
@@ -227,9 +220,11 @@ class Database:
                 with as_unavailable(ANY):
                     connection = connection or self._engine.connect()
                     with connection.begin():
+                        known = self._last(connection)
                         before = self.opt_outs.agree(connection)
                         is_last = self._fill(connection, batch)
-                        after, last = self._end(connection, before)
+                        after = self.opt_outs.write(connection, before)
+                        is_news = self._last(connection) != known
                     self.opt_outs.agreed = after
             except BaseException as error:
                 # Nothing of the batch is on the disk: nobody may believe otherwise.
@@ -242,7 +237,9 @@ class Database:
                     connection = None
             else:
                 try:
-                    self._publish(last)
+                    # What adds no change (the ledger, cases) needs no index to be in force.
+                    if is_news and self.publisher is not None:
+                        self.publisher.publish(self)
                 except Exception as error:
                     # On record, but not in force everywhere: nobody may rely on it yet.
                     for change in batch:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert, select
 
 from gateway.errors import StoreUnavailable
 from gateway.message.address import parse_mailbox
 from gateway.records import feed
 from gateway.records.index_check import State
 from gateway.records.index_keeper import KEEP, IndexKeeper
+from gateway.records.tables import meta
 from gateway.state.redis.index import BUILDING, OLD
 from gateway.state.redis.index_layout import shard_of
 from suppression.standing import Reason
@@ -105,6 +107,27 @@ async def test_nobody_suppressed_is_ever_free(
     assert world.counted.by_index == 1
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_a_shard_takes_only_what_leads_on_from_where_it_stands(world: World) -> None:
+    """A change that is not the next, or an old one that comes late, changes nothing."""
+    world.put(EARLY)
+    key = world.key(EARLY)
+    shard = shard_of(key)
+    head = world.heads()[shard]
+    assert head is not None
+    apply = world.publisher.redis.apply
+    for stands, to, known in ((head.n + 1, head.n + 2, head.n), (head.n - 1, head.n, head.n)):
+        ahead = replace(head, n=stands)
+        assert world.publisher.ask(apply, shard, ahead, to, b"late", {key: b""}) == known
+    other = replace(head, generation="other")
+    assert world.publisher.ask(apply, shard, other, head.n + 1, b"late", {key: b""}) == -1
+    assert world.heads()[shard] == head
+    assert await world.is_stopped(EARLY)
+    assert world.check_one(shard).mended == 0
+    assert world.publisher.ask(apply, shard, head, head.n + 1, b"next", {key: b""}) == head.n + 1
+    assert world.heads()[shard] == replace(head, n=head.n + 1, key=b"next")
+
+
 async def test_a_worker_that_knows_more_than_the_index_asks_the_records(world: World) -> None:
     """A change that Redis could not take is in force all the same, and is not acknowledged."""
     with world.frozen(), pytest.raises(StoreUnavailable):
@@ -114,6 +137,23 @@ async def test_a_worker_that_knows_more_than_the_index_asks_the_records(world: W
     assert world.counted.by_index == 0
     world.put("other@x.example")
     assert {checked.state for checked in world.check()} == {State.PROVEN}
+
+
+async def test_what_changes_no_entry_needs_no_index(world: World) -> None:
+    """While Redis takes nothing, the ledger and cases are recorded all the same."""
+    with world.frozen():
+        with pytest.raises(StoreUnavailable):
+            world.put(LATE)
+        with world.database.transaction() as connection:
+            connection.execute(insert(meta), {"name": "test:1", "value": "x"})
+        await world.database.write(
+            lambda c: c.execute(insert(meta), {"name": "test:2", "value": "x"})
+        )
+    with world.database.reading() as connection:
+        assert (
+            connection.execute(select(meta.c.value).where(meta.c.name.like("test:%"))).all()
+            == [("x",)] * 2
+        )
 
 
 async def test_a_gap_is_replayed_from_the_records(world: World) -> None:
