@@ -24,6 +24,7 @@ from gateway.config.redis import RedisSettings
 from gateway.config.retention import RetentionSettings
 from gateway.config.sanctions import SanctionSettings
 from gateway.config.sender_dns import SenderDnsSettings
+from gateway.config.session import SessionSettings
 from gateway.config.values import (
     Count,
     Domain,
@@ -233,29 +234,6 @@ class NextHopSettings(Settings):
         default=60.0, description="How long an unused connection is kept."
     )
     timeouts: HopTimeouts = Field(default=HopTimeouts(), description="Patience per phase.")
-
-
-class SessionSettings(Settings):
-    """Limits on customers' connections."""
-
-    max_connections: Count = Field(default=2000, description="Connections in all.")
-    per_address: Count = Field(default=50, description="Connections of one client address.")
-    idle_seconds: Duration = Field(
-        default=300.0, description="Silence after which a session is closed."
-    )
-    errors: Count = Field(
-        default=20, description="Refused or unknown commands before a session is closed."
-    )
-    refusals_per_transaction: Count = Field(
-        default=100, description="Refused recipients before a session is closed."
-    )
-    refusals_per_hour: Count = Field(
-        default=10_000,
-        description="Refused recipients of one tenant in an hour before its MAIL is deferred.",
-    )
-    memory_bytes: Size = Field(
-        default=512 * 2**20, description="Memory for messages in flight, shared."
-    )
 
 
 def _name_policies(schema: dict[str, Any]) -> None:
