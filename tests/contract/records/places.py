@@ -23,7 +23,7 @@ from gateway.records.database import Database, open_database
 from gateway.records.postgres_reader import PostgresReader
 from gateway.records.postgres_standings import PostgresStandings
 from gateway.records.standings import SqliteStandings
-from gateway.records.tables import meta, metadata
+from gateway.records.tables import metadata
 from gateway.words import Address, StreamKind
 from policies.ports import Clock
 from policies.terms import Limits, StreamTerms
@@ -160,7 +160,14 @@ def octets(database: Database) -> bytes:
 def remember(database: Database, folder: Path) -> Callable[[], Database]:
     """Keeps the records as they are now; what it gives puts them back, the log as it is."""
     if not isinstance(database.store.place, Path):
-        return _remember_rows(database)
+        put_back = remember_rows(database)
+
+        def restore_rows() -> Database:
+            database.close()
+            put_back()
+            return again(database)
+
+        return restore_rows
     path, backup = database.store.place, folder / "backup.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(backup),))
@@ -175,24 +182,21 @@ def remember(database: Database, folder: Path) -> Callable[[], Database]:
     return restore
 
 
-def _remember_rows(database: Database) -> Callable[[], Database]:
+def remember_rows(database: Database) -> Callable[[], None]:
+    """Keeps every row of shared records; what it gives puts them back under whoever is at work."""
     tables = metadata.sorted_tables
     with database.reading() as connection:
         rows = {
             table: [row._asdict() for row in connection.execute(table.select())] for table in tables
         }
 
-    def restore() -> Database:
-        place = _settings(database)
-        database.close()
-        identity = next(row["value"] for row in rows[meta] if row["name"] == KEPT)
-        engine = postgresql.open_store(place, identity, is_service=False).engine
+    def put_back() -> None:
+        engine = postgresql.open_as_it_is(_settings(database)).engine
         with engine.begin() as connection:
             for table in tables:
                 connection.execute(table.delete())
                 if rows[table]:
                     connection.execute(table.insert(), rows[table])
         engine.dispose()
-        return again(database)
 
-    return restore
+    return put_back

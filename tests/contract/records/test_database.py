@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, func, insert, select
 
-from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.errors import StoreUnavailable
 from gateway.records import schema
 from gateway.records.database import Database, open_database
 from gateway.records.tables import meta, metadata
@@ -51,17 +51,6 @@ def test_migrations_build_the_tables(database: Database, tmp_path: Path) -> None
 def test_head_is_the_newest_revision() -> None:
     """The quick check at opening knows the revision that migrations lead to."""
     assert ScriptDirectory(str(schema.MIGRATIONS)).get_current_head() == schema.HEAD
-
-
-@pytest.mark.sqlite_file
-def test_a_file_of_a_newer_version_is_refused(database: Database) -> None:
-    """An old program does not write into tables that it does not know."""
-    connection = sqlite3.connect(database.path)
-    connection.execute("UPDATE alembic_version SET version_num='9999'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(ConfigurationError, match="newer version"):
-        open_database(database.path)
 
 
 def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:

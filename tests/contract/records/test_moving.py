@@ -20,7 +20,7 @@ from gateway.records.database import Database, open_database
 from gateway.records.opt_out_file import LogBroken
 from gateway.records.opt_out_log import owing, positions
 from gateway.records.tables import audit, metadata, suppressions
-from tests.contract.records.places import OwnDatabase
+from tests.contract.records.places import OwnDatabase, remember_rows
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 
@@ -302,3 +302,19 @@ def test_a_new_node_joins_without_repeating_everything(house: House) -> None:
     house.config.opt_out_log.unlink()
     with pytest.raises(LogBroken):
         house.open()
+
+
+def test_a_standby_that_missed_an_opt_out_is_told_of_it(house: House) -> None:
+    """After a failover that lost a commit, the next change of the node brings it back first."""
+    house.use(is_server=True)
+    database = house.open()
+    fail_over = remember_rows(database)
+    house.run("suppress", "add", "lost@x.example", *ADD)
+    with database.transaction():
+        pass  # this process, too, has seen it on record
+    fail_over()
+    with database.transaction():
+        pass
+    assert database.opt_outs.replayed > 0
+    database.close()
+    assert house.knows("lost@x.example")
