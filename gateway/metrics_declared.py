@@ -1,7 +1,8 @@
 """Every metric, declared once with its help text; docs/metrics.md is made from the declarations.
 
 Labels have few values, never a tenant, domain or address. `Declared.over` says what the samples of
-several processes are together. `python -m gateway.metrics_declared` prints the document.
+several processes are together. `python -m gateway.metrics_declared` prints the document; the board
+and the alerts are made of the same declarations by `gateway.boards` and `gateway.alerts`.
 """
 
 from __future__ import annotations
