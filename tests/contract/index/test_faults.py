@@ -223,6 +223,23 @@ async def test_a_build_takes_in_what_changes_meanwhile(world: World) -> None:
     assert not await world.is_stopped("u0@d0.example")
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_a_build_is_not_used_while_it_is_behind(world: World) -> None:
+    """A shard that has taken a change since waits for the new one to have it, too."""
+    world.put(EARLY)
+    head = world.heads()[0]
+    assert head is not None
+    redis, ask = world.publisher.redis, world.publisher.ask
+    building = replace(head, generation="aaaaaa")
+    ask(redis.begin, building)
+    world.put(LATE)
+    assert ask(redis.swap, 0, building) == 0
+    assert ask(redis.swap, 0, replace(building, generation="bbbbbb")) == -1
+    assert [found.generation for found in world.heads() if found] == [head.generation] * 16
+    world.publisher.follow(world.database, BUILDING)
+    assert ask(redis.swap, 0, building) == 1
+
+
 async def test_what_is_wrong_is_found_and_mended(world: World, keeper: IndexKeeper) -> None:
     """A missing entry and a changed one by the next check of their shards; one too many by a
     build."""
