@@ -9,7 +9,6 @@ this process only the first asks there, every `POLL` seconds or when a batch cam
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -221,7 +220,7 @@ class RedisHold:
             int(in_line),
         ]
         if is_first:
-            words += (self._stream, _new_mailing(self._now), self._tenant.ended(self._stream))
+            words += (self._stream, *self._tenant.mailings(self._stream, self._now))
         else:
             words += ("", "", "")
         words += (self._now, len(claims))
@@ -370,8 +369,3 @@ def _rest(claims: Sequence[Claim], answers: Sequence[Granted]) -> list[Claim]:
         claim if isinstance(claim, BatchClaim) else replace(claim, units=min(claim.units, cap))
         for claim in rest
     ]
-
-
-def _new_mailing(now: float) -> str:
-    """A name for a mailing that begins at `now`, like `261120-9f3c01ab`."""
-    return f"{time.strftime('%y%m%d', time.gmtime(now))}-{secrets.token_hex(4)}"

@@ -37,7 +37,17 @@ RENEW = load("renew", wants_epoch=True)
 class TenantHolds:
     """What this process knows of one tenant."""
 
-    __slots__ = ("_is_contended", "_is_ended", "_mailings", "kept", "keys", "line", "lives", "name")
+    __slots__ = (
+        "_is_contended",
+        "_is_ended",
+        "_mailings",
+        "_names",
+        "kept",
+        "keys",
+        "line",
+        "lives",
+        "name",
+    )
 
     def __init__(self, name: str, keys: TenantKeys, is_ended: Callable[[str], bool]) -> None:
         self.name = name
@@ -49,6 +59,7 @@ class TenantHolds:
         """How often the tenant's hash had to be healed."""
         self._is_ended = is_ended
         self._mailings: dict[str, str] = {}
+        self._names: dict[str, tuple[int, str]] = {}
         self._is_contended = False
 
     def keep(self, hold: RedisHold) -> None:
@@ -70,6 +81,15 @@ class TenantHolds:
         if not left.cancelled() and left.exception() is None and isinstance(left.result(), int):
             self.hear_waiting(cast(int, left.result()))
             self.line.wake()
+
+    def mailings(self, stream: str, now: float) -> tuple[str, str]:
+        """A name for a mailing that might begin at `now`, like `261120-9f3c01ab`, and the stream's
+        mailing if a case has ended it. The name stays until it is used: making one takes long."""
+        day, name = int(now // DAY), self._names.get(stream)
+        if name is None or name[0] != day or name[1] == self._mailings.get(stream):
+            text = f"{time.strftime('%y%m%d', time.gmtime(now))}-{secrets.token_hex(4)}"
+            name = self._names[stream] = (day, text)
+        return name[1], self.ended(stream)
 
     def ended(self, stream: str) -> str:
         """The stream's mailing as last heard of, if a case has ended it; else ""."""
@@ -181,7 +201,9 @@ class RedisHolds:
                 await self._settle_again()
 
     async def close(self) -> None:
-        """End what is being mended."""
+        """Tell what could not be told yet, if that is possible now, and end what is mended."""
+        with suppress(StoreUnavailable):
+            await self._settle_again()
         for task in tuple(self._mending):
             task.cancel()
         await asyncio.gather(*self._mending, return_exceptions=True)

@@ -23,7 +23,11 @@ for place = 0, count - 1 do
   has_batch_claim = has_batch_claim or ARGV[12 + place * 9] == 'b'
 end
 if has_batch_claim and ms < g.ready then return { 3, 0, 0, '', g.ready - ms } end
-g.open = g.open - reap(holds, leases, expired, ms)
+if g.count > 0 then
+  local batches, dead = reap(holds, leases, expired, ms)
+  g.open, g.count = g.open - batches, g.count - dead
+end
+local first, waiting = first_in_line(holds, line, ms)
 
 local record = redis.call('HGET', holds, 'h:' .. id)
 local is_new = not record
@@ -65,24 +69,22 @@ local function claim_batch(limit, wants_to_wait)
     say(1, 0, 0, 0)
     return 1
   end
-  local first = first_in_line(holds, line, ms)
   if g.open < limit and (first == nil or first == id) then
-    if first then redis.call('ZREM', line, id) end
+    if first then waiting = waiting - redis.call('ZREM', line, id) end
     has_batch = true
     g.open = g.open + 1
-    redis.call('HINCRBY', holds, 'n', 1)
     say(1, 0, 0, 0)
     return 1
   end
   if wants_to_wait then
     redis.call('HSET', holds, 's:' .. id:match('^[^.]+'), ms)
     if ARGV[6] ~= '1' or not redis.call('ZSCORE', line, id) then
-      redis.call('ZADD', line, redis.call('HINCRBY', holds, 't', 1), id)
+      waiting = waiting + redis.call('ZADD', line, redis.call('HINCRBY', holds, 't', 1), id)
     end
     answer[1] = 1
     return nil
   end
-  redis.call('ZREM', line, id)
+  if first then waiting = waiting - redis.call('ZREM', line, id) end
   say(0, 2, g.open, 0)
   return 0
 end
@@ -167,9 +169,11 @@ if has_batch or #names > 0 then
   local made = { has_batch and '1' or '0' }
   for _, name in ipairs(names) do made[#made + 1] = string.format('%.0f %s', mine[name], name) end
   local changed = table.concat(made, '\n')
-  if changed ~= record then redis.call('HSET', holds, 'h:' .. id, changed) end
+  if is_new then g.count = g.count + 1 end
+  if changed ~= record then
+    redis.call('HSET', holds, 'h:' .. id, changed, 'c', g.count, 'n', g.open)
+  end
   redis.call('ZADD', leases, ms + ttl, id)
-  if is_new then redis.call('HINCRBY', holds, 'c', 1) end
 end
 
 if ARGV[7] ~= '' then
@@ -177,17 +181,20 @@ if ARGV[7] ~= '' then
   local found = redis.call('HGET', mailings, ARGV[7])
   local mailing, started, last
   if found then mailing, started, last = found:match('^(%S+) (%S+) (%S+)$') end
+  local was_at = last and tonumber(last) or 0
   if not mailing or mailing == ARGV[9] or began - tonumber(last) >= six_hours
       or began - tonumber(started) >= 7 * day then
     mailing, started, last = ARGV[8], ARGV[10], ARGV[10]
   elseif tonumber(last) < began then
     last = ARGV[10]
   end
-  redis.call('HSET', mailings, ARGV[7], mailing .. ' ' .. started .. ' ' .. last)
-  redis.call('SADD', dirty, 'm ' .. ARGV[7])
+  -- To the second is enough for a gap of hours.
+  if mailing == ARGV[8] or tonumber(last) - was_at >= 1 then
+    redis.call('HSET', mailings, ARGV[7], mailing .. ' ' .. started .. ' ' .. last)
+    redis.call('SADD', dirty, 'm ' .. ARGV[7])
+  end
   answer[4] = mailing
 end
 
-local _, waiting = first_in_line(holds, line, ms)
 answer[2], answer[3] = g.open, waiting
 return answer

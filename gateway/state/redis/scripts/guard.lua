@@ -17,7 +17,7 @@ local function guard(holds, leases, epoch)
   local found = redis.call('HMGET', holds, 'e', 'm', 'c', 'ready', 'n')
   if found[1] ~= epoch or found[2] ~= '1' then return nil end
   if tonumber(found[3]) ~= redis.call('ZCARD', leases) then return nil end
-  return { ready = tonumber(found[4]), open = tonumber(found[5]) or 0 }
+  return { ready = tonumber(found[4]), count = tonumber(found[3]), open = tonumber(found[5]) }
 end
 
 local function set_aside(holds, window, octets)
@@ -54,7 +54,7 @@ local function put(holds, leases, id, record, ends)
   if record:sub(1, 1) == '1' then redis.call('HINCRBY', holds, 'n', 1) end
 end
 
--- Takes away what nobody has renewed in time; how many batches came free.
+-- Takes away what nobody has renewed in time; how many batches came free, and how many holds went.
 local function reap(holds, leases, expired, now)
   local freed = 0
   local dead = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)
@@ -65,7 +65,7 @@ local function reap(holds, leases, expired, now)
   if #dead > 0 then
     redis.call('ZREMRANGEBYSCORE', expired, '-inf', now - 3600000)
   end
-  return freed
+  return freed, #dead
 end
 
 -- The first in line whose worker still asks, and how many are in it.
