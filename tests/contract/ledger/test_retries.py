@@ -181,6 +181,23 @@ async def test_records_that_are_away_keep_what_is_unknown(one: Worker, two: Work
     assert await two.steps("r") == [AGAIN]
 
 
+@pytest.mark.parametrize(("outcome", "then"), [(OK, SKIP), (SILENT, AGAIN), (None, SEND)])
+async def test_nothing_is_let_go_before_the_records_are_right(
+    one: Worker, two: Worker, outcome: Outcome | None, then: Step
+) -> None:
+    """Others wait until an outcome is saved, or an entry that is over (None) is deleted."""
+    await one.unseen(await one.attempt("r", [SILENT]))
+    plan = await one.attempt("r", [outcome or OK])
+    plan.unseen() if outcome else plan.seen()
+    one.store.is_away = True
+    with pytest.raises(StoreUnavailable):
+        await one.ledger.persist()
+    assert await two.steps("r") == [LEAVE]
+    one.store.is_away = False
+    await one.ledger.persist()
+    assert await two.steps("r") == [then]
+
+
 async def test_a_worker_taken_for_dead_stops_before_the_dot(one: Worker) -> None:
     """Another may be sending the same copy by then."""
     plan = await one.plan("r")
