@@ -10,7 +10,7 @@ come the marks of hashed lists: who first meets one has to ask again with the di
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.errors import StoreUnavailable
 from gateway.records.codes import CLEARED, CONSENTS, DECODED, hash_kind
@@ -26,8 +26,7 @@ Row = tuple[bytes, int, int, int, int | None]
 """Key, scope, code, entry and end of a row of `standing_index`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):  # a third of the time that a frozen dataclass takes to make
     """A group of addresses, asked about for a stream of the tenant numbered `tenant` (-1: none)."""
 
     stream: StreamTerms
@@ -35,11 +34,8 @@ class Question:
     keys: list[list[bytes]]
     """Of each address, its own current key first."""
     wanted: list[bytes]
-
-    @property
-    def attested(self) -> bytes:
-        """The key that has a row when the tenant ever attested consent."""
-        return attested_key(self.tenant)
+    attested: bytes
+    """The key that has a row when the tenant ever attested consent."""
 
     @property
     def scopes(self) -> dict[int, str]:
@@ -67,7 +63,7 @@ class Asking:
             wanted = [GENERATION_KEY, attested, *keys[0]]
         else:
             wanted = list({GENERATION_KEY, attested, *(key for own in keys for key in own)})
-        return Question(stream, tenant, keys, wanted)
+        return Question(stream, tenant, keys, wanted, attested)
 
     def answer(
         self, question: Question, found: Mapping[bytes, Sequence[Row]]
