@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, func, insert, select
 
 from gateway.errors import StoreUnavailable
-from gateway.records import schema
+from gateway.records import audit, schema
 from gateway.records.database import Database, open_database
 from gateway.records.tables import meta, metadata
 from tests.contract.records.places import again
@@ -120,6 +121,23 @@ async def test_writers_take_turns(database: Database) -> None:
     finally:
         other.close()
     assert _count(database) == 100
+
+
+def test_what_a_writer_has_read_is_true_until_its_commit(database: Database) -> None:
+    """Chains and numbers rest on it: whoever appends next finds the last record there is."""
+    both = (database, again(database))
+
+    def append(one: Database) -> None:
+        for number in range(30):
+            with one.transaction() as connection:
+                audit.append(connection, at=number, actor="test", action="test.appended")
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(append, both))
+    both[1].close()
+    with database.reading() as connection:
+        assert audit.verify(connection) is None
+        assert audit.head(connection)[0] >= 60
 
 
 @pytest.mark.sqlite_file
