@@ -24,6 +24,7 @@ from policies.ports import Clock
 
 LEASE = 3.0
 """Seconds that a lease lasts unless renewed, by the server's clock."""
+HEAL = load("heal", wants_epoch=True)
 GATHER = 0.01
 """Seconds in which tenants come together for one read of the records."""
 
@@ -55,7 +56,8 @@ class Healing:
         self._next: asyncio.Task[tuple[list[Bucket], list[Mailing]]] | None = None
 
     async def heal(self, tenant: str) -> None:
-        """Make it whole; those who ask meanwhile share the work. Raises StoreUnavailable."""
+        """Make it whole, if it is not; those who ask meanwhile share the work. Raises
+        StoreUnavailable."""
         task = self._under_way.get(tenant)
         if task is None:
             task = self._under_way[tenant] = asyncio.create_task(self._heal(tenant))
@@ -81,9 +83,7 @@ class Healing:
         await self._marks.refresh()
         generation = self._marks.generation
         held = [keys.holds, keys.leases, keys.line, keys.expired]
-        if await self._calls.run(
-            load("heal", wants_epoch=True), held, [generation, self._milliseconds]
-        ):
+        if await self._calls.run(HEAL, held, [generation, self._milliseconds]):
             return
         buckets, mailings = await self._load()
         windows: dict[tuple[str, int], list[Arg]] = defaultdict(list)

@@ -28,7 +28,7 @@ POLL = 0.02
 """Seconds between two questions of the first in line."""
 MOST_TRIES = 4
 DONE, WAIT, BROKEN, NOT_YET = range(4)
-FIRST_ANSWER = 5
+FIRST_ANSWER = 6
 """Where the answers to claims begin; each has four numbers."""
 
 CLAIM = load("claim", wants_epoch=True)
@@ -46,6 +46,7 @@ class RedisHold:
         "_holds",
         "_is_unsure",
         "_knows_contended",
+        "_life",
         "_lost",
         "_notes",
         "_now",
@@ -85,6 +86,7 @@ class RedisHold:
         self._octets: dict[str, int] = {}
         self._notes: list[Note] = []
         self._is_unsure = False
+        self._life = 0
         self.is_settled = False
         self._knows_contended = False
         self._lost = False
@@ -125,7 +127,9 @@ class RedisHold:
         if not (self.has_batch or self._octets or self._notes or self._is_unsure):
             return {}
         self._tenant.forget(self)
-        settlement = Settlement(self._tenant, self.id, octets, tuple(self._octets), self._notes)
+        settlement = Settlement(
+            self._tenant, self.id, self._life, octets, tuple(self._octets), self._notes
+        )
         return await self._holds.settle(settlement)
 
     # ---- what `holds` asks and says ------------------------------------------------------------
@@ -142,8 +146,10 @@ class RedisHold:
             self._knows_contended = contended
             self._on_contended(contended)
 
-    def renewed(self, sent: float) -> None:
-        """Its lease was renewed by what was sent at `sent` (monotonic)."""
+    def renewed(self, sent: float, life: int) -> None:
+        """Its lease was renewed, in this life of its tenant's hash, by what was sent at `sent`
+        (monotonic)."""
+        self._life = life
         self.good_until = max(self.good_until, sent + self._holds.good_for)
 
     def lose_if_late(self) -> None:
@@ -271,6 +277,7 @@ class RedisHold:
                     pass
         if self.has_batch or self._octets:
             self.good_until = max(self.good_until, sent + self._holds.good_for)
+            self._life = cast(int, answer[5])
             self._tenant.keep(self)
         if not self.mailing:
             self.mailing = cast(bytes, answer[3]).decode()
@@ -311,12 +318,13 @@ class RedisHold:
 class Settlement:
     """What is to be told at a transaction's end until Redis has surely heard it."""
 
-    __slots__ = ("_notes", "_octets", "_tenant", "_tried_in", "_windows", "id")
+    __slots__ = ("_life", "_notes", "_octets", "_tenant", "_windows", "id")
 
     def __init__(
         self,
         tenant: TenantHolds,
         id: str,
+        life: int,
         octets: int,
         windows: tuple[str, ...],
         notes: Sequence[Note],
@@ -326,8 +334,9 @@ class Settlement:
         self._octets = octets
         self._windows = windows
         self._notes = notes
-        self._tried_in: int | None = None
-        """In which life of the tenant's hash an earlier try may have been carried out."""
+        self._life = life
+        """In which life of the tenant's hash Redis surely knew of the hold: where it is not there
+        any more, an earlier try was carried out."""
 
     @property
     def tenant(self) -> TenantHolds:
@@ -342,16 +351,13 @@ class Settlement:
         held += [keys.window(name, seconds) for name, _, seconds in self._notes]
         notes: list[Arg] = [word for note in self._notes for word in note]
         for _ in range(MOST_TRIES):
-            is_again = int(self._tried_in == self._tenant.lives)
-            self._tried_in = self._tenant.lives
-            words: list[Arg] = [holds.marks.generation, holds.clock(), self.id, is_again]
+            words: list[Arg] = [holds.marks.generation, holds.clock(), self.id, self._life]
             words += (self._octets, len(self._windows), *self._windows, *notes)
             answer = cast("list[int]", await holds.calls.run(SETTLE, held, words))
             if answer[0] != BROKEN:
                 self._tenant.line.wake()
                 used = zip(self._windows, answer[1:], strict=True)
                 return {name.partition(":")[2]: octets for name, octets in used}
-            self._tried_in = None
             await holds.heal(self._tenant)
         raise StoreUnavailable("Redis: what is held changes hands")
 

@@ -45,7 +45,6 @@ class TenantHolds:
         "kept",
         "keys",
         "line",
-        "lives",
         "name",
     )
 
@@ -55,8 +54,6 @@ class TenantHolds:
         self.line = LocalLine()
         self.kept: dict[str, RedisHold] = {}
         """What has to be renewed, by id."""
-        self.lives = 0
-        """How often the tenant's hash had to be healed."""
         self._is_ended = is_ended
         self._mailings: dict[str, str] = {}
         self._names: dict[str, tuple[int, str]] = {}
@@ -149,7 +146,7 @@ class RedisHolds:
         """The hold of a transaction of `stream` (`tenant/name`) that begins at `now`."""
         self._count += 1
         name = f"{self._owner}.{self._count}"
-        return RedisHold(self, self._tenant(tenant), name, stream, now, on_contended, on_lost)
+        return RedisHold(self, self.tenant(tenant), name, stream, now, on_contended, on_lost)
 
     async def usage(self, tenants: Sequence[str]) -> Sequence[Usage]:
         """What each of these tenants has now, in order."""
@@ -182,7 +179,6 @@ class RedisHolds:
     async def heal(self, tenant: TenantHolds) -> None:
         """Make the tenant's hash whole and say what we hold. Raises StoreUnavailable."""
         await self._healing.heal(tenant.name)
-        tenant.lives += 1
         self._made.add(tenant.name)
         await self._renew(tenant)
 
@@ -220,12 +216,13 @@ class RedisHolds:
             self._made.clear()
         waiting = [name for name in self._names() if name not in self._made]
         for start in range(0, len(waiting), AT_ONCE):
-            tenants = [self._tenant(name) for name in waiting[start : start + AT_ONCE]]
+            tenants = [self.tenant(name) for name in waiting[start : start + AT_ONCE]]
             await asyncio.gather(*(self.heal(tenant) for tenant in tenants))
 
     # ---- inside --------------------------------------------------------------------------------
 
-    def _tenant(self, name: str) -> TenantHolds:
+    def tenant(self, name: str) -> TenantHolds:
+        """What this process knows of one tenant."""
         tenant = self._tenants.get(name)
         if tenant is None:
             tenant = TenantHolds(name, self._keys.tenant(name), self._is_ended)
@@ -260,7 +257,7 @@ class RedisHolds:
                 hold.lose()
                 tenant.forget(hold)
             else:
-                hold.renewed(sent)
+                hold.renewed(sent, answer[1])
         tenant.hear_waiting(answer[2])
 
     def _heal_later(self, tenant: TenantHolds) -> None:

@@ -104,7 +104,7 @@ class Wire(asyncio.Protocol):
         reader, waiting = self._reader, self._waiting
         try:
             reader.feed(data)
-            while (reply := reader.gets()) is not _MORE:
+            while not self.closed.done() and (reply := reader.gets()) is not _MORE:
                 if not waiting:
                     self.close("an answer that nobody asked for")
                     return

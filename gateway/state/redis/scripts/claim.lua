@@ -7,7 +7,7 @@
 --       stream ('' when the mailing is known), new mailing, ended mailing, when the transaction
 --       began (Unix s), number of claims, then for each: kind (b, o, c), window's name, base, each, units, limit, seconds,
 --       is_observed, wants_to_wait; then for each note: window's name, count, seconds
--- gives {state, open, waiting, mailing, ms left, units, kind of shortage, used, free_at, ...}
+-- gives {state, open, waiting, mailing, ms left, life, units, kind of shortage, used, free_at, ...}
 --       state 0 done, 1 wait (the claim at the end of the answers is for a batch and is in line),
 --       2 the guard is broken, 3 not before `ms left`
 local holds, leases, line, expired = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -49,7 +49,7 @@ for place = 0, notes - 1 do
   at = at + 3
 end
 
-local answer = { 0, 0, 0, '', 0 }
+local answer = { 0, 0, 0, '', 0, g.life }
 local function say(units, kind, used, free)
   local last = #answer
   answer[last + 1], answer[last + 2], answer[last + 3], answer[last + 4] = units, kind, used, free

@@ -1,5 +1,6 @@
 -- The hash of a tenant's holds, and what says whether it can be trusted.
 --   e      epoch: life of the server and mark of the database that the rest belongs to
+--   b      ms: when that began, by which a hold knows in which life it was put in
 --   m      1 once the windows were merged with what the records saved
 --   ready  ms: no batch is granted before, so that holders can say what they have
 --   c, n   how many holds are in the sorted set of leases, and how many of them have a batch
@@ -14,10 +15,13 @@ end
 
 -- The guard's fields, or nil when they are of another life or a key is gone.
 local function guard(holds, leases, epoch)
-  local found = redis.call('HMGET', holds, 'e', 'm', 'c', 'ready', 'n')
+  local found = redis.call('HMGET', holds, 'e', 'm', 'c', 'ready', 'n', 'b')
   if found[1] ~= epoch or found[2] ~= '1' then return nil end
   if tonumber(found[3]) ~= redis.call('ZCARD', leases) then return nil end
-  return { ready = tonumber(found[4]), count = tonumber(found[3]), open = tonumber(found[5]) }
+  return {
+    ready = tonumber(found[4]), count = tonumber(found[3]), open = tonumber(found[5]),
+    life = tonumber(found[6]),
+  }
 end
 
 local function set_aside(holds, window, octets)

@@ -4,11 +4,11 @@
 --
 -- KEYS  holds, leases, line, expired
 -- ARGV  epoch, generation, time to live (ms), owner, then for each: hold, what it has
--- gives {0, server's time (ms), how many wait, place (from 1) of each lost one, ...}, or {2}
+-- gives {0, life, how many wait, place (from 1) of each lost one, ...}, or {2}
 local holds, leases, line, expired = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ttl = tonumber(ARGV[3])
 local ms = server_ms()
-local found = redis.call('HMGET', holds, 'e', 'ready', 'c')
+local found = redis.call('HMGET', holds, 'e', 'ready', 'c', 'b')
 if found[1] ~= ARGV[1] .. ':' .. ARGV[2] then return { 2 } end
 if tonumber(found[3]) ~= redis.call('ZCARD', leases) then return { 2 } end
 reap(holds, leases, expired, ms)
@@ -25,4 +25,4 @@ for place = 1, (#ARGV - 4) / 2 do
   end
 end
 local _, waiting = first_in_line(holds, line, ms)
-return { 0, ms, waiting, unpack(lost) }
+return { 0, tonumber(found[4]), waiting, unpack(lost) }

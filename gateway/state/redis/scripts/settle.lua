@@ -2,8 +2,7 @@
 -- Gives back all that a hold has, counts the octets that were used, and notes.
 --
 -- KEYS  holds, leases, line, expired, dirty, then windows of octets, then windows of notes
--- ARGV  epoch, generation, now (Unix s), hold, is_again (1: an earlier try may have been carried
---       out in this life of the server), octets, number of octet windows, then their names; then for
+-- ARGV  epoch, generation, now (Unix s), hold, the life in which it was surely there, octets, number of octet windows, then their names; then for
 --       each note: window's name, count, seconds
 -- gives {0, what each window of octets holds now, those set aside included, ...} or {2} when the
 --       guard is broken: nothing was done
@@ -11,10 +10,12 @@ local holds, leases, line, expired, dirty = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 
 local now, id, octets, windows = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local DAY = 86400
 
-if not guard(holds, leases, ARGV[1] .. ':' .. ARGV[2]) then return { 2 } end
+local g = guard(holds, leases, ARGV[1] .. ':' .. ARGV[2])
+if not g then return { 2 } end
 local was_there = drop(holds, leases, id) or redis.call('ZREM', expired, id) == 1
 redis.call('ZREM', line, id)
-local counts = was_there or ARGV[5] ~= '1'
+-- Where it was and is not any more, an earlier try was carried out: this one came twice, or late.
+local counts = was_there or tonumber(ARGV[5]) ~= g.life
 
 local answer = { 0 }
 for place = 1, windows do

@@ -242,6 +242,28 @@ async def test_an_end_that_could_not_be_told_is_told_later_and_once(states, redi
         assert (await other.holds.usage(["acme"]))[0].octets == 1300
 
 
+async def test_an_end_is_told_once_though_the_hash_was_looked_at_meanwhile(states, redis_server):
+    """Only what began anew has lost an end that was told before."""
+    with Wire(redis_server.port) as line:
+        servers = [f"127.0.0.1:{line.port}"]
+        state = await states(redis_server, "acme", servers=servers, timeout=0.3, lease=60)
+        hold = open_hold(state)
+        await hold.claim([BatchClaim(1, 0), OctetsClaim("acme", 700, 0, 0, DAY_LIMIT)])
+        line.slow(0.5)
+        with pytest.raises(StoreUnavailable):
+            await hold.settle(700)
+        line.mend()
+        await until(lambda: healed(state))
+        await state.close()  # which tells it again
+        other = await states(redis_server, "acme")
+        assert (await other.holds.usage(["acme"]))[0].octets == 700
+
+
+async def healed(state) -> bool:
+    await state.holds.heal(state.holds.tenant("acme"))
+    return True
+
+
 def settled(state) -> bool:
     return not state.holds.unsettled
 
