@@ -3,12 +3,14 @@
     python -m benchmarks.cluster          (make bench-cluster)
 
 Four gateways with the records, customers and load of `make bench` (4 KiB over 20 connections): the
-embedded one, one worker on Redis, one worker on Redis and PostgreSQL with the index, two workers on
-Redis. All run at once and are asked in turn, again and again, so that a busy moment of the machine
-meets all alike; figures are medians. The worker has core 0; Redis, PostgreSQL, next hop and load
-generator share core 1, and so does the second worker. Printed besides: for each message the calls,
-octets and CPU time that it costs Redis, and the transactions and log that it costs PostgreSQL,
-which docs/scale.md sums up. Needs two cores, both quiet; some four minutes.
+embedded one, one worker on Redis, one worker on Redis and PostgreSQL with the index (whose records
+are empty: for a recipient without an entry the index costs the same), two workers on Redis. All run
+at once and are asked in turn, again and again, so that a busy moment of the machine meets all
+alike; figures are medians. The worker has core 0; Redis, PostgreSQL, next hop and load generator
+share core 1, and so does the second worker. Printed besides: what a message costs Redis (scripts
+and commands, those inside scripts included, octets, CPU time) and PostgreSQL (transactions, log),
+and what each set-up costs a second without any mail; docs/scale.md sums them up. What a message
+costs is told without that. Needs two cores, both quiet; some four minutes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -43,7 +46,8 @@ class Cost:
     p50: float
     worker_us: float
     redis_us: float = 0.0
-    calls: float = 0.0
+    scripts: float = 0.0
+    commands: float = 0.0
     octets_in: float = 0.0
     octets_out: float = 0.0
     commits: float = 0.0
@@ -60,22 +64,36 @@ class SetUp:
     redis: RedisServer | None = None
     postgres: PostgresServer | None = None
     costs: list[Cost] = field(default_factory=list)
+    idle: dict[str, float] = field(default_factory=dict)
+    """What a second without mail costs."""
+
+    def rest(self, seconds: float) -> None:
+        """See what it costs to do nothing."""
+        before, began = self._counters(), time.perf_counter()
+        time.sleep(seconds)
+        after, took = self._counters(), time.perf_counter() - began
+        self.idle = {name: (after[name] - before[name]) / took for name in before}
 
     def measure(self, seconds: float) -> None:
         """One run."""
         before = self._counters()
         result = self.run(seconds)
         after = self._counters()
-        spent = {name: (after[name] - before[name]) / result.messages for name in before}
+        spent = {
+            name: (after[name] - before[name] - self.idle[name] * result.seconds) / result.messages
+            for name in before
+        }
         self.costs.append(Cost(result.rate, result.p50, **spent))
 
     def _counters(self) -> dict[str, float]:
         found = {"worker_us": 1e6 * sum(map(cpu_seconds, self.house.workers))}
         if self.redis:
             facts = self.redis.ask("INFO", "everything")
+            scripts = (facts.get(f"cmdstat_{name}") for name in ("eval", "evalsha"))
             found |= {
-                "redis_us": 1e6 * cpu_seconds(self.redis.pid),
-                "calls": facts["total_commands_processed"],
+                "redis_us": 1e6 * (facts["used_cpu_user"] + facts["used_cpu_sys"]),
+                "scripts": sum(one["calls"] for one in scripts if one),
+                "commands": facts["total_commands_processed"],
                 "octets_in": facts["total_net_input_bytes"],
                 "octets_out": facts["total_net_output_bytes"],
             }
@@ -106,13 +124,14 @@ def main() -> None:
     except RunFailed as failure:
         sys.exit(f"the run failed: {failure}")
     if options.json:
-        print(json.dumps({one: [asdict(cost) for cost in costs] for one, costs in found.items()}))
+        runs = {one.name: [asdict(cost) for cost in one.costs] for one in found}
+        print(json.dumps({"runs": runs, "idle": {one.name: one.idle for one in found}}))
     else:
         print("\n".join(table(found)))
 
 
-def measure(folder: Path, runs: int, seconds: float) -> dict[str, list[Cost]]:
-    """Every run of every gateway, by the gateway's name."""
+def measure(folder: Path, runs: int, seconds: float) -> list[SetUp]:
+    """Every run of every gateway."""
     with ExitStack() as running:
         next_hop = running.enter_context(sink())
         redis = [running.enter_context(RedisServer()) for _ in range(3)]
@@ -137,11 +156,14 @@ def measure(folder: Path, runs: int, seconds: float) -> dict[str, list[Cost]]:
             run = running.enter_context(loader(Load(), running_house.plain, DOMAINS, LOGINS))
             run(WARM_UP)
             set_ups.append(SetUp(name, running_house, run, server, database))
+        for one in set_ups:
+            say(f"idle: {one.name}")
+            one.rest(seconds)
         for number in range(runs):
             for one in set_ups:
                 say(f"run {number + 1}: {one.name}")
                 one.measure(seconds)
-    return {one.name: one.costs for one in set_ups}
+    return set_ups
 
 
 def median(costs: Sequence[Cost]) -> Cost:
@@ -150,23 +172,28 @@ def median(costs: Sequence[Cost]) -> Cost:
     return Cost(**{name: statistics.median(row[name] for row in rows) for name in rows[0]})
 
 
-def table(found: dict[str, list[Cost]]) -> Iterator[str]:
+def table(found: Sequence[SetUp]) -> Iterator[str]:
     """For people."""
-    medians = {name: median(costs) for name, costs in found.items()}
+    medians = {one.name: median(one.costs) for one in found}
     yield f"{'':<34}{'msg/s':>8}{'p50 ms':>8}{'worker us':>11}   every run, msg/s"
-    for name, cost in medians.items():
-        rates = " ".join(f"{one.rate:,.0f}" for one in found[name])
-        yield f"{name:<34}{cost.rate:>8,.0f}{cost.p50:>8.2f}{cost.worker_us:>11,.0f}   ({rates})"
+    for one in found:
+        cost = medians[one.name]
+        rates = ", ".join(f"{run.rate:,.0f}" for run in one.costs)
+        figures = f"{cost.rate:>8,.0f}{cost.p50:>8.2f}{cost.worker_us:>11,.0f}"
+        yield f"{one.name:<34}{figures}   ({rates})"
     yield ""
-    yield "each message costs                  Redis:   calls  octets in  octets out   CPU us"
-    for name, cost in medians.items():
-        if cost.calls:
-            yield (
-                f"{name:<43}{cost.calls:>8.2f}{cost.octets_in:>11,.0f}{cost.octets_out:>12,.0f}"
-                f"{cost.redis_us:>9.1f}"
-            )
+    heads = ("scripts", "commands", "octets in", "octets out", "Redis us", "worker us")
+    names = ("scripts", "commands", "octets_in", "octets_out", "redis_us", "worker_us")
+    yield f"{'':<43}" + "".join(f"{head:>11}" for head in heads)
+    for one in found:
+        if one.redis:
+            for text, figures in (
+                (f"{one.name}: a message", asdict(medians[one.name])),
+                ("  a second without mail", one.idle),
+            ):
+                yield f"{text:<43}" + "".join(f"{figures[name]:>11,.1f}" for name in names)
     both = medians[BOTH]
-    yield f"and PostgreSQL {both.commits:.2f} transactions, {both.log_octets:,.0f} octets of log"
+    yield f"PostgreSQL: {both.commits:.2f} transactions and {both.log_octets:,.0f} octets of log"
     yield ""
     yield f"{'':<60}{'aim':>8}{'reached':>9}"
     speed = medians[REDIS].rate / medians[EMBEDDED].rate

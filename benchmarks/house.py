@@ -47,9 +47,22 @@ def house(
     folder: Path, next_hop: int, sections: Mapping[str, Any] | None = None, cores: int = 1
 ) -> Iterator[House]:
     """Run the gateway in `folder`, its first SMTP process alone on its core, further ones on the
-    other one when `cores` is 2. `sections` are further keys of the gateway file."""
+    other one when `cores` is 2. `sections` are further keys of the gateway file; with
+    `postgresql` the records are empty."""
     settings = _settings(next_hop, sections or {})
     gateway = Gateway(folder, settings, make_certificates(folder / "certificates"))
+    if "postgresql" not in settings.gateway:
+        _copy_records(folder)
+    gateway.write()
+    with on_core(MEASURED):
+        gateway.start()
+    try:
+        yield House(_keep_apart(gateway.pid, cores), gateway.open, gateway.submissions)
+    finally:
+        gateway.stop()
+
+
+def _copy_records(folder: Path) -> None:
     prepared = records.prepared()
     for name, place in (
         (records.DATABASE, "state"),
@@ -58,13 +71,6 @@ def house(
     ):
         (folder / place).mkdir(mode=0o700)
         shutil.copy(prepared / name, folder / place / name)
-    gateway.write()
-    with on_core(MEASURED):
-        gateway.start()
-    try:
-        yield House(_keep_apart(gateway.pid, cores), gateway.open, gateway.submissions)
-    finally:
-        gateway.stop()
 
 
 def _settings(next_hop: int, sections: Mapping[str, Any]) -> Settings:

@@ -158,6 +158,7 @@ async def clicking(
     numbers: Iterator[int],
     pause: float = 0.0,
     tls: ssl.SSLContext | None = None,
+    at_once: int = CLIENTS,
 ) -> None:
     """All clients at once, until the numbers are used up; each waits `pause` after a click."""
     async with httpx.AsyncClient(timeout=30.0, trust_env=False, verify=tls or True) as client:
@@ -167,7 +168,7 @@ async def clicking(
                 await clicks.post(client, number)
                 await asyncio.sleep(pause)
 
-        await asyncio.gather(*(one() for _ in range(CLIENTS)))
+        await asyncio.gather(*(one() for _ in range(at_once)))
 
 
 async def killing(

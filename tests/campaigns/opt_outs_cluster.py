@@ -28,7 +28,7 @@ from pathlib import Path
 
 from tests.campaigns.broken import FAULTS, in_use
 from tests.campaigns.fleet import Fleet
-from tests.campaigns.opt_outs import CLIENTS, Clicks, clicking
+from tests.campaigns.opt_outs import Clicks, clicking
 from tests.campaigns.stage import Sink
 from tests.campaigns.vitals import say
 from tests.e2e.certificates import HOST, make_certificates
@@ -36,6 +36,7 @@ from tests.e2e.gateway import Settings, acme
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisSet
 
+AT_ONCE = 32
 GRACE = 1.0
 """Seconds until an opt-out is in force on every node."""
 
@@ -85,7 +86,8 @@ async def campaign(
     is_over = asyncio.Event()
     began = time.monotonic()
     hurt = asyncio.create_task(hurting(fleet, redis, chance, clicks.counts, is_over))
-    await clicking(clicks, iter(range(posts)), pause=CLIENTS / rate, tls=tls)
+    numbers, pause = iter(range(posts)), AT_ONCE / rate
+    await clicking(clicks, numbers, pause=pause, tls=tls, at_once=AT_ONCE)
     is_over.set()
     await hurt
     took = time.monotonic() - began
