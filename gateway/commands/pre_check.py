@@ -106,7 +106,7 @@ async def _run(
                 bar.advance(task, len(part))
             return await check.finish()
         finally:
-            check.close()
+            await check.close()
 
 
 def _parts(asked: Iterator[Asked]) -> Iterator[list[Asked]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from itertools import islice
 from typing import TypeVar
 
@@ -24,8 +25,8 @@ from gateway.jobs import Job
 from gateway.pipeline import Pipeline
 from gateway.records import receipts
 from gateway.records.database import Connection, Database
+from gateway.records.look_ups import records_standings
 from gateway.records.receipts import Allowance, Receipt
-from gateway.records.standings import SqliteStandings
 from gateway.records.streams import numbering
 from policies.consent import ConsentPolicy
 from policies.policy import Policy
@@ -68,13 +69,9 @@ class PreCheck:
         self._scope, self._actor = scope, actor
         self._emit, self._clock = emit, clock
         self._tenant, self._stream = _terms(database, loaded, scope)
-        self._standings = SqliteStandings(database.path, keyring, clock)
-        config = loaded.config
-        self._pipeline = Pipeline(
-            [(POLICIES[n](), mode) for n, mode in config.policy_modes if n in POLICIES],
-            self._standings,
-            config.policy_deadline_seconds,
-        )
+        self._keyring = keyring
+        self._config = config = loaded.config
+        self._open = AsyncExitStack()
         tenant = loaded.tenants[self._tenant.name]
         self._settings: PreCheckSettings = tenant.pre_check or config.pre_check
         self._receipt: Receipt | None = None
@@ -84,6 +81,13 @@ class PreCheck:
 
     async def begin(self, asked: int, is_limited: bool = True) -> Receipt:
         """Begin with a list of `asked` addresses (0: not known yet); TooMuch."""
+        looking_up = records_standings(self._database, self._keyring, self._clock)
+        modes = self._config.policy_modes
+        self._pipeline = Pipeline(
+            [(POLICIES[name](), mode) for name, mode in modes if name in POLICIES],
+            await self._open.enter_async_context(looking_up),
+            self._config.policy_deadline_seconds,
+        )
         said = self._settings
         allowance = Allowance(said.addresses_per_day, said.calls_per_hour)
         self._receipt = await self._database.write(
@@ -144,9 +148,9 @@ class PreCheck:
         self._emit(Event("pre-check.done", now, tenant=tenant, stream=stream, detail=detail))
         return done
 
-    def close(self) -> None:
-        """Let the look-up's file go."""
-        self._standings.close()
+    async def close(self) -> None:
+        """Let go of what looks up."""
+        await self._open.aclose()
 
     async def _judge(self, part: Sequence[Asked]) -> list[Answer]:
         addresses = [one.address for one in part if one.address is not None]

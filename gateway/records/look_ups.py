@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import select
@@ -116,9 +117,7 @@ def open_look_ups(
 
         if calls is None:
             raise ValueError("nodes that share records share a Redis")
-        with database.reading() as connection:
-            found = connection.execute(select(meta.c.value).where(meta.c.name == _DATABASE))
-            reader = PostgresReader(config.postgresql, found.scalar_one())
+        reader = PostgresReader(config.postgresql, _identity(database))
         watch = RecordsWatch(reader, calls.epochs)
         shared = SharedBlocks(reader, watch)
         standings = PostgresStandings(reader, keyring, clock, own)
@@ -141,6 +140,35 @@ def open_look_ups(
         answered,
     )
     return made
+
+
+@asynccontextmanager
+async def records_standings(
+    database: Database, keyring: Keyring, clock: Clock
+) -> AsyncIterator[RecordsStandings]:
+    """A look-up that asks the records alone, for who has time, such as a pre-check."""
+    place = database.store.place
+    if isinstance(place, Path):
+        own = SqliteStandings(place, keyring, clock)
+        try:
+            yield own
+        finally:
+            own.close()
+        return
+    from gateway.records.postgres_reader import PostgresReader
+    from gateway.records.postgres_standings import PostgresStandings
+
+    reader = PostgresReader(place, _identity(database))
+    try:
+        yield PostgresStandings(reader, keyring, clock)
+    finally:
+        await reader.close()
+
+
+def _identity(database: Database) -> str:
+    with database.reading() as connection:
+        found = connection.execute(select(meta.c.value).where(meta.c.name == _DATABASE))
+        return str(found.scalar_one())
 
 
 def attach(database: Database, config: GatewayConfig) -> IndexPublisher | None:

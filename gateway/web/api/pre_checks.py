@@ -205,7 +205,7 @@ async def _check(call: Change, scope: str, lines: Iterable[Asked], count: int) -
     except TooMuch as error:
         raise Problem(RATE, str(error), headers={"Retry-After": str(error.seconds)}) from None
     finally:
-        check.close()
+        await check.close()
     refused = Counter(result.tag for result in results if result.tag is not None)
     return PreChecked.model_validate({**_shown(receipt), "refused": refused, "results": results})
 

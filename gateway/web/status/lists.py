@@ -60,7 +60,7 @@ async def check(
     except TooMuch:
         return "much_checked"
     finally:
-        checker.close()
+        await checker.close()
     counts = Counter(tag for _, tag in refused)
     return Checked(receipt, tuple(sorted(counts.items())), tuple(refused[:SHOWN]))
 
