@@ -33,9 +33,14 @@ async def reader(database: Database) -> AsyncIterator[PostgresReader]:
 
 
 async def test_no_answer_reaches_another_question(
-    database: Database, keyring: Keyring, stream: StreamTerms, reader: PostgresReader
+    database: Database,
+    keyring: Keyring,
+    stream: StreamTerms,
+    reader: PostgresReader,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of a thousand look-ups half are given up at any moment; each of the rest finds its own."""
+    monkeypatch.setattr("gateway.records.postgres_reader.PATIENCE", 60.0)
     entries = {}
     with database.transaction() as connection:
         for n in range(0, 100, 2):
