@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from gateway.config.load import Loaded, load
+from gateway.config.load import Loaded, check_reload, load
 from gateway.control import ControlServer
 from gateway.errors import ConsentryError
 from gateway.events import Event
@@ -112,6 +112,7 @@ class JobsProcess:
         """Put the files' present content in force; its warnings. The old stays on any error."""
         try:
             loaded = load(self._loaded.path)
+            check_reload(self._loaded, loaded)
             terms = self._terms(loaded)
             self._remember(terms.rules)
         except ConsentryError as problem:

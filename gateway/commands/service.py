@@ -124,7 +124,11 @@ def reload(config: ConfigOption = None) -> None:
     in_force: set[str] = set()
     warnings: dict[str, None] = {}
     troubles = []
-    answers = asyncio.run(ask_all(settings.state_dir, processes_of(settings), "reload"))
+    workers = workers_of(settings)
+    answers = asyncio.run(ask_all(settings.state_dir, workers, "reload"))
+    if not any(isinstance(said, ControlError) for said in answers.values()):
+        others = [one for one in processes_of(settings) if one not in workers]
+        answers |= asyncio.run(ask_all(settings.state_dir, others, "reload"))
     for process, said in answers.items():
         if isinstance(said, ControlError):
             troubles.append(f"{process.name}: {said}")

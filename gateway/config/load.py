@@ -28,6 +28,19 @@ from gateway.errors import ConfigurationError
 Model = TypeVar("Model", bound=BaseModel)
 
 
+NEEDS_RESTART = (
+    "state_dir",
+    "keyring",
+    "opt_out_log",
+    "ledger",
+    "node",
+    "workers",
+    "redis",
+    "postgresql",
+)
+"""Keys of the gateway file that a reload may not change."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A configuration that may be put in force. `hash` names its content in every event."""
@@ -58,7 +71,7 @@ def load(path: Path) -> Loaded:
 
 def check_reload(old: Loaded, new: Loaded) -> None:
     """Raises ConfigurationError when `new` may not take the place of `old` without a restart."""
-    for key in ("state_dir", "keyring", "opt_out_log", "ledger"):
+    for key in NEEDS_RESTART:
         if getattr(old.config, key) != getattr(new.config, key):
             raise ConfigurationError(f"{new.path}: {key}: a change needs a restart")
     if old.tenants and not new.tenants:

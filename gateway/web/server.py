@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uvloop
 
-from gateway.config.load import Loaded, load
+from gateway.config.load import Loaded, check_reload, load
 from gateway.control import ControlServer
 from gateway.errors import ConsentryError
 from gateway.events import Event
@@ -174,6 +174,7 @@ class WebProcess:
         """Put the files' present content in force; its warnings. The old stays on any error."""
         try:
             loaded = load(self._loaded.path)
+            check_reload(self._loaded, loaded)
             keyring = open_keyring(self.database, loaded.config.keyring)
             rules = rules_of(loaded, keyring)
             parts = self._make_parts(loaded, keyring, rules)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from gateway.config.example import write_example
+from gateway.config.load import check_reload, load
 from gateway.config.model import HopTls, ListenerTls
 from gateway.config.tenant import Unsubscribe
 from gateway.errors import ConfigurationError
@@ -234,3 +237,18 @@ def test_an_empty_tenants_folder_is_a_first_start(folder) -> None:
     assert [finding.text for finding in found.warnings] == [
         "has no tenant; run `consentry tenant add`"
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("web:", "workers: 2\nredis: {}\nweb:"), ("web:", "node: another\nweb:")],
+)
+def test_what_needs_a_restart_is_refused_by_a_reload(tmp_path: Path, old: str, new: str) -> None:
+    """With the key, so that it is clear what to do."""
+    write_example(tmp_path, "mail.example.com")
+    file = tmp_path / "consentry.yaml"
+    before = load(file)
+    file.write_text(file.read_text().replace(old, new, 1))
+    key = new.partition(":")[0]
+    with pytest.raises(ConfigurationError, match=f"{key}: a change needs a restart"):
+        check_reload(before, load(file))
