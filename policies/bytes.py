@@ -97,7 +97,7 @@ class BytesPolicy:
     ) -> Sequence[OctetsClaim]:
         """The octets of the stamped message, before any copy goes out."""
         key, limit = _window(t)
-        return (OctetsClaim(key, octets_per_copy * copies, 0, 0, limit),)
+        return (OctetsClaim(key, octets_per_copy * copies, 0, 0, limit, is_sent=True),)
 
     def judge_at_confirm(
         self,

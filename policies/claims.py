@@ -38,7 +38,8 @@ class OctetsClaim:
 
     As many units as fit are granted; with none, `base` fits or is refused. What this transaction
     has set aside already always fits; a first claim of nothing needs a window that is not over its
-    limit. Set aside until `settle` says what was really used.
+    limit. Set aside until `settle` says what was really used. `is_sent` says that they
+    go out now: should this process die, whoever else counts takes all of them for used.
     """
 
     key: str
@@ -47,6 +48,7 @@ class OctetsClaim:
     units: int
     limit: int
     is_observed: bool = False
+    is_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class RedisHold:
 
     __slots__ = (
         "_holds",
+        "_is_sent",
         "_is_unsure",
         "_knows_contended",
         "_life",
@@ -88,6 +89,7 @@ class RedisHold:
         self._is_unsure = False
         self._life = 0
         self.is_settled = False
+        self._is_sent = False
         self._knows_contended = False
         self._lost = False
 
@@ -138,7 +140,7 @@ class RedisHold:
     def record(self) -> str:
         """What it has, as the scripts write it."""
         lines = [f"{octets} {name}" for name, octets in self._octets.items()]
-        return "\n".join(["1" if self.has_batch else "0", *lines])
+        return "\n".join([f"{int(self.has_batch)}{'!' * self._is_sent}", *lines])
 
     def tell(self, contended: bool) -> None:
         """Tell that the line started or ended, unless that is known."""
@@ -232,10 +234,11 @@ class RedisHold:
         words += (self._now, len(claims))
         for claim in claims:
             match claim:
-                case OctetsClaim(key, base, each, units, limit, is_observed):
+                case OctetsClaim(key, base, each, units, limit, is_observed, is_sent):
                     name = f"bytes:{key}"
                     windows.append(keys.window(name, DAY))
-                    words += ("o", name, base, each, units, limit, DAY, int(is_observed), 0)
+                    kind = "s" if is_sent else "o"
+                    words += (kind, name, base, each, units, limit, DAY, int(is_observed), 0)
                 case CountClaim(key, units, limit, seconds, is_observed):
                     name = f"rate:{key}"
                     windows.append(keys.window(name, seconds))
@@ -273,6 +276,7 @@ class RedisHold:
                     name = f"bytes:{claim.key}"
                     octets = claim.base + units * claim.each
                     self._octets[name] = max(octets, self._octets.get(name, 0))
+                    self._is_sent = self._is_sent or claim.is_sent
                 case _:
                     pass
         if self.has_batch or self._octets:

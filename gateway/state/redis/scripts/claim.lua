@@ -1,11 +1,11 @@
--- uses: guard, window
+-- uses: guard, window, spend
 -- Counts notes, grants claims in their order, and names the mailing.
 --
 -- KEYS  holds, leases, line, expired, mailings, dirty, then a window for each claim that has one and
 --       for each note, in order
 -- ARGV  epoch, generation, now (Unix s), time to live (ms), hold, is_waiting (1: it is in line),
 --       stream ('' when the mailing is known), new mailing, ended mailing, when the transaction
---       began (Unix s), number of claims, then for each: kind (b, o, c), window's name, base, each, units, limit, seconds,
+--       began (Unix s), number of claims, then for each: kind (b, o, s: octets that go out now, c), window's name, base, each, units, limit, seconds,
 --       is_observed, wants_to_wait; then for each note: window's name, count, seconds
 -- gives {state, open, waiting, mailing, ms left, life, units, kind of shortage, used, free_at, ...}
 --       state 0 done, 1 wait (the claim at the end of the answers is for a batch and is in line),
@@ -136,6 +136,7 @@ local function claim_count(w, name, units, limit)
   return granted, true
 end
 
+local is_sent = record and record:sub(2, 2) == '!'
 local cap = math.huge
 local next_key = 7
 for place = 0, count - 1 do
@@ -152,9 +153,11 @@ for place = 0, count - 1 do
   else
     local w = open_window(KEYS[next_key], seconds, now)
     next_key = next_key + 1
-    if kind == 'o' then
+    if kind ~= 'c' then
+      spend(g, holds, w, name, dirty)
       local base, each = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
       granted, is_short = claim_octets(w, name, base, each, units, limit)
+      is_sent = is_sent or (kind == 's' and not is_short)
     else
       granted, is_short = claim_count(w, name, units, limit)
     end
@@ -166,7 +169,7 @@ for place = 0, count - 1 do
 end
 
 if has_batch or #names > 0 then
-  local made = { has_batch and '1' or '0' }
+  local made = { (has_batch and '1' or '0') .. (is_sent and '!' or '') }
   for _, name in ipairs(names) do made[#made + 1] = string.format('%.0f %s', mine[name], name) end
   local changed = table.concat(made, '\n')
   if is_new then g.count = g.count + 1 end

@@ -7,7 +7,10 @@
 --   t      last number drawn in the line
 --   s:<owner>   ms: when that worker last asked for the first of its line
 --   r:<window>  octets set aside by all holds
---   h:<hold>    what it has: 1 or 0 batches, then a line "<octets> <window>" for each window
+--   h:<hold>    what it has: 1 or 0 batches, ! when its copies may be going out, then a line
+--               "<octets> <window>" for each window
+--   x:<window>  octets that the dead were sending: still set aside, counted by who looks next
+--   x           how many such windows there are
 local function server_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -15,12 +18,12 @@ end
 
 -- The guard's fields, or nil when they are of another life or a key is gone.
 local function guard(holds, leases, epoch)
-  local found = redis.call('HMGET', holds, 'e', 'm', 'c', 'ready', 'n', 'b')
+  local found = redis.call('HMGET', holds, 'e', 'm', 'c', 'ready', 'n', 'b', 'x')
   if found[1] ~= epoch or found[2] ~= '1' then return nil end
   if tonumber(found[3]) ~= redis.call('ZCARD', leases) then return nil end
   return {
     ready = tonumber(found[4]), count = tonumber(found[3]), open = tonumber(found[5]),
-    life = tonumber(found[6]),
+    life = tonumber(found[6]), has_spent = (tonumber(found[7]) or 0) > 0,
   }
 end
 
@@ -58,13 +61,26 @@ local function put(holds, leases, id, record, ends)
   if record:sub(1, 1) == '1' then redis.call('HINCRBY', holds, 'n', 1) end
 end
 
+-- Keeps the octets of a dead hold set aside, for nobody knows what of them went out.
+local function mourn(holds, record)
+  for octets, window in record:gmatch('\n(%d+) ([^\n]+)') do
+    set_aside(holds, window, tonumber(octets))
+    if redis.call('HINCRBY', holds, 'x:' .. window, octets) == tonumber(octets) then
+      redis.call('HINCRBY', holds, 'x', 1)
+    end
+  end
+end
+
 -- Takes away what nobody has renewed in time; how many batches came free, and how many holds went.
 local function reap(holds, leases, expired, now)
   local freed = 0
   local dead = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)
   for _, id in ipairs(dead) do
+    local record = redis.call('HGET', holds, 'h:' .. id)
     freed = freed + (drop(holds, leases, id) or 0)
-    redis.call('ZADD', expired, now, id)
+    local is_sent = record and record:sub(1, 2) == '1!'
+    if is_sent then mourn(holds, record) end
+    redis.call('ZADD', expired, now, is_sent and id .. '!' or id)
   end
   if #dead > 0 then
     redis.call('ZREMRANGEBYSCORE', expired, '-inf', now - 3600000)

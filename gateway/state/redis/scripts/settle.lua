@@ -1,4 +1,4 @@
--- uses: guard, window
+-- uses: guard, window, spend
 -- Gives back all that a hold has, counts the octets that were used, and notes.
 --
 -- KEYS  holds, leases, line, expired, dirty, then windows of octets, then windows of notes
@@ -13,18 +13,21 @@ local DAY = 86400
 local g = guard(holds, leases, ARGV[1] .. ':' .. ARGV[2])
 if not g then return { 2 } end
 local was_there = drop(holds, leases, id) or redis.call('ZREM', expired, id) == 1
+-- Taken for dead: all that it might have sent is counted.
+local is_counted = not was_there and redis.call('ZREM', expired, id .. '!') == 1
 redis.call('ZREM', line, id)
 -- Where it was and is not any more, an earlier try was carried out: this one came twice, or late.
-local counts = was_there or tonumber(ARGV[5]) ~= g.life
+local counts = was_there or (not is_counted and tonumber(ARGV[5]) ~= g.life)
 
 local answer = { 0 }
 for place = 1, windows do
   local name = ARGV[7 + place]
   local w = open_window(KEYS[5 + place], DAY, now)
+  spend(g, holds, w, name, dirty)
   if counts then add(w, octets, name, dirty) end
   answer[place + 1] = w.total + (tonumber(redis.call('HGET', holds, 'r:' .. name)) or 0)
 end
-if counts then
+if counts or is_counted then
   local at = 8 + windows
   local key = 6 + windows
   while ARGV[at] do

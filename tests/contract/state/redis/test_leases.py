@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -85,6 +86,41 @@ async def test_a_killed_process_frees_its_batch_and_its_octets(states, redis_ser
     batch, octets = await next_hold.claim(claims)
     assert (batch.units, octets.shortage) == (1, None)
     assert loop.time() - killed_at > LEASE / 2
+
+
+async def test_octets_that_a_killed_process_was_sending_count(states, redis_server):
+    """Nobody knows what went out behind its last dots: the limit holds against all of it."""
+    dead, alive = [await states(redis_server, "acme") for _ in range(2)]
+    hold = open_hold(dead)
+    await hold.claim([BatchClaim(1, 0)])
+    await hold.claim([OctetsClaim("acme", 6_000, 0, 0, DAY_LIMIT, is_sent=True)])
+    await kill(dead)
+    next_hold = open_hold(alive)
+    claims = [BatchClaim(1, 30), OctetsClaim("acme", 5_000, 0, 0, DAY_LIMIT)]
+    batch, octets = await next_hold.claim(claims)
+    assert (batch.units, octets.shortage.used) == (1, 6_000)
+    (usage,) = await alive.holds.usage(["acme"])
+    assert usage.octets == 6_000
+
+
+async def test_who_was_taken_for_dead_while_sending_counts_once(states, redis_server):
+    """What it says at its end, much later, adds nothing to what was counted for it."""
+    with Wire(redis_server.port) as line:
+        one = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"], timeout=0.2)
+        two = await states(redis_server, "acme")
+        hold = open_hold(one)
+        await hold.claim([BatchClaim(1, 0)])
+        await hold.claim([OctetsClaim("acme", 6_000, 0, 0, DAY_LIMIT, is_sent=True)])
+        line.stall()
+        other, granted = await claim_batch(two, wait=30)
+        assert granted.units == 1
+        line.mend()
+        with suppress(StoreUnavailable):  # then it is told again
+            await hold.settle(6_000)
+        await until(lambda: not one.holds.unsettled)
+        await other.settle(0)
+        (usage,) = await two.holds.usage(["acme"])
+        assert usage.octets == 6_000
 
 
 async def test_who_waited_in_a_killed_process_holds_up_nobody(states, redis_server):
