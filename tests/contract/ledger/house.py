@@ -14,7 +14,7 @@ from gateway.state.redis.keys import SHARDS, Keys
 from gateway.state.redis.scripts import Script
 from gateway.state.redis.wire import Arg, Reply
 from tests.servers.cluster import RedisCluster
-from tests.servers.redis import RedisServer
+from tests.servers.redis import RedisServer, RedisSet
 
 
 class Troubled(Calls):
@@ -40,7 +40,7 @@ class Troubled(Calls):
 class House:
     """The records are a set of keys; time that workers measure passes when told to."""
 
-    def __init__(self, server: RedisServer | RedisCluster, prefix: str = "test") -> None:
+    def __init__(self, server: RedisServer | RedisSet | RedisCluster, prefix: str = "test") -> None:
         self.server = server
         self.keys = Keys(prefix)
         self.stored: set[bytes] = set()
@@ -82,5 +82,11 @@ class House:
             for shard in range(SHARDS):
                 client.hdel(self.keys.flights(shard), f"@node/{name}")
 
-    async def close(self) -> None:
+    def open(self, server: RedisServer | RedisCluster | None = None) -> None:
+        """As much time has passed as slots stay closed."""
+        with (server or self.server).client() as client:
+            for shard in range(SHARDS):
+                client.hset(self.keys.flights(shard), "#opens", 0)
+
+    async def aclose(self) -> None:
         await self._open.aclose()

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 
 import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.ledger.entry import KEEP_SECONDS
 from gateway.ledger.flights import Found
-from gateway.state.redis.flights import ALIVE, RedisFlights
+from gateway.state.redis.flights import ALIVE
 from gateway.state.redis.keys import SHARDS
 from tests.contract.ledger.house import House
 from tests.servers.cluster import RedisCluster
-from tests.servers.redis import RedisServer
+from tests.servers.redis import RedisServer, RedisSet
 
 FREE, BUSY, STORED, UNKNOWN = Found.FREE, Found.BUSY, Found.STORED, Found.UNKNOWN
-A, B, C = (bytes([first]) * 16 for first in b"abc")
+A, B, C, D = (bytes([first]) * 16 for first in b"abcd")
+LONG = 600.0
+"""Seconds that slots stay closed where a test says when they open."""
 
 
 @pytest.fixture
 async def house(redis_server: RedisServer) -> AsyncIterator[House]:
     made = House(redis_server)
     yield made
-    await made.close()
+    await made.aclose()
 
 
 async def test_an_entry_has_one_owner(house: House) -> None:
@@ -108,33 +110,34 @@ async def test_a_claim_whose_answer_is_lost_changes_nothing(house: House) -> Non
     assert await three.claim([A, B, C], 0.0) == [STORED, UNKNOWN, FREE]
 
 
-async def opened(flights: RedisFlights, keys: Sequence[bytes]) -> Sequence[Found]:
-    """What is found when claims are granted again."""
-    async with asyncio.timeout(10):
-        while True:
+async def until(happened: Callable[[], bool], ask: Callable[[], Awaitable[None]]) -> None:
+    """Ask, whatever comes of it, until this has happened."""
+    async with asyncio.timeout(20):
+        while not happened():
             with suppress(StoreUnavailable):
-                return await flights.claim(keys, 0.0)
+                await ask()
             await asyncio.sleep(0.01)
 
 
 async def test_after_a_loss_the_living_speak_first(house: House) -> None:
     """Nothing is granted until they have; then the records answer, until all has its mark."""
-    one = await house.worker(1, closed=0.3)
-    assert await opened(one, [A, B]) == [STORED, STORED]
+    one = await house.worker(1)
+    assert await one.claim([A, B], 0.0) == [FREE, FREE]
     one.end(B, is_stored=True)
     await one.flush()
     house.server.ask("FLUSHALL")
-    two = await house.worker(2, closed=0.3)
+    two = await house.worker(2, closed=LONG)
     with pytest.raises(StoreUnavailable, match="gathered"):
         await two.claim([A], 0.0)
     await one.beat()
-    assert await opened(two, [A, B, C]) == [BUSY, STORED, STORED]
+    house.open()
+    assert await two.claim([A, B, C], 0.0) == [BUSY, STORED, STORED]
     two.give_back([B, C])
     await two.flush()
     house.stored = {B}
     await house.beat(two)
     three = await house.worker(3)
-    assert await three.claim([A, B, C], 0.0) == [BUSY, STORED, STORED]
+    assert await three.claim([A, B, D], 0.0) == [BUSY, STORED, FREE]
 
 
 async def test_once_all_is_marked_the_records_are_not_asked(house: House) -> None:
@@ -149,11 +152,14 @@ async def test_another_server_may_have_lost_what_was_said(house: House) -> None:
     one = await house.worker(1)
     await one.claim([A], 0.0)
     house.server.ask("HSET", house.slot(A), "#epoch", "of another server")
-    two = await house.worker(2, closed=0.3)
+    two = await house.worker(2, closed=LONG)
+    house.open()
+    assert await two.claim([A], 0.0) == [BUSY]
     house.server.ask("HSET", house.slot(A), "#epoch", "of another server")
     with pytest.raises(StoreUnavailable, match="gathered"):
         await two.claim([A], 0.0)
-    assert await opened(two, [A]) == [BUSY]
+    house.open()
+    assert await two.claim([A], 0.0) == [BUSY]
 
 
 async def test_a_worker_that_could_not_say_that_it_lives_stops(house: House) -> None:
@@ -217,9 +223,25 @@ async def test_what_no_retry_asks_for_any_more_goes(house: House) -> None:
 
 async def test_slots_may_live_on_several_servers(redis_cluster: RedisCluster) -> None:
     """One claim is one parallel set of calls to all masters of a Cluster."""
-    house = House(redis_cluster, "cluster")
-    one, two = await house.worker(1), await house.worker(2)
-    keys = [bytes([first]) * 16 for first in range(SHARDS)]
-    assert await one.claim(keys, 0.0) == [FREE] * SHARDS
-    assert await two.claim(keys, 0.0) == [BUSY] * SHARDS
-    await house.close()
+    async with aclosing(House(redis_cluster, "cluster")) as house:
+        one, two = await house.worker(1), await house.worker(2)
+        keys = [bytes([first]) * 16 for first in range(SHARDS)]
+        assert await one.claim(keys, 0.0) == [FREE] * SHARDS
+        assert await two.claim(keys, 0.0) == [BUSY] * SHARDS
+
+
+async def test_a_failover_forgets_nobody_who_lives(redis_set: RedisSet) -> None:
+    """The new primary grants nothing until who has an entry has said so again."""
+    async with aclosing(House(redis_set, "failover")) as house:
+        one, two = await house.worker(1, closed=LONG), await house.worker(2, closed=LONG)
+        house.open(redis_set.primary)
+        await one.claim([A], 0.0)
+        primary = await asyncio.to_thread(redis_set.failover)
+        slot = house.slot(A)
+        primary.ask("HDEL", slot, b"=" + A)
+        await until(lambda: primary.ask("HGET", slot, "#opens") != b"0", two.beat)
+        with pytest.raises(StoreUnavailable, match="gathered"):
+            await two.claim([A], 0.0)
+        await until(lambda: primary.ask("HEXISTS", slot, b"=" + A), one.beat)
+        house.open(primary)
+        assert await two.claim([A], 0.0) == [BUSY]

@@ -71,7 +71,7 @@ class Worker:
 async def house(redis_server: RedisServer) -> AsyncIterator[House]:
     made = House(redis_server)
     yield made
-    await made.close()
+    await made.aclose()
 
 
 @pytest.fixture

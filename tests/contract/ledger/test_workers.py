@@ -59,7 +59,7 @@ class Workers(Machine):
             self.begin(worker)
 
     def teardown(self) -> None:
-        self.loop.run_until_complete(self.house.close())
+        self.loop.run_until_complete(self.house.aclose())
         for worker in self.workers:
             if worker.disk is not None:
                 worker.disk.kill()
