@@ -194,15 +194,14 @@ def followed(database: Database, keyring: Keyring, shared_redis: RedisServer) ->
 
 
 def test_each_change_reaches_the_index(followed: Followed) -> None:
-    """Every kind of change there is, one after the other, twice."""
-    for scope in ("acme", "*"):
-        for change in CHANGES:
-            change(followed, "a@x.example", scope)
-            followed.check()
+    """Every kind of change there is, one after the other."""
+    for change in CHANGES:
+        change(followed, "a@x.example", "acme")
+        followed.check()
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(CHANGES), names, scopes), min_size=3, max_size=10))
 def test_any_order_of_changes_reaches_the_index(followed: Followed, steps: list) -> None:  # type: ignore[type-arg]
     """Records go on from where the last example left them: what they were makes no difference."""

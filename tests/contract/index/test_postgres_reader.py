@@ -39,7 +39,7 @@ async def test_no_answer_reaches_another_question(
     reader: PostgresReader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of a thousand look-ups half are given up at any moment; each of the rest finds its own."""
+    """Of 400 look-ups half are given up at any moment; each of the rest finds its own."""
     monkeypatch.setattr("gateway.records.postgres_reader.PATIENCE", 60.0)
     entries = {}
     with database.transaction() as connection:
@@ -57,7 +57,7 @@ async def test_no_answer_reaches_another_question(
         ]
 
     tasks = []
-    for _ in range(1000):
+    for _ in range(400):
         tasks.append(asyncio.create_task(ask(chance.randrange(100))))
         if chance.random() < 0.3:
             await asyncio.sleep(0)
@@ -65,7 +65,7 @@ async def test_no_answer_reaches_another_question(
             chance.choice(tasks).cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert not [one for one in results if isinstance(one, Exception)]
-    assert 100 < sum(one is None for one in results) < 1000
+    assert 50 < sum(one is None for one in results) < 400
 
 
 async def test_a_cut_connection_costs_its_question_only(
