@@ -52,7 +52,7 @@ LETTER = 20_000
 LETTERS = 300
 """So many of them make its limit."""
 OPEN_AT_ONCE = 6
-BEYOND = 30
+BEYOND = 12
 """It goes on until it was refused so often."""
 HELD = 4
 """Messages of such a tenant that wait for their answer when the kill comes."""
@@ -190,7 +190,7 @@ async def campaign(
                 fleet.doors,
                 certificates,
                 letters(guest.name, FIRST_GUEST * (number + 1)),
-                Habits(customers=GUESTS, hang_ups=0),
+                Habits(customers=GUESTS, hang_ups=0.03),
                 chance.randrange(1000),
                 login=guest.name,
             )
@@ -239,13 +239,13 @@ def write_mails(chance: random.Random) -> Iterator[Mail]:
 
 
 def letters(tenant: str, first: int) -> Iterator[Mail]:
-    """Mails of one size, without end; who is refused comes back twice."""
+    """Mails of one size, without end; who is refused comes back a few times."""
     sender = f"news@{tenant}.test"
     body = b"Good morning, reader\r\n" * (LETTER // 22)
     for number in count(first):
         octets = compose(number, sender, body)
         recipients = (f"r{number}@inbox.test",)
-        yield Mail(number, sender, recipients, octets, tries=3, stream=f"{tenant}/mail")
+        yield Mail(number, sender, recipients, octets, tries=15, stream=f"{tenant}/mail")
 
 
 async def visit(
