@@ -120,6 +120,7 @@ def _check_lifting(database: Database, entry: int, lifters: str) -> None:
 
 
 @ROWS
+@pytest.mark.sqlite_file
 async def test_the_ladder_of_a_row(
     database: Database,
     keyring: Keyring,
