@@ -44,8 +44,8 @@ FAULTS = {
     # Records that cannot be read count as "nobody is suppressed".
     "look-up": Edit(
         "gateway/pipeline.py",
-        """            away = Ruling(replies.TEMP, [_entry("standings", """
-        """refuse(replies.TEMP, _what(error)))])
+        """            verdict = fault(self._alarm, "standings", error)
+            away = Ruling(verdict.reply, [entry("standings", verdict)])
             return [(None, away)] * len(addresses)
 """,
         """            from suppression.standing import Standing
