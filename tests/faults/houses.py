@@ -31,7 +31,7 @@ from gateway.config.load import load
 from gateway.control import SMTP_SOCKET, ask
 from policies.ports import Clock
 from tests.e2e.gateway import Gateway
-from tests.e2e.ports import LOOPBACK, wait_for_port
+from tests.e2e.ports import LOOPBACK
 from tests.faults.waiting import eventually
 
 T = TypeVar("T")
@@ -68,8 +68,7 @@ class Served(Gateway):
         old = self.child(part)
         os.kill(old, signal.SIGKILL)
         eventually(lambda: self._child(part) not in (0, old))
-        for port in (self.open, self.submissions) if part == "smtp" else (self.web,):
-            wait_for_port(port)
+        self.wait_until_served()
 
     @property
     def is_listening(self) -> bool:
