@@ -103,13 +103,19 @@ FAULTS = {
         self._apply_limits()
 """,
     ),
-    # A connection to Redis goes on after a timeout: a late answer reaches whoever asks next.
+    # Look-ups of as many recipients that are under way at once get one answer.
     "mixed": Edit(
-        "gateway/state/redis/wire.py",
-        """            self.close(f"no answer within {self._timeout:g} s")
+        "gateway/records/index_standings.py",
+        """        standings = await self._by_index(stream, group)
 """,
-        """            self._waiting.popleft().fail(StoreUnavailable("late"))
-            self._check()
+        """        import asyncio
+
+        under_way = self.__dict__.setdefault("under_way", {})
+        task = under_way.get(len(group))
+        if task is None or task.done():
+            task = asyncio.ensure_future(self._by_index(stream, group))
+            under_way[len(group)] = task
+        standings = list(await asyncio.shield(task))
 """,
     ),
     # After Redis has lost what it held, batches are granted at once.
