@@ -57,7 +57,8 @@ class SocketKeeper:
         self._open.clear()
 
     def forget(self, process: str) -> None:
-        """A process will have no successor: close what only it used."""
+        """A process has no successor, or none that comes up: close what only it used, so that
+        whoever connects is refused and goes elsewhere instead of waiting."""
         self._used.pop(process, None)
         self._close_unused()
 

@@ -52,6 +52,8 @@ class _Child:
         """It shall end now: for its successor's sake, or for good."""
         self.serves = asyncio.Event()
         self.is_dropped = False
+        self.has_served = False
+        """Whether its last process did, so that its successor should."""
 
     def send(self, number: signal.Signals) -> None:
         if self.process is not None:
@@ -68,7 +70,7 @@ class Supervisor:
         patience: float,
         on_dropped: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        """`on_dropped` is told the name of a child that will not be started again."""
+        """`on_dropped` is told the name of a child that will not serve again, or not soon."""
         self._commands = commands
         self._patience = patience
         self._on_dropped = on_dropped
@@ -182,6 +184,8 @@ class Supervisor:
                 self._status = status
                 self._stop.set()
                 return
+            if not child.has_served:
+                self._on_dropped(child.name)
             delay = next_delay(delay, loop.time() - started)
             _say(f"{child.name} ended with {_named(status)}; starting it again in {delay:g} s")
             await self._first_of(child, within=delay)
@@ -207,6 +211,7 @@ class Supervisor:
             return await ended
         finally:
             child.process = None
+            child.has_served = child.serves.is_set()
             child.serves.clear()
 
     async def _first_of(

@@ -8,6 +8,7 @@ Starting waits for all of them; stopping ends the process by its id and fails if
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import os
@@ -15,6 +16,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
+from gateway.control import ControlError, ask
 from gateway.message.dkim_keys import KeyKind, dns_record, new_key
 from suppression.keys import Keyring
 from tests.e2e.certificates import HOST, Certificates
@@ -185,9 +188,26 @@ class Gateway:
         try:
             for port in (self.submission, self.submissions, self.open, self.web):
                 wait_for_port(port, START_SECONDS)
+            self.wait_until_served()
         except TimeoutError as error:
             self.stop()
             raise RuntimeError(f"the gateway did not start:\n{self.log}") from error
+
+    def wait_until_served(self) -> None:
+        """Wait until every process says that it serves: a port alone is open before, and while a
+        process is started anew."""
+        deadline = time.monotonic() + START_SECONDS
+        socket = self.folder / "state/supervisor.sock"
+        while True:
+            try:
+                children: Any = asyncio.run(ask(socket, "status"))
+                if all(child["serves"] for child in children):
+                    return
+            except ControlError:
+                children = []
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not all processes serve: {children}")
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop it as an operator would (SIGTERM) and wait until it has gone."""

@@ -173,6 +173,7 @@ def test_lost_records_are_not_begun_anew(house: Served, hop: Hop) -> None:
     assert to_suppressed(house).tag == "COMPLAINT"
     os.kill(house.child("smtp"), signal.SIGKILL)
     eventually(lambda: "is missing or empty" in house.log)
+    eventually(lambda: not house.is_listening)
     with pytest.raises(ConnectionRefusedError):
         to_suppressed(house)
     assert not house.database.exists()
