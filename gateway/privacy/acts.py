@@ -140,7 +140,7 @@ def finish_erasure(place: Place, state_dir: Path, keyring: Keyring, address: Add
 
 
 def out_of_reach(state_dir: Path) -> list[Path]:
-    """Old records that a restore or a move set aside, which an erasure cannot change: delete them."""
+    """Old records that a restore or a move set aside: no erasure changes them, so delete them."""
     return sorted(state_dir.glob("before-*"))
 
 
