@@ -28,6 +28,7 @@ POLL = 0.02
 """Seconds between two questions of the first in line."""
 MOST_TRIES = 4
 DONE, WAIT, BROKEN, NOT_YET = range(4)
+NOT_RENEWED = "the batch could not be renewed in time"
 FIRST_ANSWER = 6
 """Where the answers to claims begin; each has four numbers."""
 
@@ -99,6 +100,8 @@ class RedisHold:
         """One answer for each claim, in order, through the first that is refused for good."""
         if self.is_settled:
             raise StoreUnavailable("the transaction is over: nothing can be claimed for it")
+        if self._lost:
+            raise StoreUnavailable(NOT_RENEWED)
         if not claims and self.mailing:
             return ()
         try:
@@ -119,7 +122,7 @@ class RedisHold:
     def check(self) -> None:
         """Raise `StoreUnavailable` when a batch that was granted may be another's by now."""
         if self.has_batch and (self._lost or time.monotonic() >= self.good_until):
-            raise StoreUnavailable("the batch could not be renewed in time")
+            raise StoreUnavailable(NOT_RENEWED)
 
     async def settle(self, octets: int) -> dict[str, int]:
         """Give everything back; what every window of octets that was claimed holds now, by key."""
@@ -138,7 +141,9 @@ class RedisHold:
 
     @property
     def record(self) -> str:
-        """What it has, as the scripts write it."""
+        """What it has, as the scripts write it; "" when that may be another's by now."""
+        if self.has_batch and time.monotonic() >= self.good_until:
+            return ""
         lines = [f"{octets} {name}" for name, octets in self._octets.items()]
         return "\n".join([f"{int(self.has_batch)}{'!' * self._is_sent}", *lines])
 
@@ -192,6 +197,8 @@ class RedisHold:
                     if tries == MOST_TRIES:
                         raise StoreUnavailable("Redis: what is held changes hands")
                     await self._holds.heal(self._tenant)
+                    if self._lost:
+                        raise StoreUnavailable(NOT_RENEWED)
                 case 3:  # NOT_YET
                     self._notes = notes + self._notes
                     left = until - loop.time()
@@ -225,7 +232,7 @@ class RedisHold:
             holds.clock(),
             holds.milliseconds,
             self.id,
-            int(in_line),
+            2 if self.has_batch or self._octets else int(in_line),
         ]
         if is_first:
             words += (self._stream, *self._tenant.mailings(self._stream, self._now))

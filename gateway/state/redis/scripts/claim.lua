@@ -3,9 +3,10 @@
 --
 -- KEYS  holds, leases, line, expired, mailings, dirty, then a window for each claim that has one and
 --       for each note, in order
--- ARGV  epoch, generation, now (Unix s), time to live (ms), hold, is_waiting (1: it is in line),
---       stream ('' when the mailing is known), new mailing, ended mailing, when the transaction
---       began (Unix s), number of claims, then for each: kind (b, o, s: octets that go out now, c), window's name, base, each, units, limit, seconds,
+-- ARGV  epoch, generation, now (Unix s), time to live (ms), hold, what it knows of itself (1: it
+--       is in line, 2: it holds something), stream ('' when the mailing is known), new mailing,
+--       ended mailing, when the transaction began (Unix s), number of claims, then for each: kind
+--       (b, o, s: octets that go out now, c), window's name, base, each, units, limit, seconds,
 --       is_observed, wants_to_wait; then for each note: window's name, count, seconds
 -- gives {state, open, waiting, mailing, ms left, life, units, kind of shortage, used, free_at, ...}
 --       state 0 done, 1 wait (the claim at the end of the answers is for a batch and is in line),
@@ -30,6 +31,8 @@ end
 local first, waiting = first_in_line(holds, line, ms)
 
 local record = redis.call('HGET', holds, 'h:' .. id)
+-- What it holds must be put in again, or is lost: begun anew here it would have no batch.
+if not record and ARGV[6] == '2' then return { 2 } end
 local is_new = not record
 local has_batch = record and record:sub(1, 1) == '1'
 local mine, names = {}, {}
@@ -78,7 +81,7 @@ local function claim_batch(limit, wants_to_wait)
   end
   if wants_to_wait then
     redis.call('HSET', holds, 's:' .. id:match('^[^.]+'), ms)
-    if ARGV[6] ~= '1' or not redis.call('ZSCORE', line, id) then
+    if ARGV[6] == '0' or not redis.call('ZSCORE', line, id) then
       waiting = waiting + redis.call('ZADD', line, redis.call('HINCRBY', holds, 't', 1), id)
     end
     answer[1] = 1

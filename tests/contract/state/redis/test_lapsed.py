@@ -1,0 +1,60 @@
+"""What a transaction claims after Redis has given up or lost what it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from policies.claims import CountClaim, OctetsClaim
+from tests.contract.state.redis.conftest import at_once, claim_batch
+
+CLAIMS = {
+    "octets": OctetsClaim("acme", 4000, 0, 0, 10_000),
+    "count": CountClaim("recipients:acme", 1, 10, 60),
+}
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+async def test_a_claim_does_not_bring_a_lapsed_batch_back(states, redis_server, kind):
+    """A worker that stood still for a lease sends nothing more, whatever it claims first."""
+    one, two = [await states(redis_server, "acme") for _ in range(2)]
+    lost = []
+    hold, _ = await claim_batch(one, on_lost=lambda: lost.append(hold))
+    redis_server.ask("ZADD", one.keys.tenant("acme").leases, 1, hold.id)
+    _, granted = await claim_batch(two)
+    assert granted.units == 1
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await hold.claim([CLAIMS[kind]])
+    with pytest.raises(StoreUnavailable):
+        hold.check()
+    assert lost == [hold]
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+async def test_a_claim_after_a_loss_keeps_the_batch(states, redis_server, kind):
+    """Whose tenant another process has healed says what it has before it claims more."""
+    one, two = [await states(redis_server, "acme") for _ in range(2)]
+    hold, _ = await claim_batch(one)
+    redis_server.ask("DEL", one.keys.tenant("acme").leases)
+    await two.holds.heal(two.holds.tenant("acme"))
+    await hold.claim([CLAIMS[kind]])
+    await at_once(one, "acme")
+    _, granted = await claim_batch(two)
+    assert granted.units == 0
+    hold.check()
+
+
+async def test_what_lapsed_before_a_loss_is_not_put_in_again(states, redis_server):
+    """A batch that was another's already is not claimed back while holders say what they have."""
+    one, two = [await states(redis_server, "acme") for _ in range(2)]
+    hold, _ = await claim_batch(one)
+    redis_server.ask("DEL", one.keys.tenant("acme").leases)
+    await two.holds.heal(two.holds.tenant("acme"))
+    hold.good_until = 0.0  # as if it had stood still since
+    await one.holds.heal(one.holds.tenant("acme"))
+    with pytest.raises(StoreUnavailable):
+        hold.check()
+    await at_once(two, "acme")
+    _, granted = await claim_batch(two)
+    assert granted.units == 1
