@@ -56,7 +56,7 @@ class Stores:
         `disk` is where the tables shall lie."""
         self._folder = folder
         self._certificates = certificates
-        self._workers = workers
+        self.workers = workers
         self._running = ExitStack()
         self.disk = disk
         self.hop = Hop()
@@ -74,7 +74,7 @@ class Stores:
             starting.enter_context(self.hop)
             if self._is_own:
                 starting.enter_context(self.postgres)
-            sections: dict[str, Any] = {"workers": self._workers, "node": "node1"}
+            sections: dict[str, Any] = {"workers": self.workers, "node": "node1"}
             if self.redis_set:
                 starting.enter_context(self.redis_set)
                 sections["redis"] = self.redis_set.settings()
