@@ -89,7 +89,7 @@ opt-outs-cluster: $(INSTALLED) packages ## 10,000 opt-outs while the Redis prima
 cluster: $(INSTALLED) packages ## two nodes behind HAProxy; a worker, a node, Redis and its primary killed in turn (two minutes)
 	@$(BIN)/python -m tests.campaigns.cluster
 
-redis-faults: $(INSTALLED) packages ## 14 faults of Redis and 8 of PostgreSQL at five moments of a transaction (half an hour)
+redis-faults: $(INSTALLED) packages ## 14 faults of Redis and 8 of PostgreSQL at five moments of a transaction (twenty minutes)
 	@$(BIN)/python -m tests.campaigns.redis_faults
 
 hang-ups: $(INSTALLED) packages ## 10,000 clients that hang up while Redis is in trouble: nobody gets another's answer, nothing leaks

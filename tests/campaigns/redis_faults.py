@@ -8,7 +8,7 @@ before MAIL, before RCPT, before the end of data, during relay and after it, onc
 once for longer than a lease. Promised for each (`tests/faults/moments.py`): every answer is 4xx or
 the one that the records give, nobody protected is mailed, nothing is lost, no double goes without
 a flag, an opt-out that was answered 200 is in force, and within 5 s of the fault's end all is well.
-Prints a row for each fault; exits 1 when a promise is broken. Takes about half an hour.
+Prints a row for each fault; exits 1 when a promise is broken. Takes about twenty minutes.
 """
 
 from __future__ import annotations
