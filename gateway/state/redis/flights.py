@@ -12,7 +12,8 @@ at all, and nothing in it can be evicted:
 | `=<entry>` | `F...` in flight; since when the records may have it (`S<when>`), it is unknown |
 | | (`U<when>`), or it is over although it was unknown (`E<when>`) |
 | `@<node>/<worker>` | which start of that worker lives, and until when |
-| `#epoch`, `#opens`, `#whole` | whose data this is, when it opens, whether `S` is complete |
+| `#epoch`, `#opens`, `#life` | whose data this is, when it opens, when it began |
+| `#whole` | whether `S` is complete |
 
 An owner that has not said for `ALIVE` seconds that it lives is dead, and at once when the same
 worker has started again: its flights are then *unknown*. When Redis has lost its data, or another
@@ -139,10 +140,11 @@ class RedisFlights:
             ends = dict(self._ends)
             about = (self._owner, self._start)
             asked = {shard: (*about, *words) for shard, words in _words(ends).items()}
-            (await self._hear(self._end, asked)).all()
+            heard = await self._hear(self._end, asked)
             for key, end in ends.items():
-                if self._ends.get(key) is end:
+                if _shard(key) in heard.answers and self._ends.get(key) is end:
                     del self._ends[key]
+            heard.all()
 
     async def beat(self) -> None:
         """See `gateway.ledger.flights.Flights`."""
@@ -152,11 +154,11 @@ class RedisFlights:
         heard = await self._ask(
             self._beat, {shard: (*life, *held.get(shard, ())) for shard in range(SHARDS)}
         )
-        due = []
-        for shard, (_left, is_to_seed) in heard.answers.items():
+        due: dict[int, bytes] = {}
+        for shard, (_left, which) in heard.answers.items():
             self._alive_until[shard] = now + self._alive - MARGIN
-            if is_to_seed:
-                due.append(shard)
+            if which:
+                due[shard] = which
         if due and (self._seeding is None or self._seeding.done()):
             self._seeding = asyncio.get_running_loop().create_task(self._mark(due))
         heard.all()
@@ -172,6 +174,11 @@ class RedisFlights:
     def held(self) -> int:
         """How many entries are ours now."""
         return len(self._held)
+
+    @property
+    def untold(self) -> list[bytes]:
+        """Entries that were let go and that Redis has not heard of yet."""
+        return list(self._ends)
 
     async def seeded(self) -> None:
         """Wait until what this worker was told to mark is marked, or has failed to be."""
@@ -228,16 +235,19 @@ class RedisFlights:
                 self._held |= {key: (number, letter) for key, letter in taken if letter != "B"}
         return letters, opens
 
-    async def _mark(self, shards: Sequence[int]) -> None:
-        """Mark what the records have; whoever is told to do so next begins anew."""
+    async def _mark(self, lives: Mapping[int, bytes]) -> None:
+        """Mark what the records have, while it is this life of each shard; whoever is told to do so
+        next begins anew."""
         with suppress(StoreUnavailable):
             groups = _by_shard(await self._stored())
-            for shard in shards:
+            for shard, life in lives.items():
                 group = groups.get(shard, [])
                 for first in range(0, len(group) or 1, _SEEDED_AT_ONCE):
                     part = group[first : first + _SEEDED_AT_ONCE]
                     is_last = first + _SEEDED_AT_ONCE >= len(group)
-                    await self._calls.run(self._seed, [self._slots[shard]], [int(is_last), *part])
+                    await self._calls.run(
+                        self._seed, [self._slots[shard]], [life, int(is_last), *part]
+                    )
 
     async def _ask(self, script: Script, asked: Asked) -> Heard:
         """Answers of a script that first looks whose data this is.

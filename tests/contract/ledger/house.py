@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from gateway.config.redis import RedisSettings
@@ -21,13 +21,15 @@ class Troubled(Calls):
     """Calls whose scripts do not reach Redis, or are carried out while nothing is heard of it."""
 
     is_away = False
+    away: Collection[bytes] = ()
+    """Keys whose server is away."""
     is_deaf = False
 
     def send_script(
         self, script: Script, keys: Sequence[bytes], args: Sequence[Arg] = ()
     ) -> asyncio.Future[Reply]:
         unheard: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        if self.is_away:
+        if self.is_away or keys[0] in self.away:
             unheard.set_exception(StoreUnavailable("away"))
             return unheard
         sent = super().send_script(script, keys, args)

@@ -147,6 +147,59 @@ async def test_once_all_is_marked_the_records_are_not_asked(house: House) -> Non
     assert await one.claim([A, B], 0.0) == [STORED, FREE]
 
 
+async def test_a_loss_while_the_records_are_read_leaves_the_marks_incomplete(house: House) -> None:
+    """What was stored after the reading began is asked for, though its own mark was lost."""
+    is_read, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def load_slowly() -> list[bytes]:
+        is_read.set()
+        await goes_on.wait()
+        return [B]
+
+    load, house.load = house.load, load_slowly
+    starting = asyncio.create_task(house.worker(1))
+    await is_read.wait()
+    house.server.ask("FLUSHALL")
+    house.load = load
+    two = await house.worker(2, closed=LONG)
+    goes_on.set()
+    await starting
+    house.open()
+    assert await two.claim([A, B], 0.0) == [STORED, STORED]
+
+
+async def test_a_server_that_is_away_keeps_no_ends_of_others(redis_cluster: RedisCluster) -> None:
+    """What one master of a Cluster was told is not told it again because another is away."""
+    async with aclosing(House(redis_cluster, "partly")) as house:
+        one, two = await house.worker(1), await house.worker(2)
+        keys = [bytes([first]) * 16 for first in range(SHARDS)]
+        await one.claim(keys, 0.0)
+        house.calls[1].away = {house.slot(A)}
+        for key in keys:
+            one.end(key, is_stored=False)
+        with pytest.raises(StoreUnavailable):
+            await one.flush()
+        assert one.untold == [bytes([A[0] % SHARDS]) * 16]
+        house.calls[1].away = set()
+        await one.flush()
+        assert await two.claim(keys, 0.0) == [FREE] * SHARDS
+        assert one.untold == []
+
+
+async def test_workers_that_are_no_more_are_forgotten(house: House) -> None:
+    """Nodes whose names never come again leave nothing behind for good."""
+    one = await house.worker(1)
+    with house.server.client() as client:
+        now = client.time()[0]
+        for name, ago in ((b"@gone/1", KEEP_SECONDS + 1), (b"@late/1", 600)):
+            client.hset(house.slot(A), name, f"s0 {(now - ago) * 1000}")
+        async with asyncio.timeout(10):
+            while client.hexists(house.slot(A), b"@gone/1"):
+                await one.beat()
+        assert client.hexists(house.slot(A), b"@late/1")
+        assert client.hexists(house.slot(A), b"@node/1")
+
+
 async def test_another_server_may_have_lost_what_was_said(house: House) -> None:
     """After a failover it is asked who it is, and the living speak first."""
     one = await house.worker(1)

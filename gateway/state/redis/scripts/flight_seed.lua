@@ -1,14 +1,16 @@
 -- uses: flight_slot
--- Mark entries that the records have. ARGV: epoch, is_last, entries. Gives 1, or 0 when the server is
--- another one by now. After the last, an entry without a mark is one that nobody knows of.
+-- Mark entries that the records have. ARGV: epoch, life, is_last, entries. Gives 1, or 0 when marks
+-- may have been lost since the caller was told to: the records must be read anew. After the last,
+-- an entry without a mark is one that nobody knows of.
 
-if redis.call('HGET', slot, '#epoch') ~= ARGV[1] then
+local known = redis.call('HMGET', slot, '#epoch', '#life')
+if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] then
   return 0
 end
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   redis.call('HSETNX', slot, '=' .. ARGV[i], 'S' .. seconds)
 end
-if ARGV[2] == '1' then
+if ARGV[3] == '1' then
   redis.call('HSET', slot, '#whole', 1)
   redis.call('HDEL', slot, '#seeding')
 end

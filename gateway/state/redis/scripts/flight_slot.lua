@@ -17,7 +17,9 @@ local function opening(epoch, is_sure, closed)
   if known[1] and is_sure ~= '1' then
     return -1
   end
-  redis.call('HSET', slot, '#epoch', epoch, '#opens', milliseconds + tonumber(closed))
+  redis.call(
+    'HSET', slot, '#epoch', epoch, '#opens', milliseconds + tonumber(closed), '#life', milliseconds
+  )
   redis.call('HDEL', slot, '#whole', '#seeding')
   return tonumber(closed)
 end
