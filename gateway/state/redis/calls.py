@@ -8,7 +8,8 @@
 All calls of one turn of the event loop go to their server in one write; nobody owns the
 connection, so a caller that is cancelled costs its own answer and nothing else. Whatever goes
 wrong (an error of the server's, `redis.timeout`, an open circuit) is `StoreUnavailable`; whether a
-call that failed so was carried out is not known. Answers are octets, ints, lists of them, or None.
+call that failed so was carried out is not known, unless it is `NotDone`. Answers are octets,
+ints, lists of them, or None.
 Not for other threads: those use `asyncio.run_coroutine_threadsafe(calls.do(...), calls.loop)`.
 """
 
@@ -25,7 +26,7 @@ from gateway.errors import StoreUnavailable
 from gateway.state.redis.link import Link
 from gateway.state.redis.scripts import Script
 from gateway.state.redis.servers import Servers, servers_of
-from gateway.state.redis.wire import Arg, Reply, Wire, pack
+from gateway.state.redis.wire import Arg, NotDone, Reply, Wire, pack
 
 MOST_HOPS = 4
 """How often one call may be sent on to another server of a Cluster."""
@@ -118,14 +119,17 @@ class Calls:
     def _push(self, call: _Call, key: Arg) -> None:
         link = self._servers.link(cast(bytes, key))
         if link is None:
-            call.fail(StoreUnavailable("Redis: no server has this slot"))
+            call.fail(NotDone("Redis: no server has this slot"))
         else:
             link.push(call)
 
 
 def _value(answer: Reply) -> Reply:
     if isinstance(answer, hiredis.ReplyError):
-        raise StoreUnavailable(f"Redis: {answer}")
+        # What a server refuses it refuses before anything is written; what fails in the midst of a
+        # script is a plain error.
+        kind = StoreUnavailable if str(answer).startswith("ERR") else NotDone
+        raise kind(f"Redis: {answer}")
     return answer
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from gateway.errors import StoreUnavailable
 from gateway.state.redis.scripts import load
-from gateway.state.redis.wire import Arg
+from gateway.state.redis.wire import Arg, NotDone
 from policies.claims import BatchClaim, Claim, CountClaim, Granted, OctetsClaim
 from policies.ports import Shortage
 from policies.terms import DAY
@@ -104,13 +104,15 @@ class RedisHold:
             raise StoreUnavailable(NOT_RENEWED)
         if not claims and self.mailing:
             return ()
+        state = DONE
         try:
             state, answers = await self._ask(claims)
             if state == WAIT:
                 answers += await self._wait(_rest(claims, answers))
-        except BaseException:
+        except BaseException as problem:
             # What was granted to one who does not know of it would be nobody's for a lease's time.
-            if any(isinstance(claim, BatchClaim) for claim in claims):
+            is_known = isinstance(problem, NotDone) and state == DONE and not self._is_unsure
+            if not is_known and any(isinstance(claim, BatchClaim) for claim in claims):
                 self._leave()
             raise
         return answers
@@ -186,8 +188,9 @@ class RedisHold:
             notes, self._notes = self._notes, []
             try:
                 sent, answer = await self._send(claims, notes, until > loop.time(), in_line)
-            except BaseException:
-                self._is_unsure = True
+            except BaseException as problem:
+                # While Redis is away nothing is to be told later of all that could not begin.
+                self._is_unsure = self._is_unsure or not isinstance(problem, NotDone)
                 self._notes = notes + self._notes
                 raise
             match answer[0]:
@@ -259,8 +262,11 @@ class RedisHold:
         marks = holds.marks.ask() if is_first else None
         sent = time.monotonic()
         answer = cast("list[object]", await holds.calls.run(CLAIM, windows, words))
-        if marks is not None and not await holds.marks.read(marks):
-            return sent, [BROKEN]
+        if marks is not None:
+            was_unsure, self._is_unsure = self._is_unsure, True
+            if not await holds.marks.read(marks):
+                return sent, [BROKEN]
+            self._is_unsure = was_unsure
         return sent, answer
 
     def _take(

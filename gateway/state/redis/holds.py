@@ -194,12 +194,11 @@ class RedisHolds:
             await asyncio.sleep(self._every)
             with suppress(StoreUnavailable):
                 await self.look()
-                await self._settle_again()
+            await self._settle_again()
 
     async def close(self) -> None:
         """Tell what could not be told yet, if that is possible now, and end what is mended."""
-        with suppress(StoreUnavailable):
-            await self._settle_again()
+        await self._settle_again()
         for task in tuple(self._mending):
             task.cancel()
         await asyncio.gather(*self._mending, return_exceptions=True)
@@ -215,9 +214,14 @@ class RedisHolds:
             self._life = life
             self._made.clear()
         waiting = [name for name in self._names() if name not in self._made]
+        problems: list[BaseException] = []
         for start in range(0, len(waiting), AT_ONCE):
             tenants = [self.tenant(name) for name in waiting[start : start + AT_ONCE]]
-            await asyncio.gather(*(self.heal(tenant) for tenant in tenants))
+            healed = (self.heal(tenant) for tenant in tenants)
+            done = await asyncio.gather(*healed, return_exceptions=True)
+            problems += [problem for problem in done if problem is not None]
+        if problems:
+            raise problems[0]
 
     # ---- inside --------------------------------------------------------------------------------
 
@@ -279,7 +283,13 @@ class RedisHolds:
             loop.call_later(left + 0.001, hold.lose_if_late)
 
     async def _settle_again(self) -> None:
-        """Tell what could not be told; what fails again is kept."""
-        for settlement in tuple(self.unsettled.values()):
+        """Tell what could not be told; what fails again is kept, and keeps no other waiting."""
+        unsettled = tuple(self.unsettled.values())
+        for start in range(0, len(unsettled), AT_ONCE):
+            part = unsettled[start : start + AT_ONCE]
+            await asyncio.gather(*(self._tell_again(settlement) for settlement in part))
+
+    async def _tell_again(self, settlement: Settlement) -> None:
+        with suppress(StoreUnavailable):
             await settlement.tell(self)
             self.unsettled.pop(settlement.id, None)

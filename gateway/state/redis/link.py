@@ -15,7 +15,7 @@ from typing import Protocol
 
 from gateway.errors import StoreUnavailable
 from gateway.state.redis.connect import Unfit, learn
-from gateway.state.redis.wire import Receiver, Wire
+from gateway.state.redis.wire import NotDone, Receiver, Wire
 
 PROBE_EVERY = 0.5
 """Seconds between two tries of a server that is not well."""
@@ -71,7 +71,7 @@ class Link:
     def push(self, call: Call) -> None:
         """Send with all other calls of this turn of the loop."""
         if self.wire is None and self.trouble:
-            call.fail(StoreUnavailable(self.trouble))
+            call.fail(NotDone(self.trouble))
             return
         self._queue.append(call)
         if not self._is_scheduled and self._loop is not None:
@@ -130,6 +130,6 @@ class Link:
         self.wire = None
         self.trouble = trouble
         queue, self._queue = self._queue, []
-        problem = StoreUnavailable(trouble)
+        problem = NotDone(trouble)
         for call in queue:
             call.fail(problem)

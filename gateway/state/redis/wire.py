@@ -28,6 +28,10 @@ pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
 """A command as octets."""
 
 
+class NotDone(StoreUnavailable):
+    """What was asked was surely not carried out."""
+
+
 class Receiver(Protocol):
     """Who asked."""
 
@@ -73,7 +77,7 @@ class Wire(asyncio.Protocol):
         """Send packed commands; one receiver for each, in order."""
         transport = self._transport
         if transport is None or transport.is_closing():
-            problem = StoreUnavailable(f"Redis: {self._reason}")
+            problem = NotDone(f"Redis: {self._reason}")
             for receiver in receivers:
                 receiver.fail(problem)
             return
