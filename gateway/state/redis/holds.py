@@ -258,8 +258,8 @@ class RedisHolds:
         lost = {kept[place - 1].id for place in answer[3:]}
         for hold in kept:
             if hold.id in lost:
-                hold.lose()
                 tenant.forget(hold)
+                hold.lose()
             else:
                 hold.renewed(sent, answer[1])
         tenant.hear_waiting(answer[2])

@@ -12,7 +12,7 @@ await state.close()
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 
 from gateway.config.redis import RedisSettings
@@ -27,6 +27,8 @@ from gateway.state.redis.marks import Marks
 from gateway.state.redis.rates import RedisRateWindows
 from policies.ports import Clock
 
+PAUSE = 0.1
+"""Seconds before what has failed begins again."""
 LISTEN_EVERY = 1.0
 """Seconds between two looks at the server's clock."""
 
@@ -90,11 +92,12 @@ class RedisState:
         self._listen()
         with suppress(StoreUnavailable):
             await self.holds.look()
-        self._tasks = [
-            asyncio.create_task(self.holds.renew(), name="redis renewals"),
-            asyncio.create_task(self.holds.mend(), name="redis mending"),
-            asyncio.create_task(self._keep_time(), name="redis clock"),
-        ]
+        work = {
+            "redis renewals": self.holds.renew,
+            "redis mending": self.holds.mend,
+            "redis clock": self._keep_time,
+        }
+        self._tasks = [asyncio.create_task(_for_ever(work[name], name), name=name) for name in work]
 
     async def close(self) -> None:
         """Give up all connections; what transactions still hold ends with its lease."""
@@ -122,3 +125,14 @@ class RedisState:
         while True:
             await asyncio.sleep(LISTEN_EVERY)
             self._listen()
+
+
+async def _for_ever(work: Callable[[], Coroutine[None, None, None]], name: str) -> None:
+    """Begin again whatever happens: who renews no lease has lost them all, and all to come."""
+    while True:
+        try:
+            await work()
+        except Exception as fault:  # that of one session must not be that of all
+            problem = {"message": f"{name} failed and goes on", "exception": fault}
+            asyncio.get_running_loop().call_exception_handler(problem)
+        await asyncio.sleep(PAUSE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gateway.errors import StoreUnavailable
 from policies.claims import CountClaim, OctetsClaim
-from tests.contract.state.redis.conftest import at_once, claim_batch
+from tests.contract.state.redis.conftest import LEASE, at_once, claim_batch, until
 
 CLAIMS = {
     "octets": OctetsClaim("acme", 4000, 0, 0, 10_000),
@@ -43,6 +45,27 @@ async def test_a_claim_after_a_loss_keeps_the_batch(states, redis_server, kind):
     _, granted = await claim_batch(two)
     assert granted.units == 0
     hold.check()
+
+
+async def test_one_sessions_fault_ends_no_renewals(states, redis_server):
+    """Whoever cannot hear that its batch is lost does not cost all others theirs."""
+    one = await states(redis_server, "acme")
+
+    def fault() -> None:
+        raise RuntimeError("a session's own")
+
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: told.append(problem))
+    bad, _ = await claim_batch(one, limit=5, on_lost=fault)
+    good, _ = await claim_batch(one, limit=5)
+    redis_server.ask("ZADD", one.keys.tenant("acme").leases, 1, bad.id)
+    await until(lambda: bool(told))
+    good_until = good.good_until
+    await until(lambda: good.good_until > good_until + LEASE)
+    good.check()
+    with pytest.raises(StoreUnavailable):
+        bad.check()
+    assert len(told) == 1
 
 
 async def test_what_lapsed_before_a_loss_is_not_put_in_again(states, redis_server):
