@@ -161,14 +161,18 @@ async def clicking(
     at_once: int = CLIENTS,
 ) -> None:
     """All clients at once, until the numbers are used up; each waits `pause` after a click."""
-    async with httpx.AsyncClient(timeout=30.0, trust_env=False, verify=tls or True) as client:
 
-        async def one() -> None:
+    async def one(place: int) -> None:
+        # Each from an address of its own: a balancer may send an address to one node always.
+        transport = httpx.AsyncHTTPTransport(
+            local_address=f"127.0.1.{place + 1}", verify=tls or True, trust_env=False
+        )
+        async with httpx.AsyncClient(timeout=30.0, transport=transport) as client:
             for number in numbers:
                 await clicks.post(client, number)
                 await asyncio.sleep(pause)
 
-        await asyncio.gather(*(one() for _ in range(at_once)))
+    await asyncio.gather(*(one(place) for place in range(at_once)))
 
 
 async def killing(

@@ -52,7 +52,7 @@ async def hurting(
     while True:
         for hurt in ("primary killed", "node killed", "primary failed over"):
             with suppress(TimeoutError):
-                await asyncio.wait_for(is_over.wait(), chance.uniform(3, 8))
+                await asyncio.wait_for(is_over.wait(), chance.uniform(5, 15))
                 return
             say(hurt)
             counts[hurt] += 1
@@ -65,7 +65,7 @@ async def hurting(
                 node = chance.choice(fleet.nodes)
                 await asyncio.to_thread(node.die)
                 await asyncio.sleep(1)
-                node.start()
+                await asyncio.to_thread(node.start)
             else:
                 await asyncio.to_thread(redis.wait_until_whole)
                 await asyncio.to_thread(redis.failover)
@@ -85,11 +85,10 @@ async def campaign(
     tls = ssl.create_default_context(cafile=fleet.nodes[0].certificates.authority)
     is_over = asyncio.Event()
     began = time.monotonic()
-    hurt = asyncio.create_task(hurting(fleet, redis, chance, clicks.counts, is_over))
-    numbers, pause = iter(range(posts)), AT_ONCE / rate
-    await clicking(clicks, numbers, pause=pause, tls=tls, at_once=AT_ONCE)
-    is_over.set()
-    await hurt
+    async with asyncio.TaskGroup() as both:
+        both.create_task(hurting(fleet, redis, chance, clicks.counts, is_over))
+        await clicking(clicks, iter(range(posts)), AT_ONCE / rate, tls, AT_ONCE)
+        is_over.set()
     took = time.monotonic() - began
     say("asking for everybody on every node")
     lost = await asyncio.to_thread(clicks.missing)
