@@ -50,26 +50,20 @@ class RedisCheckpoint:
         self._tenants = tenants
 
     async def save(self) -> None:
-        """Save what has changed. Raises `StoreUnavailable`; nothing is forgotten by it."""
-        names = list(self._tenants())
-        commands: list[tuple[Arg, ...]] = [
-            ("SRANDMEMBER", self._keys.tenant(name).dirty, AT_MOST) for name in names
-        ]
-        found = await self._calls.all(commands)
-        dirty = [
-            (name, [member.decode() for member in cast("list[bytes]", members)])
-            for name, members in zip(names, found, strict=True)
-            if members
-        ]
-        read = await asyncio.gather(*(self._read(name, members) for name, members in dirty))
-        parts = [part for part in read if part is not None]
-        if not parts:
-            return
-        await self._saved.save(
-            [bucket for part in parts for bucket in part.buckets],
-            [mailing for part in parts for mailing in part.mailings],
-        )
-        await asyncio.gather(*(self._calls.run(SAVED, part.keys, part.words) for part in parts))
+        """Save what has changed, of all tenants that can be read. Raises `StoreUnavailable` when
+        one could not; nothing is forgotten by it."""
+        reading = (self._changed(name) for name in self._tenants())
+        read = await asyncio.gather(*reading, return_exceptions=True)
+        parts = [part for part in read if isinstance(part, _Part)]
+        if parts:
+            await self._saved.save(
+                [bucket for part in parts for bucket in part.buckets],
+                [mailing for part in parts for mailing in part.mailings],
+            )
+            await asyncio.gather(*(self._calls.run(SAVED, part.keys, part.words) for part in parts))
+        for problem in read:
+            if isinstance(problem, BaseException):
+                raise problem
 
     async def run(self) -> None:
         """Save every second, for ever."""
@@ -78,9 +72,13 @@ class RedisCheckpoint:
             with suppress(StoreUnavailable):
                 await self.save()
 
-    async def _read(self, tenant: str, members: list[str]) -> _Part | None:
-        """What these members of the tenant's set stand for now."""
+    async def _changed(self, tenant: str) -> _Part | None:
+        """What of a tenant the records lack, if anything."""
         keys = self._keys.tenant(tenant)
+        found = await self._calls.do("SRANDMEMBER", keys.dirty, AT_MOST)
+        if not found:
+            return None
+        members = [member.decode() for member in cast("list[bytes]", found)]
         streams = [member[2:] for member in members if member.startswith("m ")]
         marks = [_Mark(member) for member in members if not member.startswith("m ")]
         windows = [keys.window(mark.name, mark.seconds) for mark in marks]

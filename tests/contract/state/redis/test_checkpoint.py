@@ -49,6 +49,26 @@ async def _fails(buckets, current) -> None:
     raise StoreUnavailable("away")
 
 
+async def test_a_tenant_that_cannot_be_read_keeps_no_other_from_being_saved(
+    states, redis_server, records
+):
+    """A part of Redis that is away costs the checkpoints of what is there, and no others."""
+    state = await states(redis_server, "bad", "worse", "acme")
+    await use(state, 100)
+    bad, worse = state.keys.tenant("bad"), state.keys.tenant("worse")
+    redis_server.ask("SADD", bad.dirty, "m bad/news")
+    broken = (bad.holds, worse.dirty)
+    try:
+        for key in broken:
+            redis_server.ask("DEL", key)
+            redis_server.ask("SET", key, "of no use")
+        with pytest.raises(StoreUnavailable):
+            await state.checkpoint.save()
+    finally:
+        redis_server.ask("DEL", *broken)
+    assert [one.amount for one in records.buckets.values() if one.key == "bytes:acme"] == [100]
+
+
 async def test_what_changes_while_it_is_saved_is_saved_again(states, redis_server, records):
     """A bucket is struck off only as it was saved."""
     state = await states(redis_server, "acme")
