@@ -78,7 +78,7 @@ local function reap(holds, leases, expired, now)
   for _, id in ipairs(dead) do
     local record = redis.call('HGET', holds, 'h:' .. id)
     freed = freed + (drop(holds, leases, id) or 0)
-    local is_sent = record and record:sub(1, 2) == '1!'
+    local is_sent = record and record:sub(2, 2) == '!'
     if is_sent then mourn(holds, record) end
     redis.call('ZADD', expired, now, is_sent and id .. '!' or id)
   end

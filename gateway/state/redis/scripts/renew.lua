@@ -1,7 +1,8 @@
 -- uses: guard
 -- Keeps the holds of one worker for a while longer, and its place in line. What is missing while
 -- batches are not granted yet is put in again; a batch that is missing later is lost, and so is
--- one that may have been another's before.
+-- one that may have been another's before, and whoever was taken for dead while sending: its octets
+-- are counted.
 --
 -- KEYS  holds, leases, line, expired
 -- ARGV  epoch, generation, time to live (ms), owner, then for each: hold, what it has ('' when its
@@ -19,7 +20,8 @@ for place = 1, (#ARGV - 4) / 2 do
   local id, record = ARGV[3 + 2 * place], ARGV[4 + 2 * place]
   if redis.call('HEXISTS', holds, 'h:' .. id) == 1 then
     redis.call('ZADD', leases, 'XX', ms + ttl, id)
-  elseif record:sub(1, 1) == '0' or (record ~= '' and ms < tonumber(found[2])) then
+  elseif not redis.call('ZSCORE', expired, id .. '!')
+      and (record:sub(1, 1) == '0' or (record ~= '' and ms < tonumber(found[2]))) then
     redis.call('ZREM', expired, id)
     put(holds, leases, id, record, ms + ttl)
   else

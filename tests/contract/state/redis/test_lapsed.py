@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from policies.claims import CountClaim, OctetsClaim
-from tests.contract.state.redis.conftest import LEASE, at_once, claim_batch, until
+from tests.contract.state.redis.conftest import LEASE, at_once, claim_batch, open_hold, until
 
 CLAIMS = {
     "octets": OctetsClaim("acme", 4000, 0, 0, 10_000),
@@ -45,6 +45,23 @@ async def test_a_claim_after_a_loss_keeps_the_batch(states, redis_server, kind):
     _, granted = await claim_batch(two)
     assert granted.units == 0
     hold.check()
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+async def test_octets_sent_without_a_batch_count_once(states, redis_server, is_killed):
+    """Where batches are not limited, too, a dead worker's octets count, and a late one's once."""
+    one, two = [await states(redis_server, "acme") for _ in range(2)]
+    hold = open_hold(one)
+    await hold.claim([OctetsClaim("acme", 6_000, 0, 0, 10_000, is_sent=True)])
+    redis_server.ask("ZADD", one.keys.tenant("acme").leases, 1, hold.id)
+    other, _ = await claim_batch(two)  # which takes it for dead
+    if is_killed:
+        await one.close()
+    else:
+        await one.holds.heal(one.holds.tenant("acme"))
+        await hold.settle(6_000)
+    shortage = (await other.claim([OctetsClaim("acme", 5_000, 0, 0, 10_000)]))[0].shortage
+    assert shortage.used == 6_000
 
 
 async def test_one_sessions_fault_ends_no_renewals(states, redis_server):
