@@ -23,7 +23,13 @@ local has_batch_claim = false
 for place = 0, count - 1 do
   has_batch_claim = has_batch_claim or ARGV[12 + place * 9] == 'b'
 end
-if has_batch_claim and ms < g.ready then return { 3, 0, 0, '', g.ready - ms } end
+if has_batch_claim and ms < g.ready then
+  if g.ready > ms + ttl then
+    g.ready = ms + ttl  -- the clock was set back
+    redis.call('HSET', holds, 'ready', g.ready)
+  end
+  return { 3, 0, 0, '', g.ready - ms }
+end
 if g.count > 0 then
   local batches, dead = reap(holds, leases, expired, ms)
   g.open, g.count = g.open - batches, g.count - dead
@@ -79,6 +85,7 @@ local function claim_batch(limit, wants_to_wait)
     say(1, 0, 0, 0)
     return 1
   end
+  bound(leases, ms + ttl)
   if wants_to_wait then
     redis.call('HSET', holds, 's:' .. id:match('^[^.]+'), ms)
     if ARGV[6] == '0' or not redis.call('ZSCORE', line, id) then

@@ -88,6 +88,13 @@ local function reap(holds, leases, expired, now)
   return freed, #dead
 end
 
+-- Has no lease end later than `latest`, as after the server's clock was set back.
+local function bound(leases, latest)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '(' .. latest, '+inf', 'LIMIT', 0, 100)) do
+    redis.call('ZADD', leases, latest, id)
+  end
+end
+
 -- The first in line whose worker still asks, and how many are in it.
 local function first_in_line(holds, line, now)
   while true do
@@ -95,7 +102,7 @@ local function first_in_line(holds, line, now)
     if not first then return nil, 0 end
     local owner = 's:' .. first:match('^[^.]+')
     local seen = tonumber(redis.call('HGET', holds, owner))
-    if seen and seen > now - 1000 then return first, redis.call('ZCARD', line) end
+    if seen and math.abs(now - seen) < 1000 then return first, redis.call('ZCARD', line) end
     redis.call('ZREM', line, first)
     redis.call('HDEL', holds, owner)
   end

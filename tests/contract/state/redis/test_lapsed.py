@@ -64,6 +64,29 @@ async def test_octets_sent_without_a_batch_count_once(states, redis_server, is_k
     assert shortage.used == 6_000
 
 
+HOUR_MS = 3_600_000
+
+
+async def test_a_server_clock_that_is_set_back_keeps_nobody_waiting(states, redis_server):
+    """A dead lease, the pause after a loss and a dead place in line end as if it had not been."""
+    dead, alive = [await states(redis_server, "acme") for _ in range(2)]
+    hold, _ = await claim_batch(dead)
+    await dead.close()
+    keys = alive.keys.tenant("acme")
+    redis_server.ask("ZINCRBY", keys.leases, HOUR_MS, hold.id)
+    redis_server.ask("ZADD", keys.line, 1, "gone-1.7")
+    seconds = redis_server.ask("TIME")[0]
+    redis_server.ask("HSET", keys.holds, "s:gone-1", int(seconds) * 1000 + HOUR_MS)
+    async with asyncio.timeout(20):
+        other, granted = await claim_batch(alive, wait=30)
+    assert granted.units == 1
+    await other.settle(0)
+    redis_server.ask("HSET", keys.holds, "ready", int(seconds) * 1000 + HOUR_MS)
+    async with asyncio.timeout(20):
+        _, granted = await claim_batch(alive, wait=30)
+    assert granted.units == 1
+
+
 async def test_one_sessions_fault_ends_no_renewals(states, redis_server):
     """Whoever cannot hear that its batch is lost does not cost all others theirs."""
     one = await states(redis_server, "acme")
