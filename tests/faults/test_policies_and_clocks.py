@@ -18,6 +18,7 @@ from gateway.message.header import HeaderView
 from gateway.message.received import Message
 from gateway.pipeline import Pipeline
 from gateway.words import Mode
+from policies.claims import Claim, Granted
 from policies.transaction import Recipient, Transaction
 from policies.verdict import ACCEPT, Verdict
 from tests.e2e.certificates import Certificates
@@ -128,9 +129,24 @@ class AtMessage(Broken):
 class AtConfirm(Broken):
     """Fails before the copies go out."""
 
-    async def confirm(self, t: Transaction, octets_per_copy: int, copies: int) -> Verdict:
+    claims = True
+
+    async def claims_at_confirm(
+        self, t: Transaction, octets_per_copy: int, copies: int
+    ) -> Sequence[Claim] | Verdict:
         """Fail."""
         return await self.fault(t)
+
+    def judge_at_confirm(
+        self,
+        t: Transaction,
+        octets_per_copy: int,
+        copies: int,
+        claims: Sequence[Claim],
+        granted: Sequence[Granted],
+    ) -> Verdict:
+        """Never asked: there was no claim."""
+        raise AssertionError
 
 
 @pytest.mark.parametrize("fault", [breaks, is_away, hangs, says_nothing])
