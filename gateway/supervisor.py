@@ -90,6 +90,8 @@ class Supervisor:
         for name, command in self._commands.items():
             self._start(name, command)
         await self._stop.wait()
+        for name in self._children:
+            self._on_dropped(name)  # nobody may wait, unanswered, for who is about to end
         await asyncio.gather(*self._keeping.values())
         return self._status
 

@@ -97,6 +97,7 @@ def handlers(gateway: Worker) -> dict[str, Handler]:
 
     async def drain(_request: Mapping[str, object]) -> object:
         gateway.drain()
+        await asyncio.to_thread(gateway.listeners.give_up)
         return {"sessions": len(gateway.watch)}
 
     return {

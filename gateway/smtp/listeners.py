@@ -76,9 +76,16 @@ class Listeners:
         self._sockets.ready(self._open)
 
     def close(self) -> None:
-        """Accept no more."""
+        """Accept no more; what the supervisor keeps stays open for a successor."""
         for listener in self._open.values():
             listener.close()
+
+    def give_up(self) -> None:
+        """Say that there will be no successor: whoever connects is then refused, not left waiting.
+
+        Blocks for a moment.
+        """
+        self._sockets.ready(())
 
 
 def _said(name: str) -> str:

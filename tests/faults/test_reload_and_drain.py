@@ -171,6 +171,8 @@ def test_sigterm(ending: Served, hop: Hop) -> None:
             assert (answer.code, answer.tag) == (421, "SHUTDOWN")
             assert "4.3.2" in answer.text
             assert customer.is_closed()
+        # Nobody new waits for a greeting that never comes: the balancer sees it at once.
+        assert not ending.is_listening
         hop.release()
         assert done.answer().code == 250
         stopping.join(20)
@@ -180,6 +182,22 @@ def test_sigterm(ending: Served, hop: Hop) -> None:
     ending.start()
     assert send(ending.open, message(past)).code == 250
     assert hop.copies_of(past) == 1
+
+
+def test_a_drained_gateway_refuses_connections(ending: Served, hop: Hop) -> None:
+    """From the moment the command has answered, while messages past their dot finish."""
+    hop.on("DOT", Action.HOLD)
+    with Customer(ending.open) as customer:
+        customer.hello()
+        customer.envelope(ANNA)
+        customer.send(message(new_id()) + b".\r\n")
+        hop.wait_held()
+        assert "draining" in ending.run("drain")
+        assert not ending.is_listening
+        hop.release()
+        assert customer.answer().code == 250
+    ending.stop()
+    ending.start()
 
 
 def test_cut_off_past_the_dot_is_unknown(ending: Served, hop: Hop) -> None:
