@@ -66,9 +66,10 @@ class Totals:
         for _, counts in self._last.values():
             for key, value in counts.items():
                 totals[key] = totals.get(key, 0.0) + value
+        self._save()  # before anybody hears of it: who scrapes may be killed
         return _text(families, values, totals)
 
-    def save(self) -> None:
+    def _save(self) -> None:
         """Keep the sums for the next process that scrapes."""
         kept = {
             "before": _rows(self._before),
@@ -86,7 +87,6 @@ class Totals:
         if before is not None and before[0] != started:
             for key, value in before[1].items():
                 self._before[key] = self._before.get(key, 0.0) + value
-            self.save()
 
 
 def _put(found: Counts, key: tuple[str, Labels], value: float, is_greatest: bool) -> None:

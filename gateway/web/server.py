@@ -158,7 +158,6 @@ class WebProcess:
             await self._feedback.close()
         if self._jobs is not None:
             await self._jobs.close()
-        self._totals.save()
         self._index.close()
         self.database.close()
         self._emit(Event("process.stopped", time.time(), detail={"process": "web"}))

@@ -124,14 +124,16 @@ def test_a_sum_does_not_fall_when_a_process_starts_anew(tmp_path: Path) -> None:
     """Neither while a worker is away nor after it is back, nor when who scrapes starts anew."""
     relayed_total = 'consentry_messages_total{outcome="relayed"}'
     other = worker("smtp-2", 3, 0, True, 2.0)
-    totals = Totals(tmp_path / "totals")
-    first = totals.merge({"smtp": worker("smtp", 2, 0, True, 1.0), "smtp-2": other})
-    away = totals.merge({"smtp-2": other})
-    back = totals.merge({"smtp": worker("smtp", 1, 0, True, 9.0), "smtp-2": other})
-    totals.save()
-    later = Totals(tmp_path / "totals").merge(
-        {"smtp": worker("smtp", 1, 0, True, 9.0), "smtp-2": worker("smtp-2", 1, 0, True, 11.0)}
-    )
+
+    def scraped(**texts: str) -> str:
+        # Whoever scraped before was killed: what anybody was told is kept.
+        return Totals(tmp_path / "totals").merge({"smtp-2": other} | texts)
+
+    first = scraped(smtp=worker("smtp", 2, 0, True, 1.0))
+    away = scraped()
+    back = scraped(smtp=worker("smtp", 1, 0, True, 9.0))
+    other = worker("smtp-2", 1, 0, True, 11.0)
+    later = scraped(smtp=worker("smtp", 1, 0, True, 9.0))
     counted = [value(text, relayed_total) for text in (first, away, back, later)]
     assert counted == [5, 5, 6, 7]
 
