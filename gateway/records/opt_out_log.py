@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -97,9 +96,11 @@ class OptOutLog:
         bodies = opt_outs.pending(connection)
         if not bodies:
             return after
-        if self.node:
-            bodies = [*self._numbers(connection, bodies), *bodies]
+        fresh = opt_outs.scopes_of(bodies) - self._numbered if self.node else set()
+        if fresh:
+            bodies = [*_numbers(connection, fresh), *bodies]
         end = self.file.append(after, bodies)
+        self._numbered |= fresh  # only what is on the disk
         self._note_position(connection, end)
         return end
 
@@ -138,10 +139,11 @@ class OptOutLog:
     def _begin(self, connection: Connection) -> Position:
         """A database that has had no log: it takes in one that is there, and tells it its own."""
         had_entries = connection.execute(select(suppressions.c.id).limit(1)).first() is not None
+        others = positions(connection)
         end = self._catch_up(connection, START, self.file.size())
         if end == START or had_entries:
             opt_outs.note(connection, opt_outs.Begun(int(time.time())))
-            if not positions(connection):  # else the other nodes' logs have it
+            if not others:  # else the other nodes' logs have it
                 note_baseline(connection)
         return end
 
@@ -169,21 +171,6 @@ class OptOutLog:
         connection.execute(delete(meta).where(meta.c.name.in_(own)))
         return noted
 
-    def _numbers(self, connection: Connection, bodies: Sequence[str]) -> list[str]:
-        """Records of the streams that `bodies` name and this process has not noted yet.
-
-        Another node may have numbered them, whose log is replayed later than this one.
-        """
-        fresh = opt_outs.scopes_of(bodies) - self._numbered
-        if not fresh:
-            return []
-        self._numbered |= fresh
-        return [
-            opt_outs.encode(opt_outs.StreamNumbered(row.number, row.tenant, row.name))
-            for row in connection.execute(select(streams).order_by(streams.c.number))
-            if (f"{row.tenant}/{row.name}" if row.name else row.tenant) in fresh
-        ]
-
     def _trouble(self, noted: Position, size: int) -> str:
         path = self.file.path
         if not size:
@@ -193,6 +180,16 @@ class OptOutLog:
         else:
             what = "is not the opt-out log that this database was written with"
         return f"{path}: {what}; the database has seen {noted.number} records. {REMEDY}"
+
+
+def _numbers(connection: Connection, scopes: set[str]) -> list[str]:
+    """Records of the numbers of these streams: another node may have given them, whose log is
+    replayed later than this one."""
+    return [
+        opt_outs.encode(opt_outs.StreamNumbered(row.number, row.tenant, row.name))
+        for row in connection.execute(select(streams).order_by(streams.c.number))
+        if (f"{row.tenant}/{row.name}" if row.name else row.tenant) in scopes
+    ]
 
 
 def own_mark(mark: str, node: str) -> str:

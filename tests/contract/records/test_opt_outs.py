@@ -22,7 +22,7 @@ from gateway.records.database import Database, open_database
 from gateway.records.index import rows_of
 from gateway.records.opt_out_file import LogBroken
 from gateway.records.opt_out_replay import apply
-from gateway.records.opt_outs import ConsentEnded, Erased, OptOut, OptOuts, Row
+from gateway.records.opt_outs import ConsentEnded, Erased, OptOut, OptOuts, Row, StreamNumbered
 from gateway.records.streams import find_number, stream_number
 from gateway.records.subjects import add_subject, destroy, plain_texts
 from gateway.records.suppression_import import ListFile, import_suppressions
@@ -250,6 +250,29 @@ async def test_a_full_disk_fails_the_commit_and_leaves_no_trace(
     database.opt_outs.verify()
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_a_log_of_one_node_numbers_the_streams_that_it_names(
+    is_full: bool, database: Database, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a try that met a full disk: another node's log, which has the number, is replayed
+    later, and the links in old mail name their stream by it."""
+    if not database.opt_outs.node:
+        pytest.skip("there is one log only")
+    with database.transaction() as connection:
+        number = stream_number(connection, "acme", "weekly")
+        connection.info["opt-outs"] = []  # another node's log has it
+    before = len(_records(database))
+    if is_full:
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fdatasync", lambda _file: os.write(-1, b""))
+            with pytest.raises(StoreUnavailable):
+                await database.write(lambda c: add(c, keyring, _address("a@x.org"), WEEKLY, NOW))
+    await database.write(lambda c: add(c, keyring, _address("a@x.org"), WEEKLY, NOW))
+    numbered, *told = _records(database)[before:]
+    assert numbered == StreamNumbered(number, "acme", "weekly")
+    assert any(isinstance(record, OptOut) for record in told)
+
+
 def test_a_record_whose_commit_failed_is_made_good(database: Database, keyring: Keyring) -> None:
     """Before anything else is written, the database has what the log has: here, a lift.
 
@@ -350,6 +373,26 @@ def test_a_database_older_than_the_log_tells_it_all(database: Database, keyring:
         row.key for record in _records(anew) if isinstance(record, OptOuts) for row in record.rows
     ]
     assert rows == [keyring.exact_key(_address("jan@firma.example"))]
+    anew.close()
+
+
+@pytest.mark.sqlite_file
+def test_a_log_of_another_life_is_told_what_only_the_records_know(
+    database: Database, keyring: Keyring
+) -> None:
+    """Records that know no log, and a log that knows less than they do: nothing stays out of it."""
+    _opt_out(database, keyring, "jan@firma.example")
+    kept = database.opt_outs.file.path.read_bytes()
+    _opt_out(database, keyring, "late@x.example")
+    with database.transaction() as connection:
+        connection.execute(delete(meta).where(meta.c.name.startswith("opt-outs:last")))
+    database.close()
+    database.opt_outs.file.path.write_bytes(kept)
+    anew = again(database)
+    known = {
+        row.key for record in _records(anew) if isinstance(record, OptOuts) for row in record.rows
+    }
+    assert keyring.exact_key(_address("late@x.example")) in known
     anew.close()
 
 
