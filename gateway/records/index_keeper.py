@@ -63,6 +63,8 @@ class IndexKeeper:
 
     def check(self) -> int:
         """Prove the next shard; build all anew when that is what it needs. Entries mended."""
+        if not self._has_index:
+            return 0
         shard, self._next = self._next, (self._next + 1) % SHARDS
         checked = check_shard(self._database, self._publisher, shard)
         self.note(checked)

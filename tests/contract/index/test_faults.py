@@ -18,6 +18,7 @@ from gateway.records.index_keeper import KEEP, IndexKeeper
 from gateway.records.tables import meta
 from gateway.state.redis.index import BUILDING, OLD
 from gateway.state.redis.index_layout import shard_of
+from gateway.state.redis.keys import SHARDS
 from suppression.standing import Reason
 from tests.contract.index.world import World
 
@@ -277,6 +278,17 @@ def half_built_beside(world: World) -> None:
     head = world.heads()[0]
     assert head is not None
     world.publisher.ask(world.publisher.redis.begin, replace(head, generation="aaaaaa"))
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_an_index_that_is_switched_off_is_not_built(world: World) -> None:
+    """With `redis.index: false` the log of changes goes on for blocks; no job fills Redis."""
+    world.restore({})
+    keeper = IndexKeeper(world.database, world.publisher, has_index=False)
+    keeper.follow()
+    keeper.check()
+    assert world.heads() == [None] * SHARDS
+    assert not any(keeper.shards().values())
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
