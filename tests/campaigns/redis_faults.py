@@ -3,7 +3,7 @@
     python -m tests.campaigns.redis_faults          (make redis-faults)
 
 A real `consentry serve` with two workers on a Redis and a PostgreSQL of its own. Fourteen faults of
-Redis and eight of PostgreSQL, brought about by the servers' own means (`tests/faults/stores.py`)
+Redis and eight of PostgreSQL (`tests/faults/store_faults.py`), brought about by their own means
 before MAIL, before RCPT, before the end of data, during relay and after it, once for a second and
 once for longer than a lease. Promised for each (`tests/faults/moments.py`): every answer is 4xx or
 the one that the records give, nobody protected is mailed, nothing is lost, no double goes without
@@ -26,7 +26,8 @@ from tests.campaigns.broken import FAULTS, in_use
 from tests.campaigns.vitals import say
 from tests.e2e.certificates import Certificates, make_certificates
 from tests.faults.moments import RECOVERY, Met, Moment, meet
-from tests.faults.stores import FAILOVER, FULL, POSTGRES, REDIS, Fault, Stores, small_disk
+from tests.faults.store_faults import FAILOVER, FULL, POSTGRES, REDIS, Fault, small_disk
+from tests.faults.stores import Stores
 
 SECONDS = (1.0, 4.0)
 """How long each lasts: a short one, and one that leases do not outlive."""

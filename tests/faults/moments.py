@@ -18,7 +18,8 @@ from tests.e2e.gateway import LOGIN, PASSWORD
 from tests.faults.customer import SENDER, Answer, Customer, message, new_id, send
 from tests.faults.hop import Action
 from tests.faults.houses import WEEKLY
-from tests.faults.stores import COMPLAINED, PROTECTED, Fault, Stores
+from tests.faults.store_faults import Fault
+from tests.faults.stores import COMPLAINED, PROTECTED, Stores
 from tests.faults.waiting import eventually
 
 RECOVERY = 5.0

@@ -12,7 +12,8 @@ import pytest
 
 from tests.e2e.certificates import Certificates
 from tests.faults.moments import Moment, meet
-from tests.faults.stores import POSTGRES, REDIS, Stores
+from tests.faults.store_faults import POSTGRES, REDIS
+from tests.faults.stores import Stores
 from tests.servers.postgres import PostgresServer
 
 
