@@ -119,7 +119,12 @@ class RedisHold:
 
     def note(self, key: str, count: int, seconds: int) -> None:
         """Count something without a limit, with the next claim or when settled."""
-        self._notes.append((f"rate:{key}", count, seconds))
+        name = f"rate:{key}"
+        for place, (noted, before, length) in enumerate(self._notes):
+            if (noted, length) == (name, seconds):
+                self._notes[place] = (name, before + count, seconds)
+                return
+        self._notes.append((name, count, seconds))
 
     def check(self) -> None:
         """Raise `StoreUnavailable` when a batch that was granted may be another's by now."""

@@ -60,6 +60,26 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(states, redis_server):
                 await one.holds._settle_again()
 
 
+async def test_many_notes_of_one_window_are_one(states, redis_server):
+    """Ten thousand recipients, each told by itself, hold Redis up no longer than one does."""
+    state = await states(redis_server, "acme")
+    hold, _ = await claim_batch(state)
+    for _ in range(10_000):
+        hold.note("recipients:acme", 1, 86_400)
+        hold.note("refused:acme", 1, 3_600)
+    send, words = state.calls.send_script, []
+
+    def count(script, keys, args=()):
+        words.append(len(keys) + len(args))
+        return send(script, keys, args)
+
+    state.calls.send_script = count
+    await hold.settle(0)
+    assert max(words) < 100
+    assert await state.rates.count("recipients:acme", 86_400) == 10_000
+    assert await state.rates.count("refused:acme", 3_600) == 10_000
+
+
 async def test_an_end_that_can_never_be_told_keeps_no_other_waiting(states, redis_server):
     """Neither does a tenant whose hash is of no use keep others from theirs."""
     with Wire(redis_server.port) as line:
