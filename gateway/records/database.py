@@ -181,6 +181,16 @@ class Database:
         with as_unavailable(), self._engine.connect() as connection:
             yield connection.execution_options(**self.store.reading)
 
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads. In a thread where the records are on a server: one that does not
+        answer must hold up nobody who needs nothing of it."""
+
+        def run() -> T:
+            with self.reading() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(run) if self.store.is_shared else run()
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the writer thread; its result once the change is on the disk.
 

@@ -64,12 +64,10 @@ class Recipients:
         self._rules = rules
 
     async def look(self, token: Token) -> Subscription:
-        """What is in force for the token's recipient; reads a few rows on the event loop."""
+        """What is in force for the token's recipient."""
+        number, key, now = token.stream_number, token.key, time.time()
         try:
-            with self._database.reading() as connection:
-                chosen = look(
-                    connection, self._keyring, token.stream_number, token.key, time.time()
-                )
+            chosen = await self._database.read(lambda c: look(c, self._keyring, number, key, now))
         except LookupError as error:
             raise _not_ours(error) from error
         return self._shown(chosen)
@@ -99,10 +97,13 @@ class Recipients:
 
     async def question(self, token: Token) -> Question | None:
         """What the proof with the token's tracking number asks; None when there is none."""
+
+        def asked(connection: Connection) -> Question:
+            proof = by_tracking(connection, self._keyring, token.key)
+            return self._asked(connection, proof, time.time())
+
         try:
-            with self._database.reading() as connection:
-                proof = by_tracking(connection, self._keyring, token.key)
-                return self._asked(connection, proof, time.time())
+            return await self._database.read(asked)
         except LookupError:
             return None
 

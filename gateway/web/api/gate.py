@@ -67,7 +67,7 @@ class Gate:
 
         try:
             if not path.startswith(OPEN):
-                caller, allowance = self._admit(Request(scope), parts)
+                caller, allowance = await self._admit(Request(scope), parts)
                 fields = allowance.headers()
                 if allowance.is_over:
                     raise Problem(RATE)
@@ -89,12 +89,12 @@ class Gate:
 
         await self._app(scope, receive_again, send_with_fields)
 
-    def _admit(self, request: Request, parts: ApiParts) -> tuple[Caller, Allowance]:
+    async def _admit(self, request: Request, parts: ApiParts) -> tuple[Caller, Allowance]:
         now = time.monotonic()
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            with parts.database.reading() as connection:
-                token = api_tokens.find(connection, text.strip(" "), parts.clock())
+            given, seen = text.strip(" "), parts.clock()
+            token = await parts.database.read(lambda c: api_tokens.find(c, given, seen))
             # A tenant that the configuration no longer has is nobody's customer.
             if token is not None and (token.is_staff or token.tenant in parts.tenants):
                 quota = parts.settings.requests_per_minute

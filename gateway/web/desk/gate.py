@@ -289,9 +289,13 @@ async def _who(request: Request, parts: DeskParts) -> Staff | None:
     if not text:
         return None
     now = parts.clock()
-    with parts.database.reading() as connection:
+
+    def find(connection: Connection) -> tuple[Session | None, Member | None]:
         session = staff_sessions.find(connection, text, now)
-        member = staff.member(connection, session.staff) if session else None
+        return session, staff.member(connection, session.staff) if session else None
+
+    # The pages behind it read on the event loop: who asks a server that is stopped ends here.
+    session, member = await parts.database.read(find)
     if session is None or member is None:
         return None
     if session.is_stale(now) and not path_of(request.scope).startswith(LIVE):

@@ -81,9 +81,8 @@ class Passwords:
     async def check(self, database: Database, network: str, name: str, given: str) -> Member | None:
         """Who signed in with name and password; None when nobody has both."""
         self.failures.check(network, name)
-        with database.reading() as connection:
-            stored = staff.password_hash(connection, name)
-            member = staff.member(connection, name) if stored else None
+        stored = await database.read(lambda c: staff.password_hash(c, name))
+        member = await database.read(lambda c: staff.member(c, name)) if stored else None
         is_right = await self._verify(stored, given)
         if is_right and member is not None:
             return member

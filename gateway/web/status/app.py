@@ -55,14 +55,14 @@ def status_app(current: Current) -> ASGIApp:
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_http_error)
 
-    def named(parts: StatusParts, text: str) -> Named:
-        found = find(parts, text)
+    async def named(parts: StatusParts, text: str) -> Named:
+        found = await parts.database.read(lambda c: find(c, parts, text))
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return found
 
     async def page(request: Request, parts: StatusParts, text: str, done: Outcome) -> Response:
-        about = named(parts, text)  # anew: what was done has changed it
+        about = await named(parts, text)  # anew: what was done has changed it
         is_acting = bool(done.link_pass)
         view = await asyncio.to_thread(look, parts, about, is_acting=is_acting)
         language = language_of(request)
@@ -98,7 +98,7 @@ def status_app(current: Current) -> ASGIApp:
     @app.post("/{text}")
     async def act(request: Request, text: str) -> Response:
         parts = current()
-        about = named(parts, text)
+        about = await named(parts, text)
 
         def has_pass(fields: Fields) -> bool:
             link_pass = fields.get("pass", [""])[0]

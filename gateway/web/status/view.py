@@ -103,23 +103,22 @@ class View:
     shows_addresses: bool
 
 
-def find(parts: StatusParts, text: str) -> Named | None:
+def find(connection: Connection, parts: StatusParts, text: str) -> Named | None:
     """What the token `text` names."""
     token = parts.tokens.read(Purpose.CASE, text)
     if token is None:
         return None
-    with parts.database.reading() as connection:
-        stream = find_stream(connection, token.stream_number)
-        if stream is None or stream[1]:
-            return None
-        tenant = stream[0]
-        if token.key == NO_CASE:
-            return Named(text, tenant, token.stream_number, None)
-        stored = case_view.by_tracking(connection, token.key)
-        if stored is None or stored.case.tenant != tenant:
-            return None
-        if _is_secret(_policy(parts, connection, stored.case)[1]):
-            return None
+    stream = find_stream(connection, token.stream_number)
+    if stream is None or stream[1]:
+        return None
+    tenant = stream[0]
+    if token.key == NO_CASE:
+        return Named(text, tenant, token.stream_number, None)
+    stored = case_view.by_tracking(connection, token.key)
+    if stored is None or stored.case.tenant != tenant:
+        return None
+    if _is_secret(_policy(parts, connection, stored.case)[1]):
+        return None
     return Named(text, tenant, token.stream_number, stored)
 
 

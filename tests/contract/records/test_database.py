@@ -3,7 +3,10 @@
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from threading import Event, Thread, current_thread, main_thread
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,6 +18,9 @@ from gateway.errors import StoreUnavailable
 from gateway.records import audit, schema
 from gateway.records.database import Database, open_database
 from gateway.records.tables import meta, metadata
+from gateway.web.recipients import Recipients
+from suppression.keys import Keyring
+from suppression.tokens import Token
 from tests.contract.records.places import again
 
 
@@ -154,6 +160,40 @@ async def test_a_lock_that_is_never_given_back_is_unavailable(
     holder.close()
     await database.write(lambda c: _insert(c, "test:1"))
     assert _count(database) == 1
+
+
+async def test_a_server_that_does_not_answer_holds_up_its_asker_only(database: Database) -> None:
+    """Others on the event loop go on: a page that waits for PostgreSQL stops no health check."""
+    if not database.store.is_shared:
+        pytest.skip("a file answers at once")
+    others = Event()
+    asking = asyncio.create_task(database.read(lambda _connection: others.wait(10)))
+    await asyncio.sleep(0)
+    others.set()
+    assert await asking
+
+
+@pytest.mark.parametrize("ask", ["look", "question"])
+async def test_pages_ask_a_server_in_a_thread(
+    ask: str, database: Database, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an unsubscribe link and a confirmation show is not read where everybody waits."""
+    if not database.store.is_shared:
+        pytest.skip("a file answers at once")
+    unused: Any = None
+    recipients = Recipients(database, keyring, unused, unused, {}, unused)
+    readers = list[Thread]()
+    reading = database.reading
+
+    def noted() -> AbstractContextManager[Connection]:
+        readers.append(current_thread())
+        return reading()
+
+    monkeypatch.setattr(database, "reading", noted)
+    with suppress(StoreUnavailable):  # nobody of that number
+        await getattr(recipients, ask)(Token(1, bytes(16)))
+    assert readers
+    assert main_thread() not in readers
 
 
 def test_errors_name_no_values(database: Database) -> None:
