@@ -7,11 +7,11 @@ either (with files for passwords), `client()` a redis-py client that asks this v
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 
@@ -19,6 +19,7 @@ from tests.e2e.certificates import Certificates
 from tests.e2e.ports import LOOPBACK, free_port
 from tests.servers.program import Program, wait_for
 
+T = TypeVar("T")
 SERVICE = "mymaster"
 DOWN_MILLISECONDS = 700
 
@@ -214,7 +215,7 @@ class RedisSet:
                 return None
             return after
 
-        return wait_for(agreed)
+        return wait_for(lambda: _unless_away(agreed))
 
     def wait_until_whole(self) -> None:
         """Return once every server is back in its role and every Sentinel knows all others."""
@@ -236,7 +237,7 @@ class RedisSet:
                     return False
             return True
 
-        wait_for(whole)
+        wait_for(lambda: _unless_away(whole))
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """The gateway's `redis` section for this set; `more` replaces keys of it."""
@@ -252,3 +253,10 @@ class RedisSet:
         answer = sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         port = int(answer[1])
         return next(one for one in self.servers if one.port == port)
+
+
+def _unless_away(condition: Callable[[], T]) -> T | None:
+    """Its answer; None when a server hangs up in the middle of being asked, as in a failover."""
+    with suppress(redis.ConnectionError, redis.TimeoutError):
+        return condition()
+    return None
