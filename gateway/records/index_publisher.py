@@ -131,6 +131,10 @@ class IndexPublisher:
                 stands: next_step(connection, *stands)
                 for stands in {(found.n, found.key) for found in shards.values()}
             }
+        for shard, found in enumerate(heads):
+            if found is not None and found.identity not in ("", identity):
+                # Who has not yet heard that the log began anew would go on believing it.
+                self.ask(self.redis.drop, shard, name)
         is_done = True
         work: list[Coroutine[Any, Any, int]] = []
         for shard, found in shards.items():

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 
-from gateway.records import audit, index, opt_outs, webhooks
+from gateway.records import audit, feed, index, opt_outs, webhooks
 from gateway.records.codes import (
     DECODED,
     FIRST_SUPPRESSION,
@@ -252,6 +252,9 @@ def _add(
         if draft.reason is Reason.ROBINSON and same.name != mask(draft.source):
             continue
         if code not in RENEWED or not is_longer(ends, same.ends):
+            if feed.identity(connection):
+                # Whoever made it may not have got it into the index, and was told so.
+                feed.note(connection, [key])
             return int(same.entry), False
     if plain is None:
         # From this tenant's own records only: that another knows the address is not told.

@@ -15,12 +15,13 @@ from gateway.message.address import parse_mailbox
 from gateway.records import feed
 from gateway.records.index_check import State
 from gateway.records.index_keeper import KEEP, IndexKeeper
+from gateway.records.suppressions import suppress
 from gateway.records.tables import meta
 from gateway.state.redis.index import BUILDING, OLD
 from gateway.state.redis.index_layout import shard_of
 from gateway.state.redis.keys import SHARDS
 from suppression.standing import Reason
-from tests.contract.index.world import World
+from tests.contract.index.world import NOW, World
 
 EARLY, LATE, FREE = "early@x.example", "late@y.example", "free@z.example"
 
@@ -278,6 +279,37 @@ def half_built_beside(world: World) -> None:
     head = world.heads()[0]
     assert head is not None
     world.publisher.ask(world.publisher.redis.begin, replace(head, generation="aaaaaa"))
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+async def test_an_index_of_a_log_that_began_anew_is_believed_no_more(world: World) -> None:
+    """Also by a worker that has not yet looked: what is acknowledged then is in force at once."""
+    with world.database.transaction() as connection:
+        feed.disable(connection)
+        feed.enable(connection)
+    world.put(LATE)
+    group = [parse_mailbox(LATE)]
+    (standing,) = await world.standings.look_up(world.stream, group)
+    assert standing.matches
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+async def test_nothing_is_acknowledged_the_second_time_that_was_not_the_first(world: World) -> None:
+    """Who repeats an unsubscribe that was on record, but not in the index, hears the same."""
+
+    def unsubscribe() -> None:
+        with world.database.transaction() as connection:
+            number, key = world.stream.number, world.key(LATE)
+            suppress(connection, number, key, Reason.UNSUBSCRIBE, "test", NOW)
+
+    with world.frozen():
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                unsubscribe()
+    unsubscribe()
+    group = [parse_mailbox(LATE)]
+    (standing,) = await world.standings.look_up(world.stream, group)  # it has not looked since
+    assert standing.matches
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
