@@ -8,8 +8,7 @@ each for a recipient of its own; whoever gets no 200 tries again. Meanwhile, in 
 primary is killed, a node with all its processes, and the primary is failed over in good order. One
 answer in twenty is followed by a RCPT on both nodes: a second after the 200 nobody may be accepted.
 At the end every recipient whose 200 was seen is asked for on both nodes. Exits 1 when one is not
-refused with [UNSUB]. `--broken forget` answers before it has written, `--broken untold` never tells
-the index of a change. Takes about five minutes.
+refused with [UNSUB]. Takes ten minutes.
 """
 
 from __future__ import annotations
