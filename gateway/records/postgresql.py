@@ -39,6 +39,8 @@ CONNECT_SECONDS = 3
 """For each of the hosts."""
 IDLE_SECONDS = 20
 """How long a stopped process can keep its transaction, and with it everybody else's, open."""
+UNHURRIED_IDLE_SECONDS = 600
+"""The same of a command that is given time, such as a move of all records."""
 POOL = 6
 """Connections of one process at most."""
 _IDENTITY = "database:id"
@@ -274,6 +276,10 @@ def _unhurried(connection: Connection) -> Iterator[None]:
     raw = connection.connection.driver_connection
     assert isinstance(raw, _Impatient)  # noqa: S101 - no other is made
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    # What it does between two statements, such as walking a chain, may take its time as well.
+    connection.exec_driver_sql(
+        f"SET LOCAL idle_in_transaction_session_timeout = {UNHURRIED_IDLE_SECONDS * 1000}"
+    )
     before, raw.patience = raw.patience, None
     try:
         yield

@@ -12,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, func, insert, select
+from sqlalchemy import Connection, create_engine, func, insert, select, text
 
 from gateway.errors import StoreUnavailable
 from gateway.records import audit, schema
@@ -160,6 +160,17 @@ async def test_a_lock_that_is_never_given_back_is_unavailable(
     holder.close()
     await database.write(lambda c: _insert(c, "test:1"))
     assert _count(database) == 1
+
+
+def test_a_long_change_may_pause_between_its_statements(database: Database) -> None:
+    """A chain of a million records is walked for longer than a stopped service is waited for."""
+    if not database.store.is_shared:
+        pytest.skip("a file ends nobody's transaction")
+    told = text("SELECT setting::int FROM pg_settings WHERE name LIKE 'idle_in_transaction%'")
+    with database.transaction() as connection:
+        short = connection.execute(told).scalar_one()
+    with database.transaction(is_long=True) as connection:
+        assert connection.execute(told).scalar_one() > 10 * short
 
 
 async def test_a_server_that_does_not_answer_holds_up_its_asker_only(database: Database) -> None:
