@@ -1,7 +1,7 @@
 """Runs the gateway's processes: starts them, starts what crashes again, and passes signals on.
 
 `Supervisor` takes the command line of each child. A child that dies is started again after 0.5 s,
-doubling up to 30 s while it keeps dying young. A child that ends with status 0 was drained: then
+doubling up to 4 s while it keeps dying young. A child that ends with status 0 was drained: then
 the others are stopped and the service is over. One whose first life ends with `EX_CONFIG` cannot be
 helped by another try, so the service ends with that status. SIGHUP goes to every child, SIGTERM and
 SIGINT stop them; who has not ended `patience` seconds later is killed. `restart` has one child
@@ -23,7 +23,8 @@ from gateway.errors import ConsentryError
 EX_CONFIG = 78
 """The exit status of sysexits.h for a configuration error."""
 FIRST_DELAY = 0.5
-LONGEST_DELAY = 30.0
+LONGEST_DELAY = 4.0
+"""Seconds: a process that cannot start while a store is away is back within 5 s of its return."""
 SETTLED_AFTER = 10.0
 """Seconds after which a child no longer died young: a start that fails takes less. Longer, and who
 is killed now and then would be waited for as if it could not start."""

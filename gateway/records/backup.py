@@ -96,7 +96,9 @@ def make_backup(
         for path in (*(draft / file for file in files), draft / MANIFEST, draft):
             _sync(path)
         check(draft)
-        target = folder / name
+        # Two backups within a second keep apart: the second has a number.
+        names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+        target = next(folder / one for one in names if not (folder / one).exists())
         draft.rename(target)
         _sync(folder)
     except BaseException:

@@ -243,3 +243,11 @@ def test_a_restore_that_was_killed_is_run_again(
     _run("restore", str(made))
     assert _is_known("before@x.example")
     assert _is_known("after@x.example")
+
+
+def test_two_backups_within_a_second_are_both_kept(house: GatewayConfig) -> None:
+    """The second gets a name of its own instead of failing on the first's."""
+    folder, now = house.state_dir.parent / "b", time.time()
+    made = [make_backup(house.database, folder, now)[0] for _ in range(2)]
+    assert len({check(one).audit_number for one in made}) == 1
+    assert sorted(folder.iterdir()) == made
