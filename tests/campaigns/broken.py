@@ -121,9 +121,8 @@ FAULTS = {
     # After Redis has lost what it held, batches are granted at once.
     "pause": Edit(
         "gateway/state/redis/scripts/claim.lua",
-        """if has_batch_claim and ms < g.ready then return { 3, 0, 0, '', g.ready - ms } end
-""",
-        "",
+        "if has_batch_claim and ms < g.ready then",
+        "if false then",
     ),
     # Nobody asks whether another worker deals with the same copy.
     "flights": Edit(

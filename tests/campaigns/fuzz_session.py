@@ -78,6 +78,9 @@ class Hop:
         taken = HopReply(250, "2.0.0", "queued")
         return [outcome_of(taken)] * len(copy.recipients)
 
+    def abandon(self) -> None:
+        """Nothing is under way that could be dropped."""
+
     async def close(self) -> None:
         """Nothing is open."""
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -200,7 +201,11 @@ class Gateway:
         socket = self.folder / "state/supervisor.sock"
         while True:
             try:
-                children: Any = asyncio.run(ask(socket, "status"))
+                # In a thread of its own: a test with a browser has a loop running in this one.
+                with ThreadPoolExecutor(1) as thread:
+                    children: Any = thread.submit(
+                        lambda: asyncio.run(ask(socket, "status"))
+                    ).result()
                 if all(child["serves"] for child in children):
                     return
             except ControlError:

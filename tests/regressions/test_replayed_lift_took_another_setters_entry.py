@@ -29,7 +29,7 @@ def test_a_restore_lifts_what_was_lifted(tmp_path: Path) -> None:
             entry, _ = add(connection, keyring, JAN, draft, NOW)
         lift(connection, entry, Lifter.TENANT, "acme", "a mistake", NOW + 1)
     database.close()
-    put_back(backup, path, NOW)
+    put_back(backup, path, "node", NOW)
     database = open_database(path)
     with database.reading() as connection:
         assert [entry.setter for entry in entries(connection, keyring)] == ["operator"]
