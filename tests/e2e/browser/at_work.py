@@ -124,6 +124,7 @@ def at_desk(
 
 def hold(page: Page, picture: str = "") -> None:
     """The page is no wider than its window and axe-core finds nothing serious in it."""
+    page.wait_for_load_state("load")
     wide = page.evaluate(
         "[...document.querySelectorAll('main *')].filter("
         "one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"
