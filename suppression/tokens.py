@@ -28,6 +28,10 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     RETURN_PATH = "return-path"
     FEEDBACK = "feedback"
+    """In a copy's own header fields: whoever reports it gives the token back."""
+    MAILING = "mailing"
+    """In Feedback-ID: carries the mailing's id, padded with zeros, in place of the recipient's key,
+    so that all copies of a mailing have the same."""
     CONFIRM = "confirm"
     """Carries a proof's tracking number in place of the recipient's key."""
     CASE = "case"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 
-from gateway.config import keyfiles, notices, sanctions, scale, webhook
+from gateway.config import feedback, keyfiles, notices, sanctions, scale, webhook
 from gateway.config.document import Keys
 from gateway.config.model import (
     GatewayConfig,
@@ -48,6 +48,7 @@ def problems(
     yield from _policies(config)
     yield from _house(config)
     yield from notices.problems(config)
+    yield from feedback.problems(config, tenants)
     yield from scale.problems(config)
     yield from sanctions.problems(config, tenants)
     yield from _tenants_folder(config, has_tenants=any(known))

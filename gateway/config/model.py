@@ -16,8 +16,9 @@ from pydantic import AnyHttpUrl, Field, field_validator
 from gateway.config.api import ApiSettings
 from gateway.config.clamav import ClamAvSettings
 from gateway.config.desk import DeskSettings
+from gateway.config.feedback import FeedbackSettings
 from gateway.config.journal import JournalSettings, LedgerSettings
-from gateway.config.notices import FeedbackSettings, NoticeSettings
+from gateway.config.notices import NoticeSettings
 from gateway.config.pre_check import PreCheckSettings
 from gateway.config.records import PostgresSettings
 from gateway.config.redis import RedisSettings
@@ -310,7 +311,7 @@ class GatewayConfig(Settings):
         default=NoticeSettings(), description="Mail to tenants about their cases."
     )
     feedback: FeedbackSettings | None = Field(
-        default=None, description="Where tenants' replies arrive; nowhere when absent."
+        default=None, description="Where mail that comes back arrives; nowhere when absent."
     )
     clamav: ClamAvSettings | None = Field(
         default=None, description="Virus scanner of uploads; they are not scanned when absent."

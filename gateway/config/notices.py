@@ -1,27 +1,25 @@
-"""What `consentry.yaml` may say under `notices` and `feedback`: mail to tenants, and their replies.
+"""What `consentry.yaml` may say under `notices`: mail to tenants about their cases.
 
-Values with defaults and meanings, and `problems`, which judges them together and with the
-files that they name.
+Values with defaults and meanings, `problems`, which judges them together with what else is
+configured, and `key_problems` for the keys of any sender of ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from gateway.config.dkim import DkimKey
 from gateway.config.document import Keys
 from gateway.config.problem import GATEWAY, Problem, warning
-from gateway.config.values import DisplayName, Domain, Listen, Sender, Settings, Size
+from gateway.config.values import DisplayName, Domain, Sender, Settings
 from gateway.errors import ConfigurationError
 from gateway.message.dkim_keys import check_name, load_key
 
 if TYPE_CHECKING:
     from gateway.config.model import GatewayConfig
-
-REPLY_OCTETS = 10_000_000
 
 
 class NoticeSettings(Settings):
@@ -48,38 +46,19 @@ class NoticeSettings(Settings):
         return self.sender or f"abuse@{hostname}"
 
 
-class FeedbackSettings(Settings):
-    """An SMTP listener for mail to the gateway itself: replies to notices, and nothing else."""
-
-    listen: Listen = Field(description="Address and port, such as 0.0.0.0:25.")
-    max_bytes: Annotated[Size, Field(ge=65_536)] = Field(
-        default=REPLY_OCTETS, description="Octets that one mail may have."
-    )
-    max_connections: Annotated[int, Field(ge=1)] = Field(
-        default=20, description="Connections at a time."
-    )
-
-
 def problems(config: GatewayConfig) -> Iterator[Problem]:
-    """Everything wrong or unsafe about both."""
-    notices, feedback = config.notices, config.feedback
-    if notices.domain is not None and feedback is None:
+    """Everything wrong or unsafe about it."""
+    notices = config.notices
+    if notices.domain is not None and config.feedback is None:
         text = "replies would have nowhere to go; write `feedback`, or remove it"
         yield Problem(GATEWAY, ("notices", "domain"), text)
-    if feedback is not None:
-        if notices.domain is None:
-            text = "nothing would be taken there; write `notices.domain`"
-            yield Problem(GATEWAY, ("feedback",), text)
-        taken = [config.web.listen, *(listener.listen for listener in config.listeners)]
-        if feedback.listen.port and feedback.listen in taken:
-            text = f"{feedback.listen} is taken already; choose another port"
-            yield Problem(GATEWAY, ("feedback", "listen"), text)
     sender_domain = notices.sender_of(config.hostname).rpartition("@")[2]
     for index, key in enumerate(notices.dkim):
-        yield from _key(("notices", "dkim", index), key, sender_domain)
+        yield from key_problems(("notices", "dkim", index), key, sender_domain)
 
 
-def _key(at: Keys, key: DkimKey, domain: str) -> Iterator[Problem]:
+def key_problems(at: Keys, key: DkimKey, domain: str) -> Iterator[Problem]:
+    """Everything wrong or unsafe about a signing key of `domain`, written at `at`."""
     try:
         check_name(domain, "domain")
         check_name(key.selector, "selector")

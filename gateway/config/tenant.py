@@ -140,6 +140,15 @@ class StreamSettings(Settings):
         default=None,
         description="Lists only: how people are asked by mail whether they agree.",
     )
+    verp: bool = Field(
+        default=False,
+        description="Each copy goes out under a return path of its own at `feedback.domain`, so "
+        "that bounces come to the gateway; DMARC then rests on DKIM. Else MAIL FROM stays.",
+    )
+    bounces_to: Sender | None = Field(
+        default=None,
+        description="With `verp`: where bounces are passed on to, once the gateway has read them.",
+    )
     limits: LimitSettings = Field(default=LimitSettings(), description="Limits that differ for it.")
 
     @model_validator(mode="after")
@@ -148,6 +157,8 @@ class StreamSettings(Settings):
             raise ValueError("only a transactional stream can be verified; remove `verified`")
         if self.opt_in is not None and self.kind is not StreamKind.LIST:
             raise ValueError("only a list stream asks for consent; remove `opt_in`")
+        if self.bounces_to is not None and not self.verp:
+            raise ValueError("bounces come here with `verp: true` only; remove `bounces_to`")
         return self
 
 
