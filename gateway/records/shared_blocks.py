@@ -32,6 +32,7 @@ class SharedBlocks:
         self._watch = watch
         self._in_force = InForce()
         self._version: str | None = None
+        self._rewinds = 0
         self._heard = ""
         self._reading: asyncio.Task[None] | None = None
 
@@ -54,8 +55,8 @@ class SharedBlocks:
             self._heard = version.decode()
 
     def is_stale(self) -> bool:
-        """Whether there is news of another version than was read last."""
-        return any(
+        """Whether there is news of a later version than was read last, or versions began anew."""
+        return self._watch.rewinds != self._rewinds or any(
             news and _number(news) > _number(self._version or "")
             for news in (self._heard, self._watch.blocks)
         )
@@ -76,7 +77,7 @@ class SharedBlocks:
         await asyncio.shield(self._reading)
 
     async def _read_all(self) -> None:
-        ask = self._reader.ask
+        ask, self._rewinds = self._reader.ask, self._watch.rewinds
         # The version first: what changes meanwhile is news again.
         version = await ask(VERSION_IS)
         blocks, shares = await ask(BLOCKS), await ask(SHARES)

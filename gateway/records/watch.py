@@ -60,6 +60,9 @@ class RecordsWatch:
         self._known = Known("", 0)
         self.blocks = ""
         """Version of the blocks in force as last read."""
+        self.rewinds = 0
+        """How often it went back: another server has taken over and lacks what its predecessor had
+        committed."""
 
     async def run(self) -> None:
         """Look again and again, for ever."""
@@ -73,6 +76,7 @@ class RecordsWatch:
         epochs, begun = self._epochs(), time.monotonic()
         ((identity, n, blocks),) = await self._reader.ask(_LOOK)
         self.heard(identity or "", n or 0)
+        self.rewinds += _number(blocks) < _number(self.blocks)
         self.blocks = blocks or ""
         self._seen, self._looked_at = epochs, begun
 
@@ -121,3 +125,7 @@ class SqliteWatch:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._seen = None
+
+
+def _number(version: str | None) -> int:
+    return int(version) if version and version.isdigit() else 0

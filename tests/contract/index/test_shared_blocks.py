@@ -4,9 +4,11 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from gateway.config.records import PostgresSettings
 from gateway.errors import StoreUnavailable
+from gateway.records.blocks import VERSION_IS
 from gateway.records.database import Database
 from gateway.records.index_publisher import IndexPublisher
 from gateway.records.postgres_reader import PostgresReader
@@ -101,6 +103,29 @@ async def test_old_news_are_not_believed_for_long(
     await reader.close()
     with pytest.raises(StoreUnavailable):
         await blocks.find("acme", "acme.example")
+
+
+async def test_a_server_that_lost_commits_does_not_hide_the_next_block(
+    reader: PostgresReader, database: Database, keyring: Keyring
+) -> None:
+    """Its version goes back, and the next block has the number of the one that is lost."""
+    watch = RecordsWatch(reader, tuple)
+    blocks = SharedBlocks(reader, watch)
+    Book(database, rules_of(keyring)).take()
+    await watch.look()
+    assert await blocks.find("acme", "acme.example") is not None
+    with database.transaction() as connection:
+        (version,) = connection.execute(text(VERSION_IS)).one()
+        for change in ("DELETE FROM blocks", "UPDATE meta SET value = '0' WHERE value = :version"):
+            connection.execute(text(change), {"version": version})
+    await watch.look()
+    with database.transaction() as connection:
+        connection.execute(
+            text("UPDATE meta SET value = :version WHERE name = 'blocks:version'"),
+            {"version": version},
+        )
+    await watch.look()
+    assert await blocks.find("acme", "acme.example") is None
 
 
 async def test_a_process_knows_at_once_what_it_has_published_itself(world: World) -> None:
