@@ -8,48 +8,19 @@ mail, its header section alone: no part of a body is kept (docs/privacy.md).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from policies.returned.words import Action, FeedbackType, Form
 
-class Form(StrEnum):
-    """In which form it came. AUTO_REPLY, CHALLENGE and OTHER change nothing."""
-
-    ARF = "arf"
-    """RFC 5965, with the extensions of RFC 6591 and RFC 6430."""
-    XARF = "xarf"
-    DSN = "dsn"
-    """RFC 3464."""
-    PLAIN_BOUNCE = "plain-bounce"
-    """The words of a mail server, for people."""
-    AUTO_REPLY = "auto-reply"
-    CHALLENGE = "challenge"
-    OTHER = "other"
-
-
-class FeedbackType(StrEnum):
-    """What a report complains of (RFC 5965 section 7.3, RFC 6430, RFC 6591); OTHER for the rest."""
-
-    ABUSE = "abuse"
-    FRAUD = "fraud"
-    VIRUS = "virus"
-    OTHER = "other"
-    OPT_OUT = "opt-out"
-    """From this list."""
-    OPT_OUT_LIST = "opt-out-list"
-    """From all lists of the sender."""
-    NOT_SPAM = "not-spam"
-    AUTH_FAILURE = "auth-failure"
-
-
-class Action(StrEnum):
-    """What became of a recipient (RFC 3464 section 2.3.3); UNKNOWN when it is not said."""
-
-    FAILED = "failed"
-    DELAYED = "delayed"
-    DELIVERED = "delivered"
-    RELAYED = "relayed"
-    EXPANDED = "expanded"
-    UNKNOWN = "unknown"
+__all__ = [
+    "Action",
+    "Bounce",
+    "BouncedRecipient",
+    "Complaint",
+    "FeedbackType",
+    "Form",
+    "Original",
+    "Parsed",
+]
 
 
 @dataclass(frozen=True, slots=True)
