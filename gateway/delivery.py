@@ -23,6 +23,7 @@ from gateway.events import Emit, Event
 from gateway.ledger.dsn import Original, delivery_notice
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.plan import NOT_SENT, Plan, Step
+from gateway.ledger.telling import told_of
 from gateway.ledger.verdict import Refusal, conclude, partial
 from gateway.message.dkim import Signatures, Signer
 from gateway.message.header import HeaderView
@@ -33,7 +34,7 @@ from gateway.message.unsubscribe_fields import unsubscribe_fields
 from gateway.metrics import Metrics
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
-from gateway.relay.outcome import State
+from gateway.relay.outcome import Outcome, State
 from gateway.relay.transaction import Copy, RelayTransaction
 from gateway.reply import Reply
 from gateway.smtp.services import Client, Delivered, Snapshot
@@ -76,6 +77,8 @@ class _Job:
     """Digest of the customer's Message-ID, for finding the message by it."""
     doubles: list[int] = field(default_factory=list)
     """Numbers of recipients who may get the message twice: an earlier copy's fate is unknown."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    """As the next hop had it: once the sender is told of refusals, the ledger counts them done."""
 
 
 class Delivery:
@@ -293,7 +296,7 @@ class Delivery:
         if plan.is_unwritable:
             raise _Refused(replies.STORAGE)
         t = job.transaction
-        outcomes = plan.outcomes()
+        outcomes = job.outcomes = plan.outcomes()
         answer = conclude(outcomes, reply_for, t.mail_from is not None)
         if answer.bounce and t.mail_from is not None:
             # First give the connection back: there may be only one.
@@ -383,18 +386,8 @@ class Delivery:
 
     def _recipients(self, job: _Job, plan: Plan | None) -> list[dict[str, object]]:
         recipients = job.transaction.recipients
-        outcomes = plan.outcomes() if plan is not None else [NOT_SENT] * len(recipients)
-        listed = []
-        for recipient, outcome in zip(recipients, outcomes, strict=True):
-            entry: dict[str, object] = {
-                "n": recipient.index,
-                "key": recipient.standing.key.hex(),
-                "domain": recipient.address.domain,
-                "state": outcome.state.value,
-                "code": outcome.reply.code,
-                "text": without_addresses(outcome.reply.text),
-            }
-            if job.snapshot.records_addresses and not recipient.standing.is_erased:
-                entry["address"] = recipient.address.text
-            listed.append(entry)
-        return listed
+        if plan is None:
+            outcomes, steps = [NOT_SENT] * len(recipients), [Step.SEND] * len(recipients)
+        else:
+            outcomes, steps = job.outcomes or plan.outcomes(), plan.steps
+        return told_of(recipients, outcomes, steps, job.snapshot.records_addresses)

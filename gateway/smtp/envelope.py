@@ -288,6 +288,7 @@ def _refused_recipient(
         detail["trail"] = ruling.trail
     if hop is not None:
         detail["next_hop"] = f"{hop.code} {hop.enhanced} {without_addresses(hop.text)}"
+        detail["from"] = t.mail_from.domain if (t := transaction) and t.mail_from else "<>"
     is_erased = recipient is not None and recipient.standing.is_erased
     if address is not None and d.snapshot.records_addresses and not is_erased:
         detail["address"] = address.text
