@@ -1,0 +1,100 @@
+"""Which listed feedback source has signed a report (DKIM), if any.
+
+Takes a mail's octets, gives the domain of one of the operator's `sanctions.feedback_sources` whose
+signature over it is valid, or "". A signature counts when its `d=` is listed and is the From
+domain or a parent of it, and when it covers the whole body and every From and Subject there is.
+Only such are looked at, so strangers' domains cause no DNS. Octets are read in threads. Raises
+Unanswered when the DNS does not say whether a signature is valid, and none else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.errors import AddressSyntaxError, HeaderSyntaxError
+from gateway.message.body import CRLF
+from gateway.message.dkim_verify import Signature, read_key, read_signature, verifies
+from gateway.message.header import MAX_OCTETS, HeaderView
+from gateway.message.mailbox_list import mailboxes
+from gateway.sender_dns.lookups import Unanswered
+from policies.ports import Clock
+from suppression.address import a_label
+
+MOST = 3
+"""Signatures of listed domains that are looked at in one mail."""
+COVERED = (b"from", b"subject")
+
+
+class Texts(Protocol):
+    """`gateway.sender_dns.lookups.Lookups`."""
+
+    async def texts(self, name: str) -> list[str]:
+        """The TXT records at `name`; raises Unanswered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    header: HeaderView
+    body: bytes
+    signatures: tuple[Signature, ...]
+
+
+async def signed_by(octets: bytes, sources: Collection[str], dns: Texts, clock: Clock) -> str:
+    """The listed domain that signed `octets` (CRLF lines); "" when none did."""
+    if not sources or b"dkim-signature" not in octets[:MAX_OCTETS].lower():
+        return ""
+    mail = await asyncio.to_thread(_read, octets, sources, clock())
+    unanswered: Unanswered | None = None
+    for signature in mail.signatures:
+        try:
+            records = await dns.texts(signature.record)
+        except Unanswered as error:
+            unanswered = error
+            continue
+        keys = [key for text in records[:MOST] if (key := read_key(text)) is not None]
+        for key in keys:
+            if await asyncio.to_thread(verifies, signature, key, mail.header, mail.body):
+                return signature.domain
+    if unanswered is not None:
+        raise unanswered
+    return ""
+
+
+def _read(octets: bytes, sources: Collection[str], now: float) -> _Mail:
+    """The mail, with the signatures that would count if they are valid."""
+    head, _, body = octets.partition(CRLF + CRLF)
+    try:
+        header = HeaderView.parse(head + CRLF)
+        sender = _sender(header)
+    except (HeaderSyntaxError, AddressSyntaxError):
+        # Readers disagree on such a mail, so nobody has signed it.
+        return _Mail(HeaderView(b"", ()), b"", ())
+    lines = body.count(b"\n")
+    if not sender or body.count(CRLF) != lines or body.count(b"\r") != lines:
+        return _Mail(header, body, ())
+    usable = [
+        one
+        for one in _signatures(header, now)
+        if one.domain in sources
+        and (sender == one.domain or sender.endswith("." + one.domain))
+        and all(one.names.count(name) >= len(header.all(name)) for name in COVERED)
+        and set(COVERED) <= set(one.names)
+    ]
+    return _Mail(header, body, tuple(usable[:MOST]))
+
+
+def _signatures(header: HeaderView, now: float) -> Iterator[Signature]:
+    for field in header.all(b"dkim-signature"):
+        if (signature := read_signature(field, now)) is not None:
+            yield signature
+
+
+def _sender(header: HeaderView) -> str:
+    """The domain of the one author, as A-labels; "" when there is not exactly one."""
+    fields = header.all(b"from")
+    found = mailboxes(fields[0].value) if len(fields) == 1 else []
+    return a_label(found[0].domain) if len(found) == 1 else ""
