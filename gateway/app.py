@@ -16,7 +16,6 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -332,8 +331,8 @@ class Gateway:
         return self.listeners.is_opening or bool(len(self.watch) or self.delivery.in_progress)
 
 
-async def _serve(path: Path, process: Process) -> None:
-    gateway = Gateway(load(path), process=process)
+async def _serve(loaded: Loaded, process: Process) -> None:
+    gateway = Gateway(loaded, process=process)
     try:
         await gateway.start()
         # What was made so far lives to the end: the collector need not look at it again and again.
@@ -344,7 +343,7 @@ async def _serve(path: Path, process: Process) -> None:
         await gateway.stop()
 
 
-def run_smtp(path: Path, process: Process) -> None:
+def run_smtp(loaded: Loaded, process: Process) -> None:
     """Run an SMTP process under uvloop until it is drained. Raises ConfigurationError."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(path, process))
+        runner.run(_serve(loaded, process))

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from gateway.errors import ConfigurationError, ConsentryError
+from gateway.loading import at_rest
 
 MODULES = {
     **dict.fromkeys(("init", "check-config"), "config"),
@@ -65,7 +66,8 @@ class Commands(UserDict[str, Any]):
         return len(MODULES)
 
     def __missing__(self, name: str) -> Any:
-        module = import_module(f"gateway.commands.{MODULES[name]}")
+        with at_rest():
+            module = import_module(f"gateway.commands.{MODULES[name]}")
         holder = typer.Typer(rich_markup_mode="rich")
         module.register(holder)
         self.data.update(get_group(holder).commands)

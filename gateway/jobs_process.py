@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import uvloop
 
@@ -162,8 +161,8 @@ class JobsProcess:
         return {"config": self._loaded.hash, "warnings": list(warnings)}
 
 
-async def _serve(path: Path) -> None:
-    process = JobsProcess(load(path))
+async def _serve(loaded: Loaded) -> None:
+    process = JobsProcess(loaded)
     try:
         await process.start()
         await process.run()
@@ -171,7 +170,7 @@ async def _serve(path: Path) -> None:
         await process.stop()
 
 
-def run_jobs_process(path: Path) -> None:
+def run_jobs_process(loaded: Loaded) -> None:
     """Run the jobs process under uvloop until it is told to end."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(path))
+        runner.run(_serve(loaded))

@@ -7,6 +7,7 @@ Raises ConfigurationError for a name that is none, and for a file that cannot be
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -37,10 +38,16 @@ def load_preset(name: str) -> dict[str, object]:
     return data
 
 
+@cache
+def _packaged(name: str) -> Preset:
+    """Read once: its file cannot change while we run, and YAML is slow to read."""
+    return read(name, load_preset(name))
+
+
 def read_preset(choice: str) -> Preset:
     """The preset with this name, or in the file with this path (called as the file)."""
     if "/" not in choice and not choice.endswith(SUFFIX):
-        return read(choice, load_preset(choice))
+        return _packaged(choice)
     path = Path(choice)
     try:
         return read(path.stem, YAML(typ="safe").load(path.read_text(encoding="utf-8")))

@@ -24,6 +24,7 @@ from gateway.commands.shared import ConfigOption, JsonOption, fail, open_config
 from gateway.config.load import Loaded, load
 from gateway.control import ControlError, ControlServer, ask
 from gateway.errors import ConfigurationError
+from gateway.loading import at_rest
 from gateway.node import ask_all, smtp_status
 from gateway.processes import Process, Role, processes_of, workers_of
 from gateway.socket_keeper import SocketKeeper
@@ -227,17 +228,20 @@ def _serve_one(process: Process, loaded: Loaded) -> None:
         # Imported here: each process loads its own part only.
         match process.role:
             case Role.SMTP:
-                from gateway.app import run_smtp
+                with at_rest():
+                    from gateway.app import run_smtp
 
-                run_smtp(loaded.path, process)
+                run_smtp(loaded, process)
             case Role.WEB:
-                from gateway.web.server import run_web
+                with at_rest():
+                    from gateway.web.server import run_web
 
-                run_web(loaded.path)
+                run_web(loaded)
             case Role.JOBS:
-                from gateway.jobs_process import run_jobs_process
+                with at_rest():
+                    from gateway.jobs_process import run_jobs_process
 
-                run_jobs_process(loaded.path)
+                run_jobs_process(loaded)
     except ConfigurationError as error:
         fail(str(error), EX_CONFIG)
 

@@ -16,6 +16,7 @@ import os
 import secrets
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from gateway import replies
 from gateway.errors import StoreUnavailable
@@ -72,6 +74,17 @@ class Failure:
     reason: str
 
 
+def hash_of_nothing(hasher: PasswordHasher) -> str:
+    """A hash that no password has, and that takes as long to check as one of `hasher`'s; making
+    one of a password would take as long again, at every start."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(octets)).decode().rstrip("=")
+        for octets in (hasher.salt_len, hasher.hash_len)
+    )
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
+
+
 class Authenticator:
     """Checks credentials for all sessions of the process."""
 
@@ -82,8 +95,8 @@ class Authenticator:
         hasher: PasswordHasher | None = None,
         blocks: Blocks | None = None,
     ) -> None:
-        """`hasher` makes the hash that unknown logins are checked against; stored ones bring
-        their own parameters. `blocks` knows whose service was ended by a case."""
+        """Unknown logins take as long as a hash of `hasher`; stored ones bring their own
+        parameters. `blocks` knows whose service was ended by a case."""
         self._blocks = blocks
         self._windows = windows
         self._clock = clock
@@ -93,7 +106,7 @@ class Authenticator:
         self._threads = ThreadPoolExecutor(1, "argon2", _stand_back)
         self._secret = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
-        self._dummy = self._hasher.hash(secrets.token_hex(16))
+        self._dummy = hash_of_nothing(self._hasher)
 
     def forget(self) -> None:
         """Forget every verified login: after a reload a changed password counts at once."""

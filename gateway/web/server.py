@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import uvloop
 
@@ -276,8 +275,8 @@ class WebProcess:
         return {"config": self._loaded.hash, "warnings": list(warnings)}
 
 
-async def _serve(path: Path) -> None:
-    process = WebProcess(load(path))
+async def _serve(loaded: Loaded) -> None:
+    process = WebProcess(loaded)
     try:
         await process.start()
         await process.run()
@@ -285,7 +284,7 @@ async def _serve(path: Path) -> None:
         await process.stop()
 
 
-def run_web(path: Path) -> None:
+def run_web(loaded: Loaded) -> None:
     """Run the web process under uvloop until it is told to end."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(path))
+        runner.run(_serve(loaded))

@@ -6,13 +6,15 @@ routers are listed here, one for each resource.
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from gateway.web.api import audit, consents, me, pre_checks, proof_sheets, subjects, suppressions
-from gateway.web.api.document import document, queries
+from gateway.web.api.document import document
 from gateway.web.api.gate import Gate
 from gateway.web.api.handlers import add_handlers
 from gateway.web.api.parts import Current
@@ -38,15 +40,14 @@ def routed() -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False, generate_unique_id_function=_name)
     for router in ROUTERS:
         app.include_router(router)
-    made = document(app)
-    app.openapi = lambda: made  # type: ignore[method-assign]
+    # Made when first asked for, which is seldom: it takes longer than all the rest.
+    made = app.openapi = cache(partial(document, app))  # type: ignore[method-assign]
     app.state.in_flight = set()
-    app.state.queries = queries(made)
     add_handlers(app)
 
     @app.get("/openapi.json", include_in_schema=False)
-    async def openapi() -> Response:
-        return JSONResponse(made)
+    def openapi() -> Response:  # not `async`: it runs in a thread
+        return JSONResponse(made())
 
     return app
 

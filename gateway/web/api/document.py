@@ -64,19 +64,6 @@ def document(app: FastAPI) -> dict[str, Any]:
     return made
 
 
-def queries(made: dict[str, Any]) -> dict[str, frozenset[str]]:
-    """The query parameters of each operation in a document, by its id."""
-    return {
-        operation["operationId"]: frozenset(
-            parameter["name"]
-            for parameter in operation.get("parameters", ())
-            if parameter["in"] == "query"
-        )
-        for operations in made["paths"].values()
-        for operation in operations.values()
-    }
-
-
 def _complete(operation: dict[str, Any], is_open: bool) -> None:
     kinds: list[Kind] = []
     if not is_open:

@@ -8,6 +8,7 @@ judged by `gate` before.
 from __future__ import annotations
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
@@ -45,7 +46,7 @@ def check_query(request: Request) -> None:
 
     A misspelt filter would list everything, and of two, proxies and we may read different ones.
     """
-    known: frozenset[str] = request.app.state.queries[request.scope["route"].name]
+    known = queries(request.scope["route"].dependant)
     names = [name for name, _ in request.query_params.multi_items()]
     flaws = [
         Flaw("is no parameter of this call", parameter=name)
@@ -55,6 +56,12 @@ def check_query(request: Request) -> None:
     flaws += [Flaw("is given twice", parameter=name) for name in known if names.count(name) > 1]
     if flaws:
         raise Problem(INVALID, errors=flaws)
+
+
+def queries(dependant: Dependant) -> frozenset[str]:
+    """The query parameters of an operation."""
+    own = frozenset(parameter.alias for parameter in dependant.query_params)
+    return own.union(*map(queries, dependant.dependencies))
 
 
 def staff_only(caller: Caller) -> None:

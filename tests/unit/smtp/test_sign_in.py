@@ -4,7 +4,8 @@ import base64
 import threading
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 
 from gateway.smtp.authentication import (
     FAILURES_PER_ADDRESS,
@@ -13,6 +14,7 @@ from gateway.smtp.authentication import (
     Failure,
     Identity,
     Login,
+    hash_of_nothing,
 )
 from gateway.smtp.sasl import Credentials, Exchange
 from gateway.state.rates import MemoryRateWindows
@@ -175,3 +177,13 @@ async def test_a_verified_login_is_remembered_for_five_minutes(authenticator, mo
         assert len(calls) == hashed
     assert threading.main_thread() not in calls
     assert b"secret" not in b"".join(authenticator._remembered)
+
+
+def test_the_hash_for_unknown_logins_costs_what_one_of_a_password_costs():
+    """It is checked to the end, with the same parameters, and matches nothing."""
+    for hasher in (CHEAP, PasswordHasher()):
+        nothing = hash_of_nothing(hasher)
+        assert extract_parameters(nothing) == extract_parameters(hasher.hash("secret"))
+        with pytest.raises(VerifyMismatchError):
+            hasher.verify(nothing, "secret")
+        assert nothing != hash_of_nothing(hasher)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import schemathesis
+from fastapi.routing import APIRoute
 from hypothesis import settings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.web.api.app import routed
+from gateway.web.api.app import ROUTERS, routed
+from gateway.web.api.security import queries
 from tests.campaigns.api_document import with_names
 
 if TYPE_CHECKING:
@@ -78,3 +80,21 @@ def test_every_operation_says_what_its_token_must_allow() -> None:
     assert needs.pop("GET /problems/{name}") is None
     assert needs.pop("GET /me") == [{"token": []}]
     assert all(need and need[0]["token"] for need in needs.values()), needs
+
+
+def test_what_a_call_takes_is_what_the_document_says() -> None:
+    """The parameters that are not refused as unknown are those that are documented."""
+    documented = {
+        operation["operationId"]: {
+            parameter["name"]
+            for parameter in operation.get("parameters", ())
+            if parameter["in"] == "query"
+        }
+        for operations in routed().openapi()["paths"].values()
+        for operation in operations.values()
+    }
+    routes = [route for router in ROUTERS for route in router.routes]
+    assert documented == {
+        route.name: queries(route.dependant) for route in routes if isinstance(route, APIRoute)
+    }
+    assert documented["list_suppressions"] > {"scope", "cursor"}
