@@ -39,7 +39,7 @@ def house(
         "double": customer("double", limits={"batches": 2, "batch_wait": "0.3s"}),
         "hasty": customer("hasty", limits={"batch_wait": "0.3s"}),
         "brisk": customer("brisk", limits={"batch_idle": "0.5s"}),
-        "lively": customer("lively", limits={"batch_idle": "0.6s", "batch_wait": "2.5s"}),
+        "lively": customer("lively", limits={"batch_idle": "1.5s", "batch_wait": "3s"}),
     }
     settings = Settings(hop.port, trusted=None, gateway=shape, tenants=tenants)
     with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:
@@ -201,7 +201,7 @@ def test_silent_holder_in_data_is_closed(house: InsideGateway, hop: DecidingHop)
 def test_busy_holder_is_not_closed(house: InsideGateway) -> None:
     """A holder that keeps talking is left alone, however long others wait."""
     with Session(house.open, "lively") as first, Session(house.open, "lively") as second:
-        first.mail(sender("lively"))
+        assert first.mail(sender("lively")).code == 250
         second.say(f"MAIL FROM:<{sender('lively')}>")
         while second.is_waiting(0.2):
             assert first.command("NOOP").code == 250
