@@ -1,8 +1,9 @@
 """Reads delivery status notifications (RFC 3464, RFC 6522, RFC 6533).
 
 `read_dsn` takes a mail and gives `BounceMail`, or None for one without a status part that can be
-read, whose words may be a plain bounce. Tolerant: empty lines may be missing or too many between the
-groups of fields, a status part may be called plain text, address types may be missing. Never raises.
+read, whose words may be a plain bounce. Tolerant: empty lines may be missing or too many between
+groups of fields, a status part may be called plain text, address types may be missing. Never
+raises.
 """
 
 from __future__ import annotations
