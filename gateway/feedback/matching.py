@@ -15,12 +15,12 @@ from typing import Protocol
 
 from gateway.errors import AddressSyntaxError, StoreUnavailable
 from gateway.events import Event
-from gateway.feedback.parsed import Parsed
+from gateway.feedback.parsed import BouncedRecipient, Parsed
 from gateway.feedback.traces import Traces
 from gateway.message.address import parse_mailbox
+from gateway.records.returned import Match
 from gateway.relay.outcome import State
 from policies.returned.evidence import Evidence
-from policies.returned.match import Match
 from suppression.address import exact_form
 from suppression.keys import Keyring
 
@@ -49,11 +49,23 @@ StreamOf = Callable[[int], tuple[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What speaks for the mail, whose it is (None: nobody knows), the domain that our copy went to
+    ("" when that is not known), and what a bounce says of the token's own recipient."""
+
+    evidence: Evidence
+    match: Match | None = None
+    provider: str = ""
+    bounced: BouncedRecipient | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Copy:
     """A copy that we relayed, as the journal has it."""
 
     event: Event
     key: bytes
+    provider: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +84,52 @@ class Matcher:
         self._known = known
         self._stream_of = stream_of
 
-    def match(self, parsed: Parsed, traces: Traces, is_signed: bool, now: float) -> Match:
+    def match(self, parsed: Parsed, traces: Traces, is_signed: bool, now: float) -> Found:
         """What `parsed` is about; `is_signed`: a listed feedback source has signed it."""
         evidence = Evidence(traces.has_token, traces.agrees, is_signed, is_matched=False)
         if not traces.agrees:
-            return Match(evidence)
+            return Found(evidence)
         stated = tuple(self._stated(parsed))
         if traces.stream_number is not None:
-            return self._by_token(evidence, traces.stream_number, traces, stated)
+            return self._by_token(evidence, parsed, traces, traces.stream_number, stated)
         found = self._by_message_id(traces.message_id, stated) or self._by_recipient(stated, now)
-        return (
-            replace(found, evidence=replace(evidence, is_matched=True))
-            if found
-            else Match(evidence)
-        )
+        return Found(replace(evidence, is_matched=found is not None), found)
 
     # ---- by token ---------------------------------------------------------------------------
 
     def _by_token(
-        self, evidence: Evidence, number: int, traces: Traces, stated: Sequence[_Stated]
-    ) -> Match:
+        self,
+        evidence: Evidence,
+        parsed: Parsed,
+        traces: Traces,
+        number: int,
+        stated: Sequence[_Stated],
+    ) -> Found:
         named = self._stream_of(number)
         if named is None:
             # Authentic, so these records have lost a stream: they came from an older backup.
             raise StoreUnavailable(f"no stream has the number {number}")
-        tenant, stream = named
-        base = Match(evidence, tenant, stream, traces.mailing)
+        base = Match(*named, traces.mailing)
         if traces.key:
             own = next((one.address for one in stated if traces.key in one.keys), "")
-            base = replace(base, key=traces.key, address=own)
-            return _with(base, self._best(traces.key, base))
+            base = replace(base, key=traces.key, is_named=True, address=own)
+            copy = self._best(traces.key, base)
+            return Found(
+                evidence,
+                _with(base, copy),
+                copy.provider if copy else own.rpartition("@")[2].lower(),
+                _bounced(parsed, own),
+            )
         # All copies of a mailing carry the same token: it says whose mail it was, not to whom.
         for one in stated:
             for key in one.keys:
                 if (copy := self._best(key, base)) is not None:
-                    told = _with(base, copy)
-                    is_sure = evidence.is_signed
-                    return replace(told, key=key, address=one.address) if is_sure else told
-        return base
+                    told = replace(_with(base, copy), key=key, address=one.address)
+                    return Found(evidence, replace(told, is_named=evidence.is_signed))
+        return Found(evidence, base)
 
     def _best(self, key: bytes, base: Match) -> _Copy | None:
-        """The tenant's newest copy to a recipient, of the mailing if that is known."""
+        """The stream's newest copy to a recipient, of the mailing if that is known."""
         copies = [
             copy
             for copy in _copies(self._known.of_key(key, _MOST_EVENTS), [key])
@@ -133,8 +150,8 @@ class Matcher:
             for copy in copies:
                 if copy.key in one.keys:
                     return _of(copy, one.address)
-        keys = {copy.key for copy in copies}
-        return _of(copies[0]) if len(keys) == 1 else replace(_of(copies[0]), key=b"")
+        is_one = len({copy.key for copy in copies}) == 1
+        return _of(copies[0]) if is_one else replace(_of(copies[0]), key=b"")
 
     def _by_recipient(self, stated: Sequence[_Stated], now: float) -> Match | None:
         found = [
@@ -149,13 +166,26 @@ class Matcher:
         return _of(*max(found, key=lambda pair: pair[0].event.at))
 
     def _stated(self, parsed: Parsed) -> Iterator[_Stated]:
-        complaint, bounce = parsed.complaint, parsed.bounce
-        texts = [*(complaint.recipients if complaint else ())]
-        texts += [one.address for one in bounce.recipients] if bounce else []
-        for text in list(dict.fromkeys(texts))[:MOST_STATED]:
+        for text in stated_in(parsed):
             with suppress(AddressSyntaxError):  # redacted to nonsense
                 named = b"exact\0" + exact_form(parse_mailbox(text)).encode()
                 yield _Stated(text, tuple(self._keyring.labelled_keys(named)))
+
+
+def stated_in(parsed: Parsed) -> list[str]:
+    """The recipients that a report states, as they stand there, each once."""
+    texts = list(parsed.complaint.recipients) if parsed.complaint else []
+    texts += [one.address for one in parsed.bounce.recipients] if parsed.bounce else []
+    return list(dict.fromkeys(texts))[:MOST_STATED]
+
+
+def _bounced(parsed: Parsed, own: str) -> BouncedRecipient | None:
+    """What became of our recipient: the only one there is (whose mail may have been forwarded, so
+    that it is named otherwise), or of several the one that is stated."""
+    recipients = parsed.bounce.recipients if parsed.bounce else ()
+    if len(recipients) == 1:
+        return recipients[0]
+    return next((one for one in recipients if own and one.address == own), None)
 
 
 def _copies(events: Iterable[Event], keys: Iterable[bytes] | None = None) -> Iterator[_Copy]:
@@ -168,21 +198,20 @@ def _copies(events: Iterable[Event], keys: Iterable[bytes] | None = None) -> Ite
                 continue
             key = entry.get("key")
             if isinstance(key, str) and (wanted is None or key in wanted):
-                yield _Copy(event, bytes.fromhex(key))
+                yield _Copy(event, bytes.fromhex(key), str(entry.get("domain", "")))
 
 
 def _of(copy: _Copy, address: str = "") -> Match:
     event = copy.event
     return Match(
-        Evidence(has_token=False, agrees=True, is_signed=False, is_matched=True),
         event.tenant,
         event.stream,
         event.mailing,
         event.domain,
         event.ref,
         copy.key,
-        address,
-        event.at,
+        address=address,
+        sent_at=event.at,
     )
 
 
