@@ -60,6 +60,19 @@ class RetentionSettings(Settings):
         default=2 * _YEAR,
         description="Facts, from when they happened; those of a running case stay with it.",
     )
+    reports_unmatched: Period = Field(
+        default=180 * _DAY,
+        description="Reports and other mail to `fbl@` and `abuse@` that are nobody's, or were "
+        "dismissed, from when they came in.",
+    )
+    bounces: Period = Field(
+        default=90 * _DAY,
+        description="Bounces, from when they came in, and storms, from when they were decided.",
+    )
+    figures: Period = Field(
+        default=2 * _YEAR,
+        description="Daily sums of copies, complaints and bounces; about no person.",
+    )
     cases: Kept = Field(
         default=3 * _YEAR,
         description="Cases without facts or a block in force, from when they were over; what is "

@@ -1,16 +1,22 @@
 """Figures: delivered copies, complaints and bounces by day, tenant, stream, mailing and domain.
 
-About no person. `add` sums, `rates_of` gives them with their shares for the desk, the command line
-and metrics; `note_sent` counts what was offered to each provider, which is what a storm is measured
-by. All run in the caller's transaction.
+About no person. `add` sums: what was offered and delivered whoever follows the journal, complaints
+and bounces the records themselves, together with what makes them. `rates_of` gives the sums with
+their shares, for the desk, the command line and metrics; `note_sent` counts what was offered to
+each provider, which is what a storm is measured by. All run in the caller's transaction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, func, select
+
+from gateway.records.store import run
+from gateway.records.tables import figures, provider_sends
 
 SLOT = 300
 """Seconds for which copies to one provider are counted together."""
@@ -28,6 +34,17 @@ class Figure(StrEnum):
     """Recipients who were refused as no mailbox, when that is believed."""
     SOFT_BOUNCE = "soft-bounce"
     """Other bounces about the recipient."""
+
+
+_row = figures.c
+_PARTS = ("stream", "mailing", "domain")
+_FIELDS = {
+    Figure.OFFERED: "offered",
+    Figure.DELIVERED: "delivered",
+    Figure.COMPLAINT: "complaints",
+    Figure.HARD_BOUNCE: "hard_bounces",
+    Figure.SOFT_BOUNCE: "soft_bounces",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +97,62 @@ def add(
     amount: int = 1,
 ) -> None:
     """Count on the day of `at` (Unix seconds)."""
-    raise NotImplementedError
+    run(
+        connection,
+        "INSERT INTO figures (tenant, day, stream, mailing, domain, what, amount)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, day, stream, mailing, domain, what)"
+        " DO UPDATE SET amount = figures.amount + excluded.amount",
+        (tenant, day_of(at), stream, mailing, domain, what.value, amount),
+    )
 
 
 def rates_of(
-    connection: Connection, tenant: str = "", since: float = 0.0, by: tuple[str, ...] = ()
+    connection: Connection,
+    tenant: str = "",
+    since: float = 0.0,
+    by: Collection[Literal["stream", "mailing", "domain"]] = (),
 ) -> list[Rate]:
-    """The sums of a tenant, or of each ("" ), from the day of `since` on, by any of `stream`,
-    `mailing`, `domain`; the most delivered first."""
-    raise NotImplementedError
+    """The sums of a tenant ("": of each) from the day of `since` on, apart by what `by` names; the
+    most offered first."""
+    names = ["tenant", *(name for name in _PARTS if name in by)]
+    columns = [_row[name] for name in names]
+    total = func.sum(_row.amount).label("total")
+    query = select(*columns, _row.what, total).where(_row.day >= day_of(since))
+    if tenant:
+        query = query.where(_row.tenant == tenant)
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for *where, what, amount in connection.execute(query.group_by(*columns, _row.what)):
+        fields = found.setdefault(tuple(where), dict(zip(names, where, strict=True)))
+        fields[_FIELDS[Figure(what)]] = int(amount)
+    rates = [Rate(**fields) for fields in found.values()]
+    return sorted(rates, key=lambda rate: (-rate.offered, rate.tenant, rate.mailing))
 
 
 def note_sent(connection: Connection, provider: str, at: float, amount: int) -> None:
     """Count copies that were offered to a recipient's domain around `at`, taken or refused."""
-    raise NotImplementedError
+    run(
+        connection,
+        "INSERT INTO provider_sends (provider, start, amount) VALUES (?, ?, ?)"
+        " ON CONFLICT (provider, start)"
+        " DO UPDATE SET amount = provider_sends.amount + excluded.amount",
+        (provider, _slot(at), amount),
+    )
 
 
 def sent_to(connection: Connection, provider: str, since: float, until: float) -> int:
     """How many copies were offered to a provider in the slots that touch this time."""
-    raise NotImplementedError
+    own = provider_sends.c
+    query = select(func.sum(own.amount)).where(
+        own.provider == provider, own.start >= _slot(since), own.start <= until
+    )
+    return int(connection.execute(query).scalar() or 0)
+
+
+def forget_sent(connection: Connection, before: float) -> int:
+    """Delete the slots that began before this time; how many."""
+    gone = delete(provider_sends).where(provider_sends.c.start < before)
+    return int(connection.execute(gone).rowcount)
+
+
+def _slot(at: float) -> int:
+    return int(at) // SLOT * SLOT

@@ -28,10 +28,12 @@ from gateway.config.retention import RetentionSettings
 from gateway.records import audit
 from gateway.records.codes import CLEARED
 from gateway.records.database import Database
+from gateway.records.figures import day_of
 from gateway.records.retention_rules import CODES, RULES, UNDOINGS, Rule
 from gateway.records.staff_sessions import IDLE
 from gateway.records.tables import audit as audit_table
 from gateway.records.tables import (
+    figures,
     idempotency,
     meta,
     metadata,
@@ -74,6 +76,7 @@ def purge(
     removed["staff_sessions"] = _sessions(database, now, dry_run)
     removed["idempotency"] = _idempotency(database, now - IDEMPOTENCY_SECONDS, dry_run)
     removed["pre_check_clearances"] = _clearances(database, now, dry_run)
+    removed["figures"] = _figures(database, settings.cutoff("figures", now), dry_run)
     removed["audit"] = _audit(database, settings.cutoff("audit", now), actor, now, dry_run)
     removed["subjects"] = _orphans(database, dry_run)
     if not dry_run:
@@ -161,6 +164,11 @@ def _clearances(database: Database, now: float, dry_run: bool) -> int:
     over = (index.code == CLEARED) & (index.ends < now)
     keys = (index.key, index.scope, index.code, index.entry)
     return _by_key(database, standing_index, keys, over, dry_run)
+
+
+def _figures(database: Database, cutoff: float | None, dry_run: bool) -> int:
+    old = figures.c.day < (0 if cutoff is None else day_of(cutoff))
+    return _by_key(database, figures, tuple(figures.primary_key), old, dry_run)
 
 
 def _by_key(

@@ -25,6 +25,7 @@ from gateway.records.tables import (
     api_tokens,
     attestations,
     blocks,
+    bounces,
     case_entries,
     cases,
     consents,
@@ -39,6 +40,7 @@ from gateway.records.tables import (
     receipts,
     reports,
     standing_index,
+    storms,
     subject_requests,
     subject_secrets,
     suppressions,
@@ -223,6 +225,22 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule("reports", "facts", reports, lambda cutoff: reports.c.received_at < cutoff),
+    Rule(
+        "reports_unmatched",
+        "reports_unmatched",
+        reports,
+        lambda cutoff: (
+            (reports.c.received_at < cutoff) & reports.c.state.in_(("unmatched", "dismissed"))
+        ),
+    ),
+    Rule(
+        "bounces",
+        "bounces",
+        bounces,
+        # A person has still to decide on those that a storm holds.
+        lambda cutoff: (bounces.c.at < cutoff) & bounces.c.state.not_in(("pending", "held")),
+    ),
+    Rule("storms", "bounces", storms, lambda cutoff: storms.c.decided_at < cutoff),
     Rule("deletions", "facts", deletions, lambda cutoff: deletions.c.at < cutoff),
     Rule(
         "subject_requests",

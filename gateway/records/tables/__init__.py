@@ -3,8 +3,8 @@
 Instants are whole Unix seconds. Address keys are 16 octets (`suppression.keys`); plain addresses
 stand nowhere but encrypted in `subjects`. A scope is a number of `streams`: 0 for all tenants, a
 tenant's own row (empty stream name), or one stream's. Nothing here but `standing_index`, `changes`,
-`windows`, `mailings` and `ledger` is ever deleted by the data path: entries are lifted or ended in
-place.
+`windows`, `provider_sends`, `mailings` and `ledger` is ever deleted by the data path: entries are
+lifted or ended in place.
 """
 
 from gateway.records.tables.access import (
@@ -45,6 +45,12 @@ from gateway.records.tables.enforcement import (
     policy_versions,
     reports,
 )
+from gateway.records.tables.returned import (
+    bounces,
+    figures,
+    provider_sends,
+    storms,
+)
 from gateway.records.tables.staff import (
     mailed_codes,
     staff,
@@ -67,6 +73,7 @@ __all__ = [
     "attestations",
     "audit",
     "blocks",
+    "bounces",
     "case_entries",
     "cases",
     "changes",
@@ -76,6 +83,7 @@ __all__ = [
     "evidence",
     "facts",
     "fees",
+    "figures",
     "idempotency",
     "ledger",
     "mailed_codes",
@@ -87,12 +95,14 @@ __all__ = [
     "policy_versions",
     "proof_steps",
     "proofs",
+    "provider_sends",
     "receipts",
     "reports",
     "sources",
     "staff",
     "staff_sessions",
     "standing_index",
+    "storms",
     "streams",
     "subject_requests",
     "subject_secrets",

@@ -26,7 +26,7 @@ CASE_HOLDINGS: dict[str, Holding] = {
         ("facts",),
     ),
     "reports": Holding(
-        "Complaints as they came in, for whoever decides on them.",
+        "Complaints and other mail that came back, for whoever decides on them.",
         {
             "id": ROW,
             "received_at": "when it came in",
@@ -40,14 +40,19 @@ CASE_HOLDINGS: dict[str, Holding] = {
             "domain": "sender domain, if known",
             "ref": "reference of the transaction, if known",
             "key": KEY,
-            "subject": "number of the encrypted text that holds the reporter's address and words",
+            "subject": "number of the encrypted text that holds the reporter's address and words, "
+            "and the header fields of the report and of the mail it gives back",
             "state": "waiting, counted, dismissed or unmatched",
             "fact_id": "number of the fact it became",
             "decided_at": "when a person decided",
             "decided_by": ACTOR,
             "reason": "why; addresses are masked",
+            "form": "in which form it came",
+            "type": "what kind of complaint it is, or that it is a bounce or none",
+            "mail": "the mailbox it came to, and a digest of the mail",
         },
-        ("facts",),
+        ("facts", "reports_unmatched"),
+        "the second when it is nobody's or was dismissed",
     ),
     "cases": Holding(
         "Violations: facts of one group and mailing, folded, with what the contract says follows.",

@@ -127,11 +127,16 @@ reports = Table(
     Column("decided_at", WHOLE),
     Column("decided_by", WORDS),
     Column("reason", WORDS),
+    Column("form", WORDS, nullable=False, server_default=""),
+    Column("type", WORDS, nullable=False, server_default="abuse"),
+    Column("mail", WORDS),
     sqlite_strict=True,
 )
-"""Complaints as they came in, sealed in `subject`: waiting, counted (then a fact), dismissed or
-unmatched (no tenant yet)."""
+"""Complaints, and other mail that came back, as they came in, sealed in `subject`: waiting, counted
+(then a fact), dismissed or unmatched (no tenant yet). `mail` names the mail and its mailbox, once
+and for all."""
 
+Index("ix_reports_mail", reports.c.mail, unique=True)
 Index("ix_reports_state", reports.c.state, reports.c.id)
 Index("ix_reports_tenant", reports.c.tenant, reports.c.state, reports.c.id)
 Index(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gateway.records.tables.case_inventory import CASE_HOLDINGS
 from gateway.records.tables.holding import ACTOR, KEY, ROW, SCOPE, SEALED, Holding
+from gateway.records.tables.returned_inventory import RETURNED_HOLDINGS
 from gateway.records.tables.staff_inventory import STAFF_HOLDINGS
 
 HOLDINGS: dict[str, Holding] = {
@@ -200,6 +201,7 @@ HOLDINGS: dict[str, Holding] = {
         "open: until it is done",
     ),
     **CASE_HOLDINGS,
+    **RETURNED_HOLDINGS,
     **STAFF_HOLDINGS,
     "ledger": Holding(
         "So that a customer's retry sends nothing twice.",
@@ -280,7 +282,7 @@ HOLDINGS: dict[str, Holding] = {
         kept="ten minutes, once the index has followed",
     ),
     "meta": Holding(
-        "Marks of the database as a whole; about no person.",
+        "Marks of the database as a whole, and how far each journal was followed; about no person.",
         {"name": "which mark", "value": "its value"},
         kept="for ever",
     ),

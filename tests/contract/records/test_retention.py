@@ -202,6 +202,6 @@ def test_every_rule_has_a_setting() -> None:
     """Each is counted under a name of its own, by a period that the configuration knows."""
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
-    assert {rule.setting for rule in RULES} | {"audit", "journal"} == set(
+    assert {rule.setting for rule in RULES} | {"audit", "figures", "journal"} == set(
         RetentionSettings.model_fields
     )
