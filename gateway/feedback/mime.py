@@ -13,6 +13,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 MAX_DEPTH = 8
 """How deep multiparts are followed; what is deeper is one leaf of its kind."""
@@ -58,6 +59,11 @@ class Header:
     def first(self, name: str) -> bytes:
         """The topmost one, empty without one."""
         return next((value for each, value in self.fields if each == name), b"")
+
+    def raw(self) -> Iterator[bytes]:
+        """Every field with its final LF, at most MAX_FIELDS; a space before a colon is left out."""
+        for field in islice(_FIELD.finditer(self.octets), MAX_FIELDS):
+            yield field[1] + b":" + field[2] + b"\n"
 
     def text(self, name: str, most: int = 1_000) -> str:
         """The topmost one, decoded: one line of visible characters, at most `most`."""
