@@ -1,100 +1,233 @@
-"""Takes tenants' replies to notices: decides on each recipient and mail, and gives the SMTP answer.
+"""Takes mail to the gateway itself, whatever way it came: what each mailbox does with it.
 
-A recipient is `case+<token>@` the notices' domain, with a token of ours that names a case on
-record; every other gets one and the same 550. A mail is read in a thread, a few at a time, and kept
-with its cases before it is answered 250. Our own faults are 451, and a retry finds the same mail.
+`find` says which recipients are ours, every other gets one and the same 550. `take` reads a mail,
+commits all its effects and passes a bounce on before it gives the 250; our own faults are 451, and
+a retry of the same mail has one effect. `ingest` does the same for a mail from a file or the API
+and says what became of it; it raises StoreUnavailable and Unanswered.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
-from gateway.feedback.reading import read_mail
-from gateway.notices.gather import REPLY, House
+from gateway.feedback.judging import Judge, ReadMail
+from gateway.feedback.mailboxes import Kind, Mailbox
+from gateway.feedback.matching import Known
+from gateway.feedback.mime import read_header
+from gateway.feedback.parsed import Form, Parsed
+from gateway.feedback.passing import Client, Passing
+from gateway.feedback.terms import Terms
 from gateway.records.case_replies import Reply, TooManyReplies, attach
 from gateway.records.case_view import by_tracking
+from gateway.records.choices import choose
 from gateway.records.database import Connection, Database
+from gateway.records.returned import Returned, Taken, take_returned
+from gateway.sender_dns.lookups import Unanswered
 from policies.ports import Clock
-from suppression.tokens import Purpose
+from suppression.choices import Choice
+from suppression.tokens import Token
 
-AT_ONCE = 2
-"""Mails read at the same time."""
 OK = "250 2.1.5 OK"
-KEPT = "250 2.0.0 kept with the case"
+KEPT = "250 2.0.0 taken"
 UNKNOWN = "550 5.1.1 no such recipient here"
 TOO_MANY = "452 4.2.2 too many mails to this case today"
 OUR_FAULT = "451 4.3.0 cannot be kept now, please try again"
+NOT_PASSED_ON = "451 4.4.1 cannot be passed on now, please try again"
+MAIL = "mail"
+"""The source of a suppression that was asked for by mail."""
+NO_WISH = (Form.DSN, Form.AUTO_REPLY, Form.CHALLENGE)
+"""What a machine answers to a mail is nobody's wish, where it has a sender at all."""
+NO_REPLY = (*NO_WISH, Form.PLAIN_BOUNCE)
+ADDRESSED = ("delivered-to", "x-original-to", "envelope-to", "to")
+"""Where a stored mail says which mailbox it was delivered to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
-    """The case that a recipient names."""
+class Done:
+    """What became of a mail for one mailbox: `what` is `report`, `bounce`, `unsubscribed`, `reply`
+    or `nothing`. Not `is_new`: it was taken before, and had no further effect."""
 
-    tenant_number: int
-    tracking: bytes
+    what: str
+    form: Form
+    is_new: bool
+    tenant: str = ""
+    stream: str = ""
+    taken: Taken | None = None
+    events: tuple[Event, ...] = ()
 
 
 class Intake:
-    """One web process's. `adopt` puts a new configuration in force."""
+    """One process's. `adopt` puts a new configuration in force."""
 
-    def __init__(self, database: Database, house: House, emit: Emit, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, known: Known, terms: Terms, emit: Emit, clock: Clock
+    ) -> None:
         self._database = database
-        self._house = house
+        self._terms = terms
         self._emit = emit
         self._clock = clock
-        self._reading = asyncio.Semaphore(AT_ONCE)
+        self._judge = Judge(database, known)
+        self._passing = Passing(database, emit, clock)
 
-    def adopt(self, house: House) -> None:
+    def adopt(self, terms: Terms) -> None:
         """Work by a new configuration from now on."""
-        self._house = house
+        self._terms = terms
 
-    def addressed(self, recipient: str) -> Addressed | str:
-        """The case behind a recipient, or the reply that refuses it."""
-        local, _, domain = recipient.rpartition("@")
-        prefix, _, text = local.partition("+")
-        token = self._house.tokens.read(Purpose.REPLY, text)
-        if (
-            token is None
-            or prefix.lower() != REPLY
-            or not self._house.domain
-            or domain.lower().rstrip(".") != self._house.domain
-        ):
+    async def find(self, recipient: str) -> Mailbox | str:
+        """The mailbox with this address, or the reply that refuses it."""
+        mailbox = self._terms.mailboxes.find(recipient)
+        if mailbox is None:
             return UNKNOWN
+        if mailbox.kind is not Kind.REPLIES or mailbox.token is None:
+            return mailbox
+        tracking = mailbox.token.key
         try:
-            with self._database.reading() as connection:
-                is_there = by_tracking(connection, token.key) is not None
+            is_there = await self._database.read(lambda c: by_tracking(c, tracking) is not None)
         except StoreUnavailable:
             return OUR_FAULT
-        return Addressed(token.stream_number, token.key) if is_there else UNKNOWN
+        return mailbox if is_there else UNKNOWN
 
-    async def take(self, cases: tuple[Addressed, ...], mail_from: str, octets: bytes) -> str:
-        """Keep a mail with the cases it is for; the reply to its final dot."""
-        async with self._reading:
-            read = await asyncio.to_thread(read_mail, octets)
-        # Nobody wrote what comes from nobody: a bounce, a note that somebody is away.
-        is_automatic = read.is_automatic or not mail_from
-        reply = Reply(read.mail, read.sender, read.subject, read.text, is_automatic)
+    async def take(
+        self, mailboxes: tuple[Mailbox, ...], mail_from: str, octets: bytes, client: Client
+    ) -> str:
+        """Take a mail to these mailboxes; the reply to its final dot."""
+        terms = self._terms
         try:
-            events = await self._database.write(partial(self._attach, cases, reply))
+            mail = await self._judge.read(octets, terms, self._clock())
+            for mailbox in dict.fromkeys(mailboxes):
+                await self._take(mail, mailbox, bool(mail_from), mailbox.kind, "smtp", terms)
+                if not await self._pass_on(mail, mailbox, client, terms):
+                    return NOT_PASSED_ON
         except TooManyReplies:
             return TOO_MANY
-        except StoreUnavailable as error:
-            self._emit(Event("reply.failed", self._clock(), detail={"error": str(error)}))
+        except (StoreUnavailable, Unanswered) as error:
+            self._emit(Event("returned.failed", self._clock(), detail={"error": str(error)}))
             return OUR_FAULT
-        for event in events:
-            self._emit(event)
         return KEPT
 
+    async def ingest(self, octets: bytes, way: str) -> Done:
+        """Take a mail that was delivered elsewhere; `way` is `api` or `cli`. The mailbox it names
+        counts, where that is one of ours. Raises TooManyReplies for a case's."""
+        terms = self._terms
+        mail = await self._judge.read(octets, terms, self._clock())
+        header = read_header(mail.octets)
+        stated = (
+            value.decode("ascii", "replace").strip("<> ")
+            for name in ADDRESSED
+            for value in header.all(name)
+        )
+        mailbox = next((box for text in stated if (box := terms.mailboxes.find(text))), None)
+        has_sender = header.first("return-path") != b"<>"
+        return await self._take(
+            mail, mailbox, has_sender, mailbox.kind if mailbox else way, way, terms
+        )
+
+    async def _take(
+        self,
+        mail: ReadMail,
+        mailbox: Mailbox | None,
+        has_sender: bool,
+        name: str,
+        way: str,
+        terms: Terms,
+    ) -> Done:
+        """All that one mailbox does with a mail, committed."""
+        parsed, token = mail.parsed, mailbox.token if mailbox else None
+        kind = mailbox.kind if mailbox else Kind.REPORTS
+        if token is not None and kind is Kind.REPLIES:
+            is_automatic = not has_sender or parsed.form in NO_REPLY or _says_so(mail)
+            work = partial(self._attach, token, parsed, is_automatic, terms)
+        elif token is not None and kind is Kind.UNSUBSCRIBE and _is_wish(parsed, has_sender):
+            work = partial(self._unsubscribe, token, parsed, terms)
+        else:
+            now = self._clock()
+            returned = await self._judge.judge(mail, mailbox, name, way, terms, now)
+            work = partial(self._store, returned, terms)
+        done = await self._database.write(work)
+        for event in done.events:
+            self._emit(event)
+        return done
+
+    # ---- in the writer's transaction --------------------------------------------------------
+
     def _attach(
-        self, cases: tuple[Addressed, ...], reply: Reply, connection: Connection
-    ) -> tuple[Event, ...]:
-        events: list[Event] = []
-        for one in dict.fromkeys(cases):
-            stored = by_tracking(connection, one.tracking)
-            if stored is not None:
-                events += attach(connection, stored, reply, self._clock(), self._house.rules)
-        return tuple(events)
+        self,
+        token: Token,
+        parsed: Parsed,
+        is_automatic: bool,
+        terms: Terms,
+        connection: Connection,
+    ) -> Done:
+        stored = by_tracking(connection, token.key)
+        if stored is None:
+            return Done("nothing", parsed.form, is_new=False)
+        reply = Reply(parsed.mail, parsed.sender, parsed.subject, parsed.text, is_automatic)
+        events = attach(connection, stored, reply, self._clock(), terms.rules)
+        tenant = stored.case.tenant
+        return Done("reply", parsed.form, bool(events), tenant, events=tuple(events))
+
+    def _unsubscribe(
+        self, token: Token, parsed: Parsed, terms: Terms, connection: Connection
+    ) -> Done:
+        """The same as one click on the page behind the token."""
+        now, keyring = self._clock(), terms.rules.keyring
+        try:
+            chosen = choose(
+                connection, keyring, token.stream_number, token.key, Choice(), MAIL, now
+            )
+        except LookupError as error:
+            # Authentic, so these records have lost a stream: they came from an older backup.
+            raise StoreUnavailable(str(error)) from error
+        is_new = chosen.is_unsubscribe_new
+        detail: dict[str, object] = {"key": token.key.hex(), "source": MAIL, "from": "list"}
+        event = Event(
+            "unsubscribed", now, tenant=chosen.tenant, stream=chosen.stream, detail=detail
+        )
+        events = (event,) if is_new else ()
+        return Done(
+            "unsubscribed", parsed.form, is_new, chosen.tenant, chosen.stream, events=events
+        )
+
+    def _store(self, returned: Returned, terms: Terms, connection: Connection) -> Done:
+        taken = take_returned(connection, returned, terms.rules, terms.bounces, self._clock())
+        match = returned.match
+        return Done(
+            "report" if taken.report else "bounce",
+            returned.form,
+            taken.is_new,
+            match.tenant if match else "",
+            match.stream if match else "",
+            taken,
+            taken.events,
+        )
+
+    # ---- passing on -------------------------------------------------------------------------
+
+    async def _pass_on(
+        self, mail: ReadMail, mailbox: Mailbox, client: Client, terms: Terms
+    ) -> bool:
+        if mailbox.kind is not Kind.BOUNCES or mailbox.token is None or not terms.bounces_to:
+            return True
+        stream = self._judge.stream_of(mailbox.token.stream_number)
+        if stream is None:
+            raise StoreUnavailable(f"no stream has the number {mailbox.token.stream_number}")
+        return await self._passing.pass_on(
+            stream, mailbox.address, mail.parsed.mail, mail.octets, client, terms
+        )
+
+
+def _says_so(mail: ReadMail) -> bool:
+    """Whether the header says that a machine has written it (RFC 3834 section 5)."""
+    header = read_header(mail.octets)
+    said = header.first("auto-submitted").lower()
+    is_bulk = header.first("precedence").lower() in (b"bulk", b"junk", b"auto_reply")
+    return is_bulk or (bool(said) and not said.startswith(b"no"))
+
+
+def _is_wish(parsed: Parsed, has_sender: bool) -> bool:
+    """Whether somebody has written: a bounce, which comes from nobody, is no wish, and neither is
+    what answers by itself. Any other mail is one, whatever it says."""
+    return has_sender and parsed.form not in NO_WISH

@@ -15,13 +15,17 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from gateway.config.model import GatewayConfig
 from gateway.errors import ConfigurationError
-from gateway.feedback.intake import OK, OUR_FAULT, Addressed, Intake
+from gateway.feedback.intake import OK, OUR_FAULT, Intake
+from gateway.feedback.mailboxes import Mailbox
+from gateway.feedback.passing import Client
 
 PATIENCE = 120.0
 """Seconds that one command may take, a whole message included."""
 MAX_RECIPIENTS = 10
-MAX_COMMANDS = 100
+MAX_COMMANDS = 1_000
 """Of one kind, on one connection."""
+MAX_LINE = 1_000_000
+"""Octets without an end of line, for which aiosmtpd has no limit, until we hang up."""
 
 
 class FeedbackListener:
@@ -74,11 +78,11 @@ class FeedbackListener:
 
 
 class _Mail(Envelope):
-    """A mail under way, with the cases that its recipients name."""
+    """A mail under way, with the mailboxes that its recipients name."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.cases: list[Addressed] = []
+        self.mailboxes: list[Mailbox] = []
 
 
 class _Handler:
@@ -98,12 +102,12 @@ class _Handler:
     ) -> str:
         if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
             return "452 4.5.3 too many recipients"
-        found = self._intake.addressed(address)
+        found = await self._intake.find(address)
         if isinstance(found, str):
             return found
         envelope.rcpt_tos.append(address)
         assert isinstance(envelope, _Mail)  # noqa: S101 - sessions make no other
-        envelope.cases.append(found)
+        envelope.mailboxes.append(found)
         return OK
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
@@ -113,7 +117,10 @@ class _Handler:
         # aiosmtpd calls an empty path so, and takes an empty text for none.
         mail_from = "" if envelope.mail_from == "<>" else envelope.mail_from or ""
         # Should the client hang up now, the mail is kept and known when it comes again.
-        taking = self._intake.take(tuple(envelope.cases), mail_from, content)
+        client = Client(
+            session.host_name or "", str(session.peer[0]) if session.peer else "", bool(session.ssl)
+        )
+        taking = self._intake.take(tuple(envelope.mailboxes), mail_from, content, client)
         return await asyncio.shield(asyncio.ensure_future(taking))
 
     async def handle_exception(self, error: Exception) -> str:
@@ -126,10 +133,19 @@ class _Session(SMTP):
     def __init__(self, open_sessions: set[_Session], handler: _Handler, **settings: object) -> None:
         super().__init__(handler, **settings)  # type: ignore[arg-type]
         self._listed = open_sessions
+        self._line = 0
         open_sessions.add(self)
 
     def _create_envelope(self) -> Envelope:
         return _Mail()
+
+    def data_received(self, data: bytes) -> None:
+        end = data.rfind(b"\n")
+        self._line = self._line + len(data) if end < 0 else len(data) - end
+        if self._line > MAX_LINE:
+            self.hang_up()
+            return
+        super().data_received(data)
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)

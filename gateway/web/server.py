@@ -23,11 +23,11 @@ from gateway.errors import ConsentryError
 from gateway.events import Event
 from gateway.feedback.intake import Intake
 from gateway.feedback.listener import FeedbackListener
+from gateway.feedback.terms import Terms
 from gateway.jobs_host import Jobs, JobTerms
 from gateway.journal import Journal
 from gateway.leader import open_seat
 from gateway.metrics import WebMetrics, heartbeat
-from gateway.metrics_declared import JOBS_LEADER
 from gateway.metrics_merge import Totals
 from gateway.node import Health, ask_all, health_of
 from gateway.processes import JOBS, WEB, processes_of, workers_of
@@ -83,9 +83,10 @@ class WebProcess:
         if JOBS not in processes_of(config):
             seat = open_seat(config)
             jobs = Jobs(self.database, terms, self._index, seat, self._emit, time.time)
-            self.metrics.watch(JOBS_LEADER, lambda: {(): float(jobs.is_leader)})
+            jobs.watch(self.metrics)
             self._jobs = jobs
-        self._intake = Intake(self.database, terms.notices, self._emit, time.time)
+        taken = Terms.of(loaded, terms.notices)
+        self._intake = Intake(self.database, self._index, taken, self._emit, time.time)
         self._feedback: FeedbackListener | None = None
         self._sender_dns = SenderDns(config.sender_dns)
         self._parts = self._make_parts(loaded, self._keyring, self._rules)
@@ -179,6 +180,7 @@ class WebProcess:
             api_parts = self._make_api_parts(loaded, keyring)
             desk_parts = self._make_desk_parts(loaded, keyring, rules)
             terms = JobTerms.of(loaded, keyring, rules)
+            taken = Terms.of(loaded, terms.notices)
             status_parts = self._make_status_parts(terms)
             self._remember(rules)
         except ConsentryError as problem:
@@ -195,7 +197,7 @@ class WebProcess:
         self._status_parts = status_parts
         if self._jobs is not None:
             self._jobs.adopt(terms)
-        self._intake.adopt(terms.notices)
+        self._intake.adopt(taken)
         self._emit(Event("config.reloaded", time.time(), detail={"warnings": list(warnings)}))
         return warnings
 
