@@ -12,14 +12,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gateway.feedback.mime import Mail, Part, blocks, decoded, shown
+from gateway.feedback.originals import HOLDS_ORIGINAL, original_in
 from gateway.feedback.parsed import Action, Bounce, BouncedRecipient
 from gateway.feedback.server_words import (
-    HEADERS,
     MAX_RECIPIENTS,
     BounceMail,
     address_in,
     host_in,
-    original_in,
     said,
     unix_time,
 )
@@ -61,7 +60,7 @@ def read_dsn(mail: Mail) -> BounceMail | None:
         return None
     arrived_at = unix_time(about.get("arrival-date", ""))
     return BounceMail(
-        Bounce(known, reporter, arrived_at), original_in(mail.first(*HEADERS)), fields
+        Bounce(known, reporter, arrived_at), original_in(mail.first(*HOLDS_ORIGINAL)), fields
     )
 
 
@@ -76,7 +75,11 @@ def _status(mail: Mail) -> Part | None:
         return None
     for part in mail.parts[:5]:
         start = part.content(4_096).lower()
-        if part.kind not in HEADERS and b"final-recipient:" in start and b"\naction:" in start:
+        if (
+            part.kind not in HOLDS_ORIGINAL
+            and b"final-recipient:" in start
+            and b"\naction:" in start
+        ):
             return part
     return None
 

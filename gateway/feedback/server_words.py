@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 
-from gateway.feedback.mime import Header, Part, read_header, shown
+from gateway.feedback.mime import shown
 from gateway.feedback.parsed import Bounce, Original
 from gateway.relay.answers import without_addresses
 
@@ -18,8 +18,6 @@ MAX_ADDRESS = 320
 MAX_SAID = 500
 """Characters of a server's words that are kept."""
 MAX_RECIPIENTS = 100
-HEADERS = ("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers")
-"""Parts that give our mail back."""
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>()\[\],;:\"@]{1,255}")
 _QUOTED = re.compile(r'<?("(?:[^"\\]|\\.){1,128}"@[^\s<>()\[\],;:"@]{1,255})')
@@ -83,13 +81,3 @@ def unix_time(text: str) -> float | None:
         return None if parsed is None else float(mktime_tz(parsed))
     except (ValueError, OverflowError, IndexError, TypeError):  # the library's, for what is no date
         return None
-
-
-def original_in(part: Part | None) -> Original | None:
-    """The header section of our mail in a part that gives it back."""
-    return None if part is None else original_of(read_header(part.content()))
-
-
-def original_of(header: Header) -> Original | None:
-    """The same of what stands in a text."""
-    return Original(header.octets) if header.fields else None
