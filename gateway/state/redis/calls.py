@@ -24,6 +24,7 @@ import hiredis
 from gateway.config.redis import RedisSettings
 from gateway.errors import StoreUnavailable
 from gateway.state.redis.link import Link
+from gateway.state.redis.news import News
 from gateway.state.redis.scripts import Script
 from gateway.state.redis.servers import Servers, servers_of
 from gateway.state.redis.wire import Arg, NotDone, Reply, Wire, pack
@@ -40,7 +41,9 @@ class Calls:
 
     def __init__(self, settings: RedisSettings) -> None:
         """Raises ConfigurationError when a password or certificate cannot be read."""
-        self._servers = servers_of(settings)
+        self.news = News()
+        """Tells of each server that is connected, or that is another than it was."""
+        self._servers = servers_of(settings, self.news.tell)
         self.loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:

@@ -7,24 +7,30 @@ every slot has a node that is connected.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import cast
 
 from gateway.config.values import Endpoint
 from gateway.errors import StoreUnavailable
-from gateway.state.redis.connect import Access, ask, dial, dial_any, learn
+from gateway.state.redis.connect import Access, ask, dial, dial_any
 from gateway.state.redis.keys import SLOTS, slot_number
-from gateway.state.redis.link import PROBE_EVERY, Link
+from gateway.state.redis.link import Link
 from gateway.state.redis.wire import Reply, Wire
+
+MAP_EVERY = 0.2
+"""Seconds between two reads of the map while a slot is nowhere."""
 
 
 class ClusterServers:
     """The primaries of a Cluster, one link for each."""
 
-    def __init__(self, seeds: tuple[Endpoint, ...], access: Access) -> None:
+    def __init__(
+        self, seeds: tuple[Endpoint, ...], access: Access, tell: Callable[[], None]
+    ) -> None:
         self._seeds = seeds
         self._access = access
+        self._tell = tell
         self._links: dict[Endpoint, Link] = {}
         self._slots: list[Link | None] = [None] * SLOTS
         self._has_news = asyncio.Event()
@@ -69,9 +75,9 @@ class ClusterServers:
     async def learn(self, key: bytes) -> None:
         """Learn the epoch of the key's node anew. Raises StoreUnavailable."""
         link = self.link(key)
-        if link is None or link.wire is None:
-            raise StoreUnavailable(link.trouble if link else "Redis: no server has this slot")
-        await learn(link.wire)
+        if link is None:
+            raise StoreUnavailable("Redis: no server has this slot")
+        await link.learn()
 
     def links(self) -> Sequence[Link]:
         """Those to every node that has a slot."""
@@ -93,14 +99,14 @@ class ClusterServers:
             async def connect() -> Wire:
                 return await dial(at, self._access)
 
-            link = self._links[at] = Link(str(at), connect)
+            link = self._links[at] = Link(str(at), connect, self._tell)
             link.start()
         return link
 
     async def _keep_fresh(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._has_news.wait(), PROBE_EVERY)
+                await asyncio.wait_for(self._has_news.wait(), MAP_EVERY)
             if self._has_news.is_set() or not self.is_ready():
                 self._has_news.clear()
                 with suppress(StoreUnavailable):
@@ -132,7 +138,9 @@ class ClusterServers:
                     name = host.decode() if isinstance(host, bytes) and host else asked.host
                     link = self._link_at(Endpoint(name, port))
                     slots[first : last + 1] = [link] * (last + 1 - first)
-        self._slots = slots
+        if slots != self._slots:
+            self._slots = slots
+            self._tell()
         in_use = set(slots)
         for at, link in tuple(self._links.items()):
             if link not in in_use:

@@ -164,11 +164,16 @@ class RedisFlights:
         heard.all()
 
     async def run(self) -> None:
-        """Beat for ever; trouble is tried again."""
+        """Beat for ever, and at once when a server is back: its pause after a loss begins so.
+
+        Trouble is tried again.
+        """
+        news = self._calls.news
         while True:
+            seen = news.count
             with suppress(StoreUnavailable):
                 await self.beat()
-            await asyncio.sleep(BEAT_EVERY)
+            await news.after(seen, BEAT_EVERY)
 
     @property
     def held(self) -> int:
@@ -258,8 +263,7 @@ class RedisFlights:
         moved = [shard for shard, answer in heard.answers.items() if answer[0] == _MOVED]
         if not moved:
             return heard
-        for shard in moved:
-            await self._calls.learn(self._slots[shard])
+        await asyncio.gather(*(self._calls.learn(self._slots[shard]) for shard in moved))
         again = await self._hear(script, {s: (1, self._closed, *asked[s]) for s in moved})
         return Heard(heard.answers | again.answers, heard.problem or again.problem)
 

@@ -189,12 +189,17 @@ class RedisHolds:
             await asyncio.sleep(self._every)
 
     async def mend(self) -> None:
-        """Notice every second what was lost, and make it whole, for ever."""
+        """Notice when a server is back, and every second, what was lost; make it whole, for ever.
+
+        The pause after a loss begins with the first who notices: nobody waits for it to be noticed.
+        """
+        news = self.calls.news
         while True:
-            await asyncio.sleep(self._every)
+            seen = news.count
             with suppress(StoreUnavailable):
                 await self.look()
             await self._settle_again()
+            await news.after(seen, self._every)
 
     async def close(self) -> None:
         """Tell what could not be told yet, if that is possible now, and end what is mended."""

@@ -4,7 +4,8 @@ All calls of one turn of the event loop go out in one write. A call pushed while
 connection is being made waits for it; after a failure calls fail at once (the circuit is open)
 and a new connection is tried every `PROBE_EVERY` seconds, the first one immediately. Every
 `LOOK_EVERY` seconds the server is asked who it is, so that a connection that leads nowhere, or to
-what is no primary any more, does not stay.
+what is no primary any more, does not stay. Each new connection and each new epoch is told, for what
+was held must be made whole before anybody is granted anything.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from gateway.errors import StoreUnavailable
 from gateway.state.redis.connect import Unfit, learn
 from gateway.state.redis.wire import NotDone, Receiver, Wire
 
-PROBE_EVERY = 0.5
-"""Seconds between two tries of a server that is not well."""
+PROBE_EVERY = 0.1
+"""Seconds between the beginnings of two tries of a server that is not well."""
 LOOK_EVERY = 1.0
 
 
@@ -32,7 +33,10 @@ class Call(Receiver, Protocol):
 class Link:
     """Keeps one `Wire` up. `start` it on the loop that uses it."""
 
-    def __init__(self, name: str, dial: Callable[[], Awaitable[Wire]]) -> None:
+    def __init__(
+        self, name: str, dial: Callable[[], Awaitable[Wire]], tell: Callable[[], None]
+    ) -> None:
+        """`tell` is called when it is connected, and when its epoch is another."""
         self.name = name
         self.wire: Wire | None = None
         self.trouble = ""
@@ -40,11 +44,13 @@ class Link:
         self.was_unfit = False
         """True once the server was seen to throw keys away."""
         self._dial = dial
+        self._tell = tell
         self._queue: list[Call] = []
         self._is_scheduled = False
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tried = asyncio.Event()
+        self._learning: asyncio.Task[None] | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -83,6 +89,28 @@ class Link:
         if self.wire is not None:
             self.wire.close(reason)
 
+    async def learn(self) -> None:
+        """Learn the server's epoch anew, with all who ask in this turn: a thousand tenants that are
+        healed together ask once. Raises StoreUnavailable."""
+        if self.wire is None:
+            raise StoreUnavailable(self.trouble or "Redis: not connected")
+        if self._learning is None:
+            loop = asyncio.get_running_loop()
+            self._learning = loop.create_task(self._learn(self.wire), name="redis epoch")
+            self._learning.add_done_callback(_heard)
+            loop.call_soon(self._next)
+        await asyncio.shield(self._learning)
+
+    def _next(self) -> None:
+        """Who asks from now on may know of something later than what was asked."""
+        self._learning = None
+
+    async def _learn(self, wire: Wire) -> None:
+        before = wire.epoch
+        await learn(wire)
+        if wire.epoch != before:
+            self._tell()
+
     def _flush(self) -> None:
         self._is_scheduled = False
         wire = self.wire
@@ -103,6 +131,7 @@ class Link:
                 self.wire, self.trouble = wire, ""
                 self._tried.set()
                 self._flush()
+                self._tell()
                 try:
                     await self._look_after(wire)
                     self._break(f"Redis: {wire.reason}")
@@ -119,7 +148,7 @@ class Link:
         while not wire.closed.done():
             await asyncio.wait((wire.closed,), timeout=LOOK_EVERY)
             if not wire.closed.done():
-                await learn(wire)
+                await self._learn(wire)
 
     def _refused(self, problem: StoreUnavailable) -> None:
         self.was_unfit = self.was_unfit or isinstance(problem, Unfit)
@@ -133,3 +162,9 @@ class Link:
         problem = NotDone(trouble)
         for call in queue:
             call.fail(problem)
+
+
+def _heard(asked: asyncio.Task[None]) -> None:
+    """Whoever asked may be gone by now: a failure is no news to the event loop."""
+    if not asked.cancelled():
+        asked.exception()

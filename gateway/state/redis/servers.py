@@ -7,7 +7,7 @@ what it knows fresh by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -20,15 +20,14 @@ from gateway.state.redis.connect import (
     ask,
     dial,
     dial_any,
-    learn,
     sentinel_access,
     server_access,
 )
-from gateway.state.redis.link import Link
+from gateway.state.redis.link import PROBE_EVERY, Link
 from gateway.state.redis.wire import Wire
 
-ASK_EVERY = 1.0
-"""Seconds between two questions to Sentinel who the primary is."""
+ASK_EVERY = 0.25
+"""Seconds between two questions to Sentinel who the primary is, while there is one that answers."""
 
 
 class Servers(Protocol):
@@ -62,29 +61,36 @@ class Servers(Protocol):
         """Names and states."""
 
 
-def servers_of(settings: RedisSettings) -> Servers:
-    """The servers that the settings name. Raises ConfigurationError."""
+def servers_of(settings: RedisSettings, tell: Callable[[], None]) -> Servers:
+    """The servers that the settings name. Raises ConfigurationError.
+
+    `tell` is called when one of them is connected, and when its epoch is another.
+    """
     access = server_access(settings)
     match settings.mode:
         case RedisMode.STANDALONE:
-            return OneServer(settings.servers[0], access)
+            return OneServer(settings.servers[0], access, tell)
         case RedisMode.SENTINEL:
             watch = Sentinels(settings.servers, settings.service, sentinel_access(settings))
-            return OneServer(None, access, watch)
+            return OneServer(None, access, tell, watch)
         case RedisMode.CLUSTER:
-            return ClusterServers(settings.servers, access)
+            return ClusterServers(settings.servers, access, tell)
 
 
 class OneServer:
     """One server for all keys: at a fixed place, or where Sentinel says."""
 
     def __init__(
-        self, at: Endpoint | None, access: Access, sentinels: Sentinels | None = None
+        self,
+        at: Endpoint | None,
+        access: Access,
+        tell: Callable[[], None],
+        sentinels: Sentinels | None = None,
     ) -> None:
         self._at = at
         self._access = access
         self._sentinels = sentinels
-        self._link = Link(str(at or "primary"), self._connect)
+        self._link = Link(str(at or "primary"), self._connect, tell)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -117,7 +123,7 @@ class OneServer:
 
     async def learn(self, key: bytes) -> None:
         """Learn its epoch anew."""
-        await relearn(self._link)
+        await self._link.learn()
 
     def links(self) -> Sequence[Link]:
         """The one there is."""
@@ -132,20 +138,50 @@ class OneServer:
         return {str(self._at or "primary"): self._link.trouble or "connected"}
 
     async def _connect(self) -> Wire:
-        at = self._at if self._sentinels is None else await self._sentinels.primary()
-        if at is None:
+        if self._sentinels is not None:
+            self._at = await self._sentinels.primary()
+            return await self._dial_while_named(self._at, self._sentinels)
+        if self._at is None:
             raise StoreUnavailable("Redis: no address")
-        self._at = at
-        return await dial(at, self._access)
+        return await dial(self._at, self._access)
+
+    async def _dial_while_named(self, at: Endpoint, sentinels: Sentinels) -> Wire:
+        """Connect; do not wait for one that is gone without a word once another is the primary."""
+        dialing = asyncio.create_task(dial(at, self._access), name="redis dial")
+        watching = asyncio.create_task(_another(at, sentinels), name="redis sentinel")
+        try:
+            await asyncio.wait((dialing, watching), return_when=asyncio.FIRST_COMPLETED)
+            if not dialing.done():
+                raise StoreUnavailable(f"the primary is {watching.result()} now")
+            return dialing.result()
+        except BaseException:
+            dialing.cancel()
+            with suppress(StoreUnavailable, asyncio.CancelledError):
+                (await dialing).close("not wanted")
+            raise
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _follow(self, sentinels: Sentinels) -> None:
         """Leave a server that is no longer the primary, though it may not know that yet."""
         while True:
             await asyncio.sleep(ASK_EVERY)
+            if not self._link.is_ready:
+                continue  # whoever connects asks
             with suppress(StoreUnavailable):
                 at = await sentinels.primary()
-                if self._link.wire is not None and at != self._at:
+                if self._link.is_ready and at != self._at:
                     self._link.drop(f"the primary is {at} now")
+
+
+async def _another(at: Endpoint, sentinels: Sentinels) -> Endpoint:
+    """The primary, once that is another than `at`."""
+    while True:
+        await asyncio.sleep(PROBE_EVERY)
+        with suppress(StoreUnavailable):
+            if (named := await sentinels.primary()) != at:
+                return named
 
 
 class Sentinels:
@@ -185,10 +221,3 @@ class Sentinels:
             case [bytes(host), bytes(port)]:
                 return Endpoint(host.decode(), int(port))
         raise StoreUnavailable(f"Sentinel does not know {self._service!r}")
-
-
-async def relearn(link: Link) -> None:
-    """Learn the epoch of the link's server anew. Raises StoreUnavailable."""
-    if link.wire is None:
-        raise StoreUnavailable(link.trouble or "Redis: not connected")
-    await learn(link.wire)
