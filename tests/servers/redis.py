@@ -146,10 +146,15 @@ class Sentinel(RedisServer):
         return ["redis-server", self.config, "--sentinel"]
 
     def start(self, *, wait: bool = True) -> None:
-        """Start it and have it look around every 300 ms: what has come back, it sees after 10 s."""
+        """Start it and have it look around every 300 ms: what has come back, it sees after 10 s.
+
+        Pings, too: it connects again only that often, and a new primary that it has not reached for
+        `DOWN_MILLISECONDS` is down to it. With its 1 s it sometimes fails over twice, to who just
+        came back with nothing.
+        """
         super().start(wait=wait)
         if wait:
-            for period in ("INFO-PERIOD", "PUBLISH-PERIOD", "ASK-PERIOD"):
+            for period in ("PING-PERIOD", "INFO-PERIOD", "PUBLISH-PERIOD", "ASK-PERIOD"):
                 self.ask("SENTINEL", "DEBUG", period, 300)
 
 
