@@ -1,0 +1,112 @@
+"""Who counts as having signed a report: listed, aligned, over all of it, and the DNS says so."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from gateway.feedback.signatures import read_signed, signed_by
+from gateway.message.body import RelaxedBodyHash
+from gateway.message.dkim import Signer, sign
+from gateway.message.dkim_keys import KeyKind, dns_record, load_key, new_key
+from gateway.sender_dns.lookups import Unanswered
+
+NOW = 1_800_000_000.0
+LOOP = "loops.isp.test"
+LISTED = frozenset({LOOP, "other.test"})
+BODY = b"a report\r\n"
+SUBJECT = b"Subject: complaint\r\n"
+
+
+@cache
+def pem() -> bytes:
+    """One key for all domains."""
+    return new_key(KeyKind.ED25519)
+
+
+class Dns:
+    """Answers for selector `s1` of every domain but those in `silent`; notes what was asked."""
+
+    def __init__(self, *silent: str) -> None:
+        self.silent = silent
+        self.asked: list[str] = []
+
+    async def texts(self, name: str) -> list[str]:
+        """The key, or none, or no answer."""
+        self.asked.append(name)
+        if name.endswith(self.silent):
+            raise Unanswered(name)
+        return [dns_record(pem()).strip('"')] if name.startswith("s1.") else []
+
+
+def mail(
+    domain: str = LOOP,
+    sender: str = "",
+    selector: str = "s1",
+    head: bytes = SUBJECT,
+    body: bytes = BODY,
+) -> bytes:
+    """A mail that `domain` has signed."""
+    header = b"From: Loop <fbl@%b>\r\n%b" % ((sender or domain).encode(), head)
+    hashed = RelaxedBodyHash()
+    hashed.add(body)
+    signer = Signer(domain, selector, load_key(pem()))
+    return sign([signer], header, hashed.digest(), NOW) + header + b"\r\n" + body
+
+
+async def source_of(octets: bytes, dns: Dns | None = None) -> str:
+    """The listed domain that signed it."""
+    return await signed_by(read_signed(octets, LISTED, NOW), dns or Dns())
+
+
+@pytest.mark.parametrize("sender", [LOOP, f"mail.{LOOP}", LOOP.upper()])
+async def test_a_listed_domain_signs_for_itself_and_what_is_under_it(sender: str) -> None:
+    """Its own From domain or a parent of that."""
+    assert await source_of(mail(sender=sender)) == LOOP
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        mail("stranger.test"),
+        mail(sender="isp.test"),
+        mail(sender=f"x{LOOP}"),
+        mail(sender="other.test"),
+        b"From: fbl@%b\r\n%b\r\n%b" % (LOOP.encode(), SUBJECT, BODY),
+        mail().replace(b"subject:", b"x-subject:"),
+        b"From: a@b.test\r\n" + mail(),
+        b"Subject: another\r\nSubject: and another\r\n" + mail(),
+        mail() + b"more\r\n",
+        mail(body=b"a\r\n").replace(b"\r\n\r\na\r\n", b"\r\n\r\na\n"),
+        mail(selector="gone"),
+    ],
+)
+async def test_nobody_else_counts(octets: bytes) -> None:
+    """Not listed, not the author's, unsigned, Subject uncovered or added, changed, key gone."""
+    assert not await source_of(octets)
+
+
+async def test_strangers_cause_no_question_to_the_dns() -> None:
+    """Neither with a domain that is not listed nor with a listed one that is not the author's."""
+    dns = Dns()
+    assert not await source_of(mail("stranger.test"), dns)
+    assert not await source_of(mail("other.test", sender="stranger.test"), dns)
+    assert dns.asked == []
+    many = mail().split(b"From:")[0].replace(b"s=s1", b"s=gone") * 20 + mail(selector="gone")
+    assert not await source_of(many, dns)
+    assert len(dns.asked) == 3
+
+
+async def test_a_dns_that_cannot_answer_is_not_an_answer() -> None:
+    """Unless another signature of it is valid."""
+    with pytest.raises(Unanswered):
+        await source_of(mail(), Dns(LOOP))
+    broken = mail(selector="s2").split(b"From:")[0]
+    both = broken + mail()
+    assert await source_of(both, Dns(f"s2._domainkey.{LOOP}")) == LOOP
+
+
+async def test_without_sources_nothing_is_looked_at() -> None:
+    """The operator lists none."""
+    assert read_signed(mail(), frozenset(), NOW).signatures == ()
