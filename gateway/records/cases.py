@@ -162,6 +162,7 @@ def _recorded(
         "actor": fact.actor,
     }
     optional = {
+        "weak": counts.weak,
         "key": fact.key.hex(),
         "grade": fact.grade.value if fact.grade else "",
         "excuse": fact.excuse.value if fact.excuse else "",

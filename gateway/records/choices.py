@@ -66,16 +66,28 @@ def choose(
     if choice.is_spam:
         tenant, _ = _named(connection, stream_number)
         draft = Draft(Reason.COMPLAINT, tenant, "recipient", source, why=why)
-        own = _address(connection, keyring, key, tenant_numbers(connection, tenant))
-        if own is not None:
-            _, is_complaint_new = add(connection, keyring, own, draft, now)
-        else:
-            # Another's record gives the key, never the address: that it exists is not told.
-            address = _address(connection, keyring, key)
-            loose = key if address is None else keyring.loose_key(address)
-            _, is_complaint_new = add_by_key(connection, loose, draft, now)
+        _, is_complaint_new = complain(connection, keyring, key, draft, now)
     known = look(connection, keyring, stream_number, key, now)
     return Chosen(known.tenant, known.stream, known.in_force, is_unsubscribe_new, is_complaint_new)
+
+
+def complain(
+    connection: Connection,
+    keyring: Keyring,
+    key: bytes,
+    draft: Draft,
+    now: float,
+    stated: Address | None = None,
+) -> tuple[int, bool]:
+    """Suppress whoever complained, known by their exact key; the entry's number, and whether it is
+    new. `stated` is an address whose key that is, if the complaint says one."""
+    own = stated or _address(connection, keyring, key, tenant_numbers(connection, draft.scope))
+    if own is not None:
+        return add(connection, keyring, own, draft, now)
+    # Another's record gives the key, never the address: that it exists is not told.
+    address = _address(connection, keyring, key)
+    loose = key if address is None else keyring.loose_key(address)
+    return add_by_key(connection, loose, draft, now)
 
 
 def look(

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, func, select
 
 from gateway.records.tables import blocks, facts, windows
 from policies.sanctions.case import Counts
-from policies.sanctions.words import FactKind
+from policies.sanctions.draft import GATEWAY
+from policies.sanctions.words import FactKind, Grade
 
 DAY = 86_400
 
 
 def recent_counts(connection: Connection, tenant: str, kind: FactKind, now: float) -> Counts:
-    """The counts with which one more fact of this kind is taken now."""
+    """The counts with which one more fact of this kind is taken now; a weak one adds itself."""
     since = int(now) - DAY
     lifted = select(func.max(blocks.c.lifted_at)).where(blocks.c.tenant == tenant)
     forgiven = connection.execute(lifted).scalar() or 0
@@ -26,8 +27,10 @@ def recent_counts(connection: Connection, tenant: str, kind: FactKind, now: floa
         facts.c.at > max(since, forgiven),
         facts.c.excuse.is_(None),
     )
+    weak = counted.where(facts.c.grade == Grade.B.value, facts.c.actor == GATEWAY)
     return Counts(
         facts=int(connection.execute(counted).scalar() or 0) + 1,
+        weak=int(connection.execute(weak).scalar() or 0),
         recipients=_total(connection, f"rate:recipients:{tenant}", since),
         delivered=_total(connection, f"rate:delivered:{tenant}", since),
     )

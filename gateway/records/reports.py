@@ -1,100 +1,69 @@
 """Complaints as they came in, by grade of evidence, and what staff decide about them.
 
 `take_report` stores one: grade A is a fact at once, B and C wait for a person, D (no tenant known)
-is unmatched and changes nothing. `decide_report` counts it (then it is a fact), dismisses it, or
-matches it to a tenant. All run in the caller's transaction and give the events to emit. What a
-stranger wrote is sealed. Raise LookupError, and ReportDecided for what was decided already.
+is unmatched and changes nothing. `note_report` stores what moves no case by itself. `decide_report`
+counts a report (then it is a fact), dismisses it, or matches it to a tenant. All run in the
+caller's transaction and give the events to emit. What a stranger wrote is sealed. Raise
+LookupError, and ReportDecided for what was decided already.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from gateway.errors import ConsentryError
 from gateway.events import Event
-from gateway.records import audit, notices, webhooks
+from gateway.records import audit, figures, notices, webhooks
 from gateway.records.blocks import case_id
 from gateway.records.case_rules import Rules
 from gateway.records.cases import take_fact
 from gateway.records.recent import recent_counts
+from gateway.records.report_store import (
+    Report,
+    ReportState,
+    StoredReport,
+    find_report,
+    get_report,
+    insert_report,
+    list_reports,
+    same_complaints,
+    words_of,
+)
 from gateway.records.streams import stream_number
-from gateway.records.subjects import add_subject, plain_texts
+from gateway.records.subjects import add_subject
 from gateway.records.tables import mailings, reports
 from gateway.words import WebhookKind
 from policies.sanctions.case import Case, Fact
-from policies.sanctions.words import FactKind, Grade, NoticeKind
-from suppression.keys import Keyring
+from policies.sanctions.words import Grade, NoticeKind
 from suppression.masking import mask
 
+__all__ = [
+    "Report",
+    "ReportDecided",
+    "ReportDecision",
+    "ReportState",
+    "ReportTaken",
+    "StoredReport",
+    "decide_report",
+    "find_report",
+    "list_reports",
+    "note_report",
+    "take_report",
+    "words_of",
+]
 ACTOR = "reports"
 _row = reports.c
 
 
-class ReportState(StrEnum):
-    """Where a report stands."""
-
-    WAITING = "waiting"
-    COUNTED = "counted"
-    DISMISSED = "dismissed"
-    UNMATCHED = "unmatched"
-
-
 class ReportDecided(ConsentryError):
     """The report was decided before, or lacks what the decision needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One complaint. `source` says by which way it came (the signing domain, of a feedback loop),
-    `address` is the complaining address and `said` what the reporter wrote (both sealed before they
-    are stored), `sent_at` when the mail was sent. Empty: not known."""
-
-    grade: Grade
-    source: str
-    received_at: float
-    tenant: str = ""
-    stream: str = ""
-    mailing: str = ""
-    domain: str = ""
-    ref: str = ""
-    key: bytes = b""
-    address: str = ""
-    said: Mapping[str, object] | None = None
-    kind: FactKind = FactKind.COMPLAINT
-    sent_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredReport:
-    """A report on record; `subject` is the number of what is sealed (`words_of` opens it)."""
-
-    number: int
-    received_at: int
-    sent_at: int | None
-    kind: FactKind
-    grade: Grade
-    source: str
-    tenant: str
-    stream: str
-    mailing: str
-    domain: str
-    ref: str
-    key: bytes
-    subject: int | None
-    state: ReportState
-    fact: int | None
-    decided_at: int | None
-    decided_by: str | None
-    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,46 +84,54 @@ class ReportDecision(StrEnum):
 
 
 def take_report(connection: Connection, report: Report, rules: Rules, now: float) -> ReportTaken:
-    """Store a report with all that follows from its grade: of A it becomes a fact, of A and B the
-    tenant's webhook is told. A from a source that is none of the configured ones is but B."""
-    if report.grade is Grade.A and report.source not in rules.feedback_sources:
-        report = replace(report, grade=Grade.B)
-    if not report.tenant:
-        report = replace(report, grade=Grade.D)
-    elif not report.mailing:
+    """Store a complaint with all that follows from its grade: of A it becomes a fact, of A and B
+    the tenant's webhook is told. A from a source that is none of the configured ones is but B.
+
+    One recipient complains about one mailing once: what comes after one that counts already, or
+    after one of no weaker grade, is on record as dismissed, and nothing follows from it.
+    """
+    report = graded(report, rules)
+    if report.tenant and not report.mailing:
         report = replace(report, mailing=_mailing(connection, report))
-    subject = None
-    if report.address or report.said:
-        held = {"address": report.address, "said": dict(report.said or {})}
-        subject = add_subject(connection, rules.keyring.seal(json.dumps(held)))
     state = ReportState.UNMATCHED if report.grade is Grade.D else ReportState.WAITING
-    row = {
-        "received_at": int(report.received_at),
-        "sent_at": None if report.sent_at is None else int(report.sent_at),
-        "kind": report.kind.value,
-        "grade": report.grade.value,
-        "source": mask(report.source),
-        "tenant": report.tenant,
-        "stream": report.stream,
-        "mailing": report.mailing,
-        "domain": report.domain,
-        "ref": report.ref,
-        "key": report.key or None,
-        "subject": subject,
-        "state": state.value,
-    }
-    made = connection.execute(insert(reports), row).inserted_primary_key
-    assert made is not None  # noqa: S101 - a single-row insert always has one
-    stored = _get(connection, int(made[0]))
-    detail = {"report": stored.number, "grade": stored.grade.value, "source": stored.source}
-    _audit(connection, stored, "report.received", ACTOR, now, detail)
+    earlier = [] if report.grade is Grade.D else same_complaints(connection, report)
+    stored = insert_report(connection, rules.keyring, report, state)
+    received = _received(connection, stored, now)
+    for same in earlier:
+        if same.state is ReportState.COUNTED or same.grade.value <= stored.grade.value:
+            reason = f"the recipient has complained about this mailing before: report {same.number}"
+            stored, decided = _dismissed(connection, stored, ACTOR, reason, now)
+            return ReportTaken(stored, None, (received, decided))
     if report.grade in (Grade.A, Grade.B):
         _tell_webhook(connection, stored, report.address, rules, now)
-    received = _event("report.received", stored, now, detail)
+        _figure(connection, stored)
     if report.grade is not Grade.A:
         return ReportTaken(stored, None, (received,))
     taken = _count(connection, stored, report.address, ACTOR, "", rules, now)
     return ReportTaken(taken.report, taken.case, (received, *taken.events))
+
+
+def note_report(
+    connection: Connection, report: Report, why: str, rules: Rules, now: float
+) -> ReportTaken:
+    """Store what came in and moves no case by itself: dismissed for `why`, or ("") for a person to
+    decide on."""
+    report = graded(report, rules)
+    state = ReportState.UNMATCHED if report.grade is Grade.D else ReportState.WAITING
+    stored = insert_report(connection, rules.keyring, report, state)
+    received = _received(connection, stored, now)
+    if not why:
+        return ReportTaken(stored, None, (received,))
+    stored, decided = _dismissed(connection, stored, ACTOR, why, now)
+    return ReportTaken(stored, None, (received, decided))
+
+
+def graded(report: Report, rules: Rules) -> Report:
+    """With the grade that it can have at most."""
+    if not report.tenant:
+        return replace(report, grade=Grade.D)
+    is_listed = report.source in rules.feedback_sources
+    return replace(report, grade=Grade.B) if report.grade is Grade.A and not is_listed else report
 
 
 def decide_report(
@@ -172,7 +149,7 @@ def decide_report(
     domain: str = "",
 ) -> ReportTaken:
     """A person's decision; `tenant` and the like are for MATCH, which makes a report wait."""
-    report = _get(connection, number)
+    report = get_report(connection, number)
     if report.state not in (ReportState.WAITING, ReportState.UNMATCHED):
         raise ReportDecided(f"report {number} was {report.state} by {report.decided_by or ACTOR}")
     match decision:
@@ -182,54 +159,26 @@ def decide_report(
             known = {"tenant": tenant, "stream": stream, "mailing": mailing, "domain": domain}
             _set(connection, number, state=ReportState.WAITING.value, grade=Grade.C.value, **known)
             if not mailing:
-                _set(connection, number, mailing=_mailing(connection, _get(connection, number)))
+                _set(
+                    connection, number, mailing=_mailing(connection, get_report(connection, number))
+                )
         case ReportDecision.DISMISS:
-            _decided(connection, number, ReportState.DISMISSED, None, actor, reason, now)
+            report, decided = _dismissed(connection, report, actor, reason, now)
+            return ReportTaken(report, None, (decided,))
         case ReportDecision.COUNT:
             if not report.tenant:
                 raise ReportDecided(f"report {number} is nobody's yet; match it to a tenant first")
+            if not report.is_complaint:
+                raise ReportDecided(f"report {number} is no complaint; it can only be dismissed")
+            for same in same_complaints(connection, report, number):
+                if same.state is ReportState.COUNTED:
+                    raise ReportDecided(f"report {same.number} counts this complaint already")
             address = str((words_of(connection, rules.keyring, report) or {}).get("address", ""))
             return _count(connection, report, address, actor, reason, rules, now)
-    report = _get(connection, number)
+    report = get_report(connection, number)
     detail: dict[str, object] = {"report": number, "decision": decision.value, "reason": reason}
     _audit(connection, report, "report.decided", actor, now, detail)
     return ReportTaken(report, None, (_event("report.decided", report, now, detail),))
-
-
-def find_report(connection: Connection, number: int) -> StoredReport | None:
-    """The report with this number."""
-    row = connection.execute(select(reports).where(_row.id == number)).mappings().first()
-    return None if row is None else _stored(row)
-
-
-def list_reports(
-    connection: Connection,
-    *,
-    state: ReportState | None = None,
-    tenant: str = "",
-    before: int | None = None,
-    limit: int = 50,
-) -> list[StoredReport]:
-    """Newest first."""
-    query: Select[Any] = select(reports).order_by(_row.id.desc()).limit(limit)
-    if state is not None:
-        query = query.where(_row.state == state.value)
-    if tenant:
-        query = query.where(_row.tenant == tenant)
-    if before is not None:
-        query = query.where(_row.id < before)
-    return [_stored(row) for row in connection.execute(query).mappings()]
-
-
-def words_of(
-    connection: Connection, keyring: Keyring, report: StoredReport
-) -> dict[str, object] | None:
-    """What is sealed: `address` and what the reporter `said`; None once it was erased."""
-    if report.subject is None:
-        return None
-    text = plain_texts(connection, keyring, [report.subject]).get(report.subject)
-    opened: dict[str, object] | None = None if text is None else json.loads(text)
-    return opened
 
 
 # ---- inside -------------------------------------------------------------------------------------
@@ -245,6 +194,8 @@ def _count(
     now: float,
 ) -> ReportTaken:
     """The report is a fact from now on; its case tells the tenant of it."""
+    if report.grade is Grade.C:  # of A and B it counted when it came
+        _figure(connection, report)
     own = rules.of(report.tenant)
     fact = Fact(
         kind=report.kind,
@@ -264,7 +215,7 @@ def _count(
     sent_at = report.sent_at or _begun(connection, report.mailing)
     taken = take_fact(connection, fact, counts, rules, now, sent_at=sent_at, subject=subject)
     _decided(connection, report.number, ReportState.COUNTED, taken.number, actor, reason, now)
-    report = _get(connection, report.number)
+    report = get_report(connection, report.number)
     detail: dict[str, object] = {
         "report": report.number,
         "decision": ReportDecision.COUNT.value,
@@ -277,6 +228,35 @@ def _count(
         notices.queue(connection, taken.case, NoticeKind.REPORT, rules, now, extra)
     events = (*taken.events, _event("report.decided", report, now, detail))
     return ReportTaken(report, taken.case, events)
+
+
+def _received(connection: Connection, report: StoredReport, now: float) -> Event:
+    """That it is on record."""
+    detail: dict[str, object] = {
+        "report": report.number,
+        "grade": report.grade.value,
+        "source": report.source,
+        "type": report.type,
+    }
+    _audit(connection, report, "report.received", ACTOR, now, detail)
+    return _event("report.received", report, now, detail)
+
+
+def _dismissed(
+    connection: Connection, report: StoredReport, actor: str, reason: str, now: float
+) -> tuple[StoredReport, Event]:
+    """The report as it is from now on, and the event."""
+    _decided(connection, report.number, ReportState.DISMISSED, None, actor, reason, now)
+    report = get_report(connection, report.number)
+    decision = ReportDecision.DISMISS.value
+    detail: dict[str, object] = {"report": report.number, "decision": decision, "reason": reason}
+    _audit(connection, report, "report.decided", actor, now, detail)
+    return report, _event("report.decided", report, now, detail)
+
+
+def _figure(connection: Connection, report: StoredReport) -> None:
+    own = (report.tenant, report.stream, report.mailing, report.domain)
+    figures.add(connection, report.received_at, *own, figures.Figure.COMPLAINT)
 
 
 def _mailing(connection: Connection, report: Report | StoredReport) -> str:
@@ -367,34 +347,4 @@ def _event(kind: str, report: StoredReport, now: float, detail: Mapping[str, obj
         mailing=report.mailing,
         domain=report.domain,
         detail=shown,
-    )
-
-
-def _get(connection: Connection, number: int) -> StoredReport:
-    found = find_report(connection, number)
-    if found is None:
-        raise LookupError(f"there is no report {number}")
-    return found
-
-
-def _stored(row: Mapping[Any, Any] | Any) -> StoredReport:
-    return StoredReport(
-        number=row["id"],
-        received_at=row["received_at"],
-        sent_at=row["sent_at"],
-        kind=FactKind(row["kind"]),
-        grade=Grade(row["grade"]),
-        source=row["source"],
-        tenant=row["tenant"],
-        stream=row["stream"],
-        mailing=row["mailing"],
-        domain=row["domain"],
-        ref=row["ref"],
-        key=row["key"] or b"",
-        subject=row["subject"],
-        state=ReportState(row["state"]),
-        fact=row["fact_id"],
-        decided_at=row["decided_at"],
-        decided_by=row["decided_by"],
-        reason=row["reason"],
     )

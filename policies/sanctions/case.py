@@ -46,13 +46,15 @@ class Fact:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """The tenant's last 24 h when a fact comes: facts of its kind (itself included), recipients
-    asked for and copies delivered. `divisor` is `engine.threshold_divisor`, the greatest of the
+    asked for and copies delivered. `weak` of the facts are of grade B, counted by no person: they
+    block nobody by themselves. `divisor` is `engine.threshold_divisor`, the greatest of the
     tenant's cases: on probation, thresholds are divided by it."""
 
     facts: int = 1
     recipients: int = 0
     delivered: int = 0
     divisor: int = 1
+    weak: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 Facts fold until the first notice is out; `joins` says which case a caller's look-up may add one to.
 Excused facts never count. Of reports only grade A, or one that a person counted, moves a case:
-grade B leaves it to a person, C and D are refused here.
+grade B leaves it to a person, C and D are refused here. Bounces of grade B add up like others, and
+where the threshold is reached only together with them, it is left to a person.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from policies.sanctions.case import Case, Counts, Fact
@@ -64,6 +66,9 @@ def take(draft: Draft, fact: Fact, counts: Counts) -> None:
             _judge(draft, fact, counts)
         return
     if _is_weak(fact):
+        if fact.kind is FactKind.HARD_BOUNCE:
+            draft.set(facts=case.facts + 1)
+            return
         raise Refused("a report of grade B waits until a person counts it")
     _add(draft, fact)
     if draft.step.sanction in (Sanction.APPROVE, Sanction.ANSWER):
@@ -115,7 +120,7 @@ def _judge(draft: Draft, fact: Fact, counts: Counts) -> None:
     elif step.sanction is Sanction.ANSWER:
         draft.set(phase=Phase.SUBMITTED, review_due_at=draft.now + (step.deadline or 0.0))
         draft.tell("case.opened", step=step.name, phase=str(Phase.SUBMITTED))
-    elif _is_weak(fact):
+    elif _is_weak(fact) and fact.kind is not FactKind.HARD_BOUNCE:
         _leave_to_a_person(draft)
     elif not reaches(ladder.block_at, counts):
         is_near = ladder.warn_share > 0 and reaches(ladder.block_at, counts, ladder.warn_share)
@@ -124,6 +129,8 @@ def _judge(draft: Draft, fact: Fact, counts: Counts) -> None:
             draft.notify(NoticeKind.WARNING)
     elif (
         not ladder.is_automatic
+        or _is_weak(fact)
+        or not reaches(ladder.block_at, replace(counts, facts=counts.facts - counts.weak))
         or step.sanction is Sanction.DECIDE
         or (step.needs_report and not case.reports)
         or (step.sanction is Sanction.BLOCK and not case.domains)

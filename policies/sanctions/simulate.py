@@ -31,7 +31,7 @@ from policies.sanctions.case import (
     Ticked,
     Unblock,
 )
-from policies.sanctions.draft import Refused, step_of
+from policies.sanctions.draft import GATEWAY, Refused, step_of
 from policies.sanctions.engine import (
     apply,
     joins,
@@ -40,7 +40,7 @@ from policies.sanctions.engine import (
     threshold_divisor,
 )
 from policies.sanctions.ladder import Preset
-from policies.sanctions.words import Decision, FactKind, NoticeKind, Phase
+from policies.sanctions.words import Decision, FactKind, Grade, NoticeKind, Phase
 
 DAY = 86_400
 BUCKET = 300
@@ -146,8 +146,11 @@ class Simulation:
         live = [self._cases[number] for number in self._live.get(fact.tenant, ())]
         kept = self._window(fact.tenant, f"fact {fact.kind}")
         kept.add(fact.at, 1)
+        weak = self._window(fact.tenant, f"weak fact {fact.kind}")
+        weak.add(fact.at, int(fact.actor == GATEWAY and fact.grade is Grade.B))
         counts = Counts(
             facts=kept.sum(fact.at),
+            weak=weak.sum(fact.at),
             recipients=(counted and counted.recipients) or self._sum(fact, "recipients"),
             delivered=(counted and counted.delivered) or self._sum(fact, "delivered"),
             divisor=max(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.presets import preset_names
@@ -13,7 +15,7 @@ from policies.sanctions.engine import (
     threshold_divisor,
     volume_share,
 )
-from policies.sanctions.words import Decision, FactKind, NoticeKind, Phase
+from policies.sanctions.words import Decision, FactKind, Grade, NoticeKind, Phase
 from tests.unit.sanctions.story import DAY, HOUR, START, Story, story
 
 HIT, COMPLAINT, BOUNCE = FactKind.PROTECTED_HIT, FactKind.COMPLAINT, FactKind.HARD_BOUNCE
@@ -68,6 +70,35 @@ def test_standard_complaints_and_bounces_are_shares_of_what_was_delivered(
     else:
         tale.fact(kind, counts=counts)
     assert (tale.case.phase, tale.told()) == (phase, told)
+
+
+@pytest.mark.parametrize(
+    ("grade", "facts", "weak", "phase", "told"),
+    [
+        (Grade.B, 5, 5, Phase.WATCHING, []),
+        (Grade.B, 15, 15, Phase.WATCHING, [NoticeKind.WARNING]),
+        (Grade.B, 16, 16, Phase.UNDECIDED, []),
+        (Grade.B, 16, 1, Phase.UNDECIDED, []),
+        (None, 16, 1, Phase.UNDECIDED, []),
+        (None, 17, 1, Phase.OPEN, [NoticeKind.OPENED]),
+    ],
+)
+def test_bounces_of_grade_b_block_nobody_by_themselves(grade, facts, weak, phase, told):
+    """Below the threshold they are watched; where it takes them to reach it, a person decides."""
+    tale = story("standard")
+    counts = Counts(facts, delivered=200, recipients=200, weak=weak)
+    tale.fact(BOUNCE, grade=grade, counts=counts)
+    assert (tale.case.phase, tale.told()) == (phase, told)
+    assert tale.did(Block) == (phase is Phase.OPEN)
+
+
+def test_a_bounce_of_grade_b_adds_to_a_running_case_and_asks_for_nothing():
+    """Once the sanction is in force it is counted: nothing is charged or blocked anew for it."""
+    tale = story("standard")
+    tale.fact(BOUNCE, grade=None, counts=Counts(16, 200, 200))
+    before = tale.case
+    tale.fact(BOUNCE, grade=Grade.B, counts=Counts(17, 200, 200, weak=1))
+    assert tale.case == replace(before, facts=before.facts + 1)
 
 
 def test_standard_warns_once_in_a_case():
