@@ -77,13 +77,6 @@ class House:
         return b"".join(file.read_bytes() for file in folder.glob("consentry.db*"))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give the test of each operation of the API an id of its own; schemathesis gives them one."""
-    label = getattr(item, "operation_label", None)
-    if label is not None:
-        item._id = item.id.with_params(label)
-
-
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configured gateway with empty records, made once: tenants `example` and `other`."""
