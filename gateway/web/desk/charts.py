@@ -36,6 +36,16 @@ class Series:
         return list(zip(self.names, self.shown, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart with the figures it shows; `told` says the gist in words."""
+
+    title: str
+    told: str
+    picture: Markup
+    series: Series | None
+
+
 def over_time(id: str, title: str, told: str, series: Series) -> Markup:
     """Upright bars, the highest as high as the chart."""
     most = max(series.amounts, default=0) or 1
@@ -55,8 +65,9 @@ def over_time(id: str, title: str, told: str, series: Series) -> Markup:
     return _frame(id, title, told, Markup("").join([*bars, ground]), HEIGHT)
 
 
-def by_name(id: str, title: str, told: str, series: Series) -> Markup:
-    """Lying bars with their names and amounts, in the order given."""
+def by_name(id: str, title: str, told: str, series: Series, kinds: Sequence[str] = ()) -> Markup:
+    """Lying bars with their names and amounts, in the order given; `kinds` are their classes,
+    `bar` for all when not given."""
     most = max(series.amounts, default=0) or 1
     rows = []
     for place, (name, amount, shown) in enumerate(
@@ -65,7 +76,13 @@ def by_name(id: str, title: str, told: str, series: Series) -> Markup:
         y = place * ROW
         width = max(2.0, amount / most * (WIDTH * 0.5))
         rows.append(
-            _BAR.format(kind="bar", x=WIDTH * 0.38, y=y + 5, width=_number(width), height=ROW - 10)
+            _BAR.format(
+                kind=kinds[place] if kinds else "bar",
+                x=WIDTH * 0.38,
+                y=y + 5,
+                width=_number(width),
+                height=ROW - 10,
+            )
         )
         rows.append(_text("name", WIDTH * 0.36, y + ROW - 8, name[:22]))
         rows.append(_text("value", WIDTH * 0.39 + width, y + ROW - 8, shown))

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
-from markupsafe import Markup
 
 from gateway.config.signers import signers_of
 from gateway.config.terms import override
 from gateway.errors import ConfigurationError
 from gateway.records.blocks import ALL_TENANTS, list_blocks
 from gateway.records.tenant_figures import has_cases, running_cases
-from gateway.web.desk import charts
+from gateway.web.desk import charts, rates
 from gateway.web.desk.case_page import in_language, money
-from gateway.web.desk.charts import Series
+from gateway.web.desk.charts import Drawing, Series
 from gateway.web.desk.gate import Anyone
 from gateway.web.desk.pages import Problem, language_of, page
 from gateway.web.desk.parts import Parts
@@ -67,6 +65,7 @@ async def tenant_page(request: Request, name: str, parts: Parts, who: Anyone) ->
     return page(
         request, "tenant", TEXTS, shown=shown, settings=shown.settings, money=money, size=size,
         said=lambda texts: in_language(texts, language), drawn=drawn,
+        rates_drawn=rates.drawings(shown.rates_by, OWN[language]), percent=rates.percent,
         limits_of=lambda stream: override(shown.limits, stream.limits),
     )  # fmt: skip
 
@@ -105,16 +104,6 @@ def size(octets: int) -> str:
     while amount >= 1000 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1000, unit + 1
     return f"{amount:.1f} {_UNITS[unit]}" if unit else f"{octets} B"
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A chart with the figures it shows; `told` says the gist in words."""
-
-    title: str
-    told: str
-    picture: Markup
-    series: Series | None
 
 
 def drawings(shown: Shown, language: str) -> dict[str, Drawing]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from gateway.config.tenant import TenantConfig
@@ -23,6 +24,8 @@ from gateway.records.case_view import StoredCase, ladder_positions, list_cases
 from gateway.records.database import Connection
 from gateway.records.event_index import DayCount
 from gateway.records.fees import StoredFee, list_fees
+from gateway.records.figures import Rate as Figures
+from gateway.records.figures import rates_of
 from gateway.records.reports import StoredReport, list_reports
 from gateway.records.tenant_figures import by_hour, facts_by_day
 from gateway.records.use import used
@@ -36,6 +39,7 @@ DAYS = 14
 ROWS = 10
 PATIENCE = 0.5
 """Seconds the process that takes mail has to say how it stands."""
+PARTS: tuple[Literal["stream", "mailing", "domain"], ...] = ("stream", "mailing", "domain")
 REFUSED = ("mail.refused", "rcpt.refused", "message.refused", "message.deferred")
 COMPLAINTS = (FactKind.COMPLAINT, FactKind.COMPLAINT_IGNORED)
 
@@ -81,6 +85,10 @@ class Shown:
     """Two weeks, the oldest first."""
     events: Events | None
     complaints: Sequence[int]
+    rates_by: Mapping[str, Sequence[Figures]]
+    """What came back among what went out in that time, by stream, mailing and sender domain."""
+    identifiers: Sequence[Figures]
+    """The same by the identifiers of Feedback-ID: mailing and stream, the most mail first."""
     live: Live | None
     preset: Preset
     positions: Sequence[Position]
@@ -122,6 +130,8 @@ def show(
         days=days,
         events=_events(parts, name, days, begin, zone),
         complaints=[complaints.get(day, 0) for day in days],
+        rates_by={part: rates_of(connection, name, begin, by=(part,)) for part in PARTS},
+        identifiers=rates_of(connection, name, begin, by=("stream", "mailing"))[:ROWS],
         live=live,
         preset=preset,
         positions=[

@@ -20,6 +20,7 @@ from gateway.control import ControlServer
 from gateway.processes import SMTP
 from gateway.records.case_change import store_fact
 from gateway.records.database import Connection
+from gateway.records.figures import Figure, add
 from gateway.records.windows import WindowRecords
 from gateway.sender_dns.check import SenderDns
 from gateway.state.table import Bucket
@@ -116,6 +117,54 @@ async def test_use_is_drawn_and_told(world: World) -> None:
         assert f'<desc id="{told_id}">' in chart
         assert "style=" not in chart
     assert 'class="bar warn"' in charts[0]
+
+
+async def test_what_came_back_is_drawn_by_stream_mailing_and_domain(world: World) -> None:
+    """Rates are coloured where the standard preset warns or blocks, and not told of too little
+    mail; what a postmaster tool names by its identifiers stands beside them, in both languages."""
+
+    def work(connection: Connection) -> None:
+        for mailing, stream, domain, delivered, complaints, bounced in (
+            ("m-good", "weekly", "good.example", 5_000, 1, 20),
+            ("m-warned", "weekly", "good.example", 2_000, 3, 80),
+            ("m-bad", "news", "bad.example", 1_000, 3, 250),
+            ("m-few", "news", "bad.example", 100, 50, 50),
+            ("m-old", "weekly", "good.example", 9_999, 0, 0),
+        ):
+            at = world.now - (60 if mailing == "m-old" else 1) * DAY
+            for what, amount in (
+                (Figure.OFFERED, delivered + bounced),
+                (Figure.DELIVERED, delivered),
+                (Figure.COMPLAINT, complaints),
+                (Figure.HARD_BOUNCE, bounced),
+            ):
+                add(connection, at, "gamma", stream, mailing, domain, what, amount)
+
+    await world.database.write(work)
+    client = world.as_(Role.AUDITOR)
+    page = (await client.get("tenants/delta")).text
+    assert "No mail went out" in page
+    said = unescape((await client.get("tenants/gamma")).text)
+    chart = {
+        name: re.search(rf'(?s)<svg[^>]*"{name}-t {name}-d">.*?</svg>', said)[0]  # type: ignore[index]
+        for name in ("complaint-mailing", "bounce-mailing", "complaint-domain", "bounce-stream")
+    }
+    mailings = chart["complaint-mailing"]
+    assert mailings.count('class="bar"') == 2  # in order, and too few
+    assert mailings.count('class="bar warn"') == mailings.count('class="bar bad"') == 1
+    for shown in ("0.02 %", "0.15 %", "0.30 %", "too few"):
+        assert shown in mailings
+    assert "57 of 8100" in mailings
+    assert 'class="bar bad"' in chart["bounce-mailing"]
+    assert "20.00 %" in chart["bounce-mailing"]
+    assert "m-old" not in said
+    row = re.search(r"(?s)<th[^>]*>m-bad</th>.*?</tr>", said)[0]  # type: ignore[index]
+    assert re.findall(r"<td[^>]*>(?:<span>)?([^<]+)", row) == [
+        "news", "1250", "1000", "3 (0.30 %)", "250 (20.00 %)", "0 (0.00 %)",
+    ]  # fmt: skip
+    assert (
+        "Skargi według wysyłek" in (await world.as_(Role.AUDITOR, "pl").get("tenants/gamma")).text
+    )
 
 
 async def test_the_process_that_takes_mail_is_asked(world: World) -> None:
