@@ -19,6 +19,7 @@ from gateway.feedback.server_words import (
     BounceMail,
     address_in,
     host_in,
+    is_from_a_server,
     said,
     unix_time,
 )
@@ -28,6 +29,9 @@ MAX_FIELDS = 200
 """Fields that are kept to be read by people."""
 MAX_FIELD = 1_000
 STATUS = ("message/delivery-status", "message/global-delivery-status")
+_REPORT = "multipart/report"
+_NEEDED = (b"\nfinal-recipient:", b"\naction:")
+"""Fields that make a status part of a text."""
 _RECIPIENT = ("original-recipient", "final-recipient")
 _ABOUT = (
     "reporting-mta",
@@ -68,17 +72,12 @@ def _status(mail: Mail) -> Part | None:
     part = mail.first(*STATUS)
     if part is not None:
         return part
-    if (
-        mail.kind != "multipart/report"
-        or mail.parameters.get("report-type", "delivery-status").lower() != "delivery-status"
-    ):
+    about = mail.parameters.get("report-type", "delivery-status").lower()
+    if about != "delivery-status" or not (mail.kind == _REPORT or is_from_a_server(mail)):
         return None
     for part in mail.parts[:5]:
-        start = part.content(4_096).lower()
-        if (
-            part.kind not in HOLDS_ORIGINAL
-            and b"final-recipient:" in start
-            and b"\naction:" in start
+        if part.kind not in HOLDS_ORIGINAL and all(
+            name in part.content(4_096).lower() for name in _NEEDED
         ):
             return part
     return None

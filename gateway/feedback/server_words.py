@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 
-from gateway.feedback.mime import shown
+from gateway.feedback.mime import Mail, shown
 from gateway.feedback.parsed import Bounce, Original
 from gateway.relay.answers import without_addresses
 
@@ -19,15 +19,18 @@ MAX_SAID = 500
 """Characters of a server's words that are kept."""
 MAX_RECIPIENTS = 100
 
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>()\[\],;:\"@]{1,255}")
+_BETWEEN = re.compile(r"[\s<>()\[\],;:\"]+")
 _QUOTED = re.compile(r'<?("(?:[^"\\]|\\.){1,128}"@[^\s<>()\[\],;:"@]{1,255})')
 _BOTH = re.compile(r"(?<![\d.])([245]\d\d)[ -]+#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
-_CODE = re.compile(
-    r"(?:^|said: ?|responded: ?|response: ?|response was: ?|reason: ?|error: ?|<<< ?|: )"
-    r"([45]\d\d)(?=[ -]|$)",
-    re.ASCII | re.IGNORECASE,
-)
+_CODE = re.compile(r"(?:^|: ?|<<< ?|was |returned |said )([45]\d\d)(?=[ -]|$)", re.ASCII)
 _ENHANCED = re.compile(r"(?<![\w.])#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
+_MUTE = 12
+"""Characters of a reply that says nothing but its codes."""
+_SERVER = re.compile(
+    r"mailer-?daemon|mail-?daemon|mailer daemon|mdaemon|postmaster|mail delivery (?:sub)?system"
+    r"|mail delivery service|\bmailer@|\bmail-?system@",
+    re.IGNORECASE,
+)
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,10}", re.IGNORECASE)
 
 
@@ -51,21 +54,40 @@ class Said:
 
 
 def said(text: str) -> Said:
-    """The reply in a server's words, which may quote another server's."""
-    text = shown(without_addresses(text[: 4 * MAX_SAID]), MAX_SAID)
-    if both := _BOTH.search(text):
-        return Said(int(both[1]), both[2], text)
-    code, enhanced = _CODE.search(text), _ENHANCED.search(text)
-    return Said(int(code[1]) if code else 0, enhanced[1] if enhanced else "", text)
+    """The first reply in a server's words; what stands before its code is who says so. Whatever
+    that reply quotes belongs to it, since it may be milder than what it quotes."""
+    text = shown(without_addresses(text[: 4 * MAX_SAID]), 2 * MAX_SAID)
+    code = _BOTH.search(text) or _CODE.search(text)
+    enhanced = _ENHANCED.search(text, code.start(1) if code else 0)
+    words = text[code.start(1) :] if code else text
+    return Said(
+        int(code[1]) if code else 0,
+        enhanced[1] if enhanced else "",
+        (words if len(words) > _MUTE else text)[:MAX_SAID],
+    )
+
+
+def is_of_a_server(text: str) -> bool:
+    """Whether an address or a From field is a mail server's own."""
+    return _SERVER.search(text) is not None
+
+
+def is_from_a_server(mail: Mail) -> bool:
+    """Whether a mail is from a mailer daemon or the null sender, by what its header says."""
+    is_from_nobody = mail.header.first("return-path") == b"<>"
+    return is_from_nobody or is_of_a_server(mail.header.text("from", MAX_ADDRESS))
 
 
 def address_in(text: str) -> str:
     """The first mail address, "" without one."""
-    found = _QUOTED.match(text.strip()) or _ADDRESS.search(text)
-    if found is None:
-        return ""
-    address = found[1] if found.re is _QUOTED else found[0]
-    return address.strip("'`").rstrip(".")[:MAX_ADDRESS]
+    if quoted := _QUOTED.match(text.strip()):
+        return quoted[1]
+    for word in _BETWEEN.split(text):
+        word = word.strip("'`").rstrip(".")
+        local, at, domain = word.partition("@")
+        if at and local and domain and len(word) <= MAX_ADDRESS and "@" not in domain:
+            return word
+    return ""
 
 
 def host_in(text: str) -> str:
