@@ -41,6 +41,7 @@ MODULES = {
     "notice": "notice",
     "case": "case",
     "report": "report",
+    "feedback": "feedback",
     "fee": "fee",
     "block": "block",
     "sanctions": "sanctions",

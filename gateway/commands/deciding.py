@@ -43,10 +43,11 @@ def deciding(loaded: Loaded) -> Iterator[tuple[Connection, Rules, list[Event]]]:
         raise ConfigurationError(str(error.args[0])) from error
     finally:
         database.close()
-    _write(loaded, events)
+    tell(loaded, events)
 
 
-def _write(loaded: Loaded, events: Sequence[Event]) -> None:
+def tell(loaded: Loaded, events: Sequence[Event]) -> None:
+    """Write events of what is on the disk already to the journal, once no other command does."""
     if not events:
         return
     settings = loaded.config.journal

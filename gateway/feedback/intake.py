@@ -3,7 +3,7 @@
 `find` says which recipients are ours, every other gets one and the same 550. `take` reads a mail,
 commits all its effects and passes a bounce on before it gives the 250; our own faults are 451, and
 a retry of the same mail has one effect. `ingest` does the same for a mail from a file or the API
-and says what became of it; it raises StoreUnavailable and Unanswered.
+and says what became of it; it raises NoMail, StoreUnavailable and Unanswered.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import ConsentryError, StoreUnavailable
 from gateway.events import Emit, Event
 from gateway.feedback.judging import Judge, ReadMail
 from gateway.feedback.mailboxes import Kind, Mailbox
 from gateway.feedback.matching import Known
 from gateway.feedback.mime import read_header
-from gateway.feedback.parsed import Form, Parsed
+from gateway.feedback.parsed import FeedbackType, Form, Parsed
 from gateway.feedback.passing import Client, Passing
 from gateway.feedback.terms import Terms
 from gateway.records.case_replies import Reply, TooManyReplies, attach
@@ -27,6 +27,7 @@ from gateway.records.database import Connection, Database
 from gateway.records.returned import Returned, Taken, take_returned
 from gateway.sender_dns.lookups import Unanswered
 from policies.ports import Clock
+from policies.sanctions.words import Grade
 from suppression.choices import Choice
 from suppression.tokens import Token
 
@@ -43,6 +44,12 @@ NO_WISH = (Form.DSN, Form.AUTO_REPLY, Form.CHALLENGE)
 NO_REPLY = (*NO_WISH, Form.PLAIN_BOUNCE)
 ADDRESSED = ("delivered-to", "x-original-to", "envelope-to", "to")
 """Where a stored mail says which mailbox it was delivered to."""
+NEEDED = ("from", "received", "return-path")
+"""One of these fields is in every mail."""
+
+
+class NoMail(ConsentryError):
+    """The octets are no mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,25 @@ class Done:
     is_new: bool
     tenant: str = ""
     stream: str = ""
+    type: FeedbackType | None = None
+    grade: Grade | None = None
     taken: Taken | None = None
     events: tuple[Event, ...] = ()
+
+    def shown(self) -> dict[str, object]:
+        """The same for people and programs; None for what is not known."""
+        report = self.taken.report if self.taken else None
+        return {
+            "what": self.what,
+            "new": self.is_new,
+            "form": self.form.value,
+            "type": self.type.value if self.type else None,
+            "tenant": self.tenant or None,
+            "stream": self.stream or None,
+            "grade": self.grade.value if self.grade else None,
+            "report": report.number if report else None,
+            "state": report.state.value if report else None,
+        }
 
 
 class Intake:
@@ -114,6 +138,8 @@ class Intake:
         terms = self._terms
         mail = await self._judge.read(octets, terms, self._clock())
         header = read_header(mail.octets)
+        if not any(header.first(name) for name in NEEDED):
+            raise NoMail("it has no field From, as every mail has")
         stated = (
             value.decode("ascii", "replace").strip("<> ")
             for name in ADDRESSED
@@ -147,6 +173,11 @@ class Intake:
             returned = await self._judge.judge(mail, mailbox, name, way, terms, now)
             work = partial(self._store, returned, terms)
         done = await self._database.write(work)
+        became = done.what if done.is_new else "known"
+        said: dict[str, object] = {"form": done.form.value, "became": became, "way": way}
+        self._emit(
+            Event("returned.taken", self._clock(), "", "", done.tenant, done.stream, detail=said)
+        )
         for event in done.events:
             self._emit(event)
         return done
@@ -200,6 +231,8 @@ class Intake:
             taken.is_new,
             match.tenant if match else "",
             match.stream if match else "",
+            returned.type,
+            returned.grade,
             taken,
             taken.events,
         )
