@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.events import Event
-from gateway.feedback.reading import read_mail
+from gateway.feedback.parse import parse
 from gateway.journal import encode
 from gateway.message.address import parse_mailbox
 from gateway.message.message_id import message_id_digest
@@ -56,7 +56,7 @@ def fill(world: World, texts: list[str]) -> tuple[str, str, str]:
             said = f"{place} {text}"
             words = {"text": " ".join(texts), "subject": said}
             mail = _mail(said, utf7=text.startswith("+"))
-            read = read_mail(mail)
+            read = parse(mail)
             reply = Reply(read.mail, read.sender, read.subject, read.text, place % 2 == 1)
             attach(connection, stored, reply, world.now, world.rules)
             report = Report(

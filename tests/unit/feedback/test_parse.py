@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feedback.reading import MAX_SENDER, MAX_SUBJECT, MAX_TEXT, read_mail
+from gateway.feedback.automatic import says_automatic
+from gateway.feedback.mime import MAX_TEXT, read_header
+from gateway.feedback.parse import MAX_SENDER, MAX_SUBJECT, parse
+from gateway.feedback.parsed import Form
 
 
 def octets(message: EmailMessage) -> bytes:
@@ -34,11 +37,11 @@ def test_text_subject_and_sender_are_decoded(encoding: str) -> None:
     """Whichever way a program has encoded them."""
     message = plain("")
     message.set_content("Zażółć gęślą jaźń.\nDruga linia.\n", cte=encoding)
-    read = read_mail(octets(message))
+    read = parse(octets(message))
     assert read.text == "Zażółć gęślą jaźń.\nDruga linia."
     assert read.subject == "Re: [C-000001] zablokowane: żółć"
     assert read.sender == "Zoë <zoe@acme.test>"
-    assert not read.is_automatic
+    assert read.form is Form.OTHER
 
 
 def test_the_plain_part_is_taken_never_html_or_attachments() -> None:
@@ -46,14 +49,14 @@ def test_the_plain_part_is_taken_never_html_or_attachments() -> None:
     message = plain("the text")
     message.add_alternative("<p>the <b>html</b></p>", subtype="html")
     message.add_attachment("an attachment", filename="a.txt")
-    assert read_mail(octets(message)).text == "the text"
+    assert parse(octets(message)).text == "the text"
     only = EmailMessage()
     only.set_content("<p>html</p>", subtype="html")
-    assert read_mail(octets(only)).text == ""
+    assert parse(octets(only)).text == ""
     first = EmailMessage()
     first.add_attachment("an attachment", filename="a.txt")
     first.add_attachment(b"GIF", maintype="image", subtype="gif", filename="a.gif")
-    assert read_mail(octets(first)).text == ""
+    assert parse(octets(first)).text == ""
 
 
 @pytest.mark.parametrize(
@@ -66,17 +69,17 @@ def test_the_plain_part_is_taken_never_html_or_attachments() -> None:
 )
 def test_machines_say_so(fields: dict[str, str]) -> None:
     """Vacation programs and lists are known by their header fields (RFC 3834)."""
-    assert read_mail(octets(plain("away", **fields))).is_automatic
-    assert not read_mail(octets(plain("here", Auto_Submitted="no"))).is_automatic
+    assert says_automatic(read_header(octets(plain("away", **fields))))
+    assert not says_automatic(read_header(octets(plain("here", Auto_Submitted="no"))))
 
 
 def test_copies_are_known_by_message_id() -> None:
     """The same one, whatever else a relay has added; without one, by all octets."""
     first = plain("x", Message_ID="<1@acme.test>")
     second = plain("x", Message_ID="<1@acme.test>", Received="by mx")
-    assert read_mail(octets(first)).mail == read_mail(octets(second)).mail
-    assert read_mail(octets(first)).mail != read_mail(octets(plain("x"))).mail
-    assert read_mail(octets(plain("x"))).mail != read_mail(octets(plain("y"))).mail
+    assert parse(octets(first)).mail == parse(octets(second)).mail
+    assert parse(octets(first)).mail != parse(octets(plain("x"))).mail
+    assert parse(octets(plain("x"))).mail != parse(octets(plain("y"))).mail
 
 
 NESTED = b"".join(
@@ -108,7 +111,7 @@ HOSTILE = {
 def test_hostile_mail_is_read_within_bounds(name: str) -> None:
     """Nothing raises or grows, and ten megabytes take no more than their share of time."""
     began = time.thread_time()
-    read = read_mail(HOSTILE[name])
+    read = parse(HOSTILE[name])
     assert time.thread_time() - began < 2.0, "a hundredfold of what it takes"
     assert len(read.text) <= MAX_TEXT
     assert len(read.subject) <= MAX_SUBJECT
@@ -125,7 +128,7 @@ def test_hostile_mail_is_read_within_bounds(name: str) -> None:
 )
 def test_nothing_raises(body: bytes, encoding: bytes, kind: bytes, subject: bytes) -> None:
     """Whatever the octets, there are texts of visible characters."""
-    read = read_mail(
+    read = parse(
         b"Subject: %b\r\nContent-Type: %b\r\nContent-Transfer-Encoding: %b\r\n\r\n%b"
         % (subject.replace(b"\n", b"").replace(b"\r", b""), kind, encoding, body)
     )
@@ -136,6 +139,6 @@ def test_nothing_raises(body: bytes, encoding: bytes, kind: bytes, subject: byte
 def test_base64_is_cut_where_letters_end() -> None:
     """A text longer than what is kept is still readable at its beginning."""
     body = base64.encodebytes("zażółć ".encode() * 50_000).replace(b"\n", b"\r\n")
-    read = read_mail(b"Content-Transfer-Encoding: base64\r\n\r\n" + body)
+    read = parse(b"Content-Transfer-Encoding: base64\r\n\r\n" + body)
     assert read.text.startswith("zażółć zażółć")
     assert 20_000 < len(read.text) <= MAX_TEXT
