@@ -13,6 +13,7 @@ from functools import partial
 
 from gateway.errors import ConsentryError, StoreUnavailable
 from gateway.events import Emit, Event
+from gateway.feedback.automatic import says_automatic
 from gateway.feedback.judging import Judge, ReadMail
 from gateway.feedback.mailboxes import Kind, Mailbox
 from gateway.feedback.matching import Known
@@ -164,7 +165,11 @@ class Intake:
         parsed, token = mail.parsed, mailbox.token if mailbox else None
         kind = mailbox.kind if mailbox else Kind.REPORTS
         if token is not None and kind is Kind.REPLIES:
-            is_automatic = not has_sender or parsed.form in NO_REPLY or _says_so(mail)
+            is_automatic = (
+                not has_sender
+                or parsed.form in NO_REPLY
+                or says_automatic(read_header(mail.octets))
+            )
             work = partial(self._attach, token, parsed, is_automatic, terms)
         elif token is not None and kind is Kind.UNSUBSCRIBE and _is_wish(parsed, has_sender):
             work = partial(self._unsubscribe, token, parsed, terms)
@@ -250,14 +255,6 @@ class Intake:
         return await self._passing.pass_on(
             stream, mailbox.address, mail.parsed.mail, mail.octets, client, terms
         )
-
-
-def _says_so(mail: ReadMail) -> bool:
-    """Whether the header says that a machine has written it (RFC 3834 section 5)."""
-    header = read_header(mail.octets)
-    said = header.first("auto-submitted").lower()
-    is_bulk = header.first("precedence").lower() in (b"bulk", b"junk", b"auto_reply")
-    return is_bulk or (bool(said) and not said.startswith(b"no"))
 
 
 def _is_wish(parsed: Parsed, has_sender: bool) -> bool:
