@@ -8,12 +8,11 @@ Prometheus' job to be named `consentry`, as deploy/prometheus has it.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from enum import StrEnum
 from io import StringIO
 
 from ruamel.yaml import YAML
 
+from gateway.alert import Alert, Severity, more, quantile, refused
 from gateway.metrics_declared import (
     CONFIGURATIONS,
     INDEX_MENDED,
@@ -23,64 +22,23 @@ from gateway.metrics_declared import (
     JOURNAL_WRITABLE,
     LOOP_LAG,
     MESSAGES,
+    NEXT_HOP_REFUSALS,
     NEXT_HOP_UP,
+    OUTCOMES_FOLLOWED,
     POLICY_FAILURES,
     PROCESS_UP,
     RECIPIENTS,
-    REFUSALS,
     RELAY_SECONDS,
+    REPORTS_WAITING,
     SIGN_INS,
     STARTED,
     STORE_UP,
-    Declared,
+    STORMS_HELD,
 )
 
 DOCUMENT = "docs/alerts.md"
 TEMPORARY = ("TEMP", "AUTH-TEMP")
 """Tags of refusals because a store or a check did not answer."""
-
-
-class Severity(StrEnum):
-    """How soon somebody must look."""
-
-    PAGE = "page"
-    TICKET = "ticket"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One rule: `expression` in PromQL that must hold for `lasting` (Prometheus' duration)."""
-
-    name: str
-    severity: Severity
-    expression: str
-    lasting: str
-    summary: str
-    meaning: str
-    """What customers notice, and why."""
-    advice: str
-    """What to do, in order."""
-
-
-def _more(metric: Declared, matchers: str = "", within: str = "10m", by: str = "instance") -> str:
-    """Any at all within that time. A labelled counter begins with its first event, which
-    `increase` does not see: hence also what was not there before."""
-    counter = f"{metric.full_name}{{{matchers}}}" if matchers else metric.full_name
-    if not metric.labels:
-        return f"increase({counter}[{within}]) > 0"
-    new = f"({counter} unless {counter} offset {within})"
-    return f"sum by ({by}) (increase({counter}[{within}]) > 0 or {new} > 0)"
-
-
-def _refused(*tags: str) -> str:
-    """Refusals with these tags, more than one in ten seconds."""
-    matcher = f'tag=~"{"|".join(tags)}"'
-    return f"sum by (instance) (rate({REFUSALS.full_name}{{{matcher}}}[5m])) > 0.1"
-
-
-def _quantile(metric: Declared, share: float, by: str) -> str:
-    rates = f"sum by ({by}, le) (rate({metric.full_name}_bucket[5m]))"
-    return f"histogram_quantile({share}, {rates})"
 
 
 ALERTS = (
@@ -150,9 +108,21 @@ ALERTS = (
         "does not want this gateway.",
     ),
     Alert(
+        "ConsentryNextHopRefusesUs",
+        Severity.PAGE,
+        more(NEXT_HOP_REFUSALS, within="15m"),
+        "0m",
+        "a next hop refuses the gateway of {{ $labels.instance }} itself",
+        "It said no to us, not to a mail: relaying denied, our address on a block list, a login "
+        "that is gone. Nobody's address is held against them for it; where it was said before the "
+        "message the customer gets 451 [NEXT-HOP] and keeps the mail.",
+        "The event `next_hop.refused_us` in `consentry tail` has its words. Put right at the next "
+        "hop who may relay and how we sign in; for a block list, ask its owner for removal.",
+    ),
+    Alert(
         "ConsentryChecksUnanswered",
         Severity.PAGE,
-        _refused(*TEMPORARY),
+        refused(*TEMPORARY),
         "2m",
         "{{ $labels.instance }} defers mail because a check cannot be made",
         "Customers get 451 [TEMP] and 454 [AUTH-TEMP]: Redis or the database is away, stopped, "
@@ -165,7 +135,7 @@ ALERTS = (
     Alert(
         "ConsentryPolicyFailing",
         Severity.PAGE,
-        _more(POLICY_FAILURES, by="instance, policy"),
+        more(POLICY_FAILURES, by="instance, policy"),
         "0m",
         "policy {{ $labels.policy }} on {{ $labels.instance }} raised or ran late",
         "The mail it was asked about was deferred, as nobody may pass unchecked.",
@@ -176,7 +146,7 @@ ALERTS = (
     Alert(
         "ConsentryDiskUnwritable",
         Severity.PAGE,
-        f"min by (instance) ({JOURNAL_WRITABLE.full_name}) == 0 or {_refused('STORAGE')}",
+        f"min by (instance) ({JOURNAL_WRITABLE.full_name}) == 0 or {refused('STORAGE')}",
         "1m",
         "{{ $labels.instance }} cannot write its state folder",
         "Mail gets 452 [STORAGE], unsubscribes get 503: what cannot be recorded is not done. "
@@ -187,7 +157,7 @@ ALERTS = (
     Alert(
         "ConsentryEventsLost",
         Severity.TICKET,
-        _more(JOURNAL_DROPPED, by="instance, process"),
+        more(JOURNAL_DROPPED, by="instance, process"),
         "0m",
         "{{ $labels.process }} of {{ $labels.instance }} lost journal events",
         "The journal could not be written for so long that its memory was full: `explain`, `tail` "
@@ -197,7 +167,7 @@ ALERTS = (
     Alert(
         "ConsentryUnknownCopies",
         Severity.TICKET,
-        _more(RECIPIENTS, 'outcome="unknown"', "15m"),
+        more(RECIPIENTS, 'outcome="unknown"', "15m"),
         "0m",
         "{{ $labels.instance }} does not know of copies whether the next hop took them",
         "The next hop broke off after a final dot, or a process was killed there. Customers got "
@@ -220,7 +190,7 @@ ALERTS = (
     Alert(
         "ConsentryFull",
         Severity.TICKET,
-        _refused("CONN-LIMIT", "MEMORY"),
+        refused("CONN-LIMIT", "MEMORY"),
         "5m",
         "{{ $labels.instance }} turns customers away for want of room",
         "Connections get 421 [CONN-LIMIT] or messages 452 [MEMORY] and come back later.",
@@ -231,7 +201,7 @@ ALERTS = (
     Alert(
         "ConsentryLoopLag",
         Severity.TICKET,
-        f"{_quantile(LOOP_LAG, 0.99, 'instance, process')} > 0.05",
+        f"{quantile(LOOP_LAG, 0.99, 'instance, process')} > 0.05",
         "10m",
         "the event loop of {{ $labels.process }} on {{ $labels.instance }} lags",
         "Everybody on that process waits 50 ms and more at each step: too little processor for its "
@@ -243,7 +213,7 @@ ALERTS = (
     Alert(
         "ConsentrySlowRelay",
         Severity.TICKET,
-        f"{_quantile(RELAY_SECONDS, 0.95, 'instance')} > 30",
+        f"{quantile(RELAY_SECONDS, 0.95, 'instance')} > 30",
         "10m",
         "customers of {{ $labels.instance }} wait long for the reply to their final dot",
         "One message in twenty takes over 30 s. Customers' software gives up after ten minutes at "
@@ -274,7 +244,7 @@ ALERTS = (
     Alert(
         "ConsentryIndexMended",
         Severity.TICKET,
-        _more(INDEX_MENDED, within="1h"),
+        more(INDEX_MENDED, within="1h"),
         "0m",
         "entries of the index in Redis differed from the records",
         "They were put right at once. Beside a failover of Redis or an eviction it is expected.",
@@ -282,9 +252,45 @@ ALERTS = (
         "`prefix` of its own, then `consentry index rebuild`.",
     ),
     Alert(
+        "ConsentryOutcomesBehind",
+        Severity.TICKET,
+        f"time() - {OUTCOMES_FOLLOWED.full_name} > 300",
+        "10m",
+        "{{ $labels.instance }} does not follow its journal any more",
+        "Bounces of the last minutes are not known, and rates not up to date: who cannot be "
+        "reached is mailed again. Mail itself goes on.",
+        "`consentry tail` has `job.failed` for `outcomes followed` with the reason: mostly the "
+        "records cannot be written. It goes on where it was, also after a restart; only journal "
+        "files that were deleted meanwhile are lost to it.",
+    ),
+    Alert(
+        "ConsentryStormHeld",
+        Severity.TICKET,
+        f"max({STORMS_HELD.full_name}) > 0",
+        "0m",
+        "bounces of a provider are held",
+        "Many mailboxes of one provider were unknown within minutes: more likely its trouble than "
+        "theirs. Nobody is suppressed for it until a person decides.",
+        "The desk names the provider and its words. Ask its status page or postmaster, then "
+        "release them (its trouble) or believe them (a list of dead addresses): "
+        "[storms](feedback.md#storms).",
+    ),
+    Alert(
+        "ConsentryReportsUnmatched",
+        Severity.TICKET,
+        f'max({REPORTS_WAITING.full_name}{{state="unmatched"}}) > 0',
+        "1h",
+        "reports wait that belong to no tenant yet",
+        "Somebody complained about mail that the gateway could not match: redacted, about mail "
+        "of long ago, or forged. Nothing has changed for anybody.",
+        "The desk's abuse mailbox shows each as parsed and as it came: match it to a tenant, or "
+        "dismiss it. Many at once from one sender are mostly a loop whose originals lack our "
+        "header fields.",
+    ),
+    Alert(
         "ConsentryReloadRefused",
         Severity.TICKET,
-        _more(CONFIGURATIONS, 'outcome="refused"', "1h"),
+        more(CONFIGURATIONS, 'outcome="refused"', "1h"),
         "0m",
         "{{ $labels.instance }} refused a changed configuration",
         "The old one stays in force, on this node.",

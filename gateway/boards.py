@@ -38,10 +38,24 @@ ROWS: tuple[tuple[str, tuple[Declared, ...]], ...] = (
         ),
     ),
     (
+        "Mail that comes back",
+        (
+            declared.RETURNED,
+            declared.REPORTS,
+            declared.BOUNCES,
+            declared.STORMS_HELD,
+            declared.BOUNCES_HELD,
+            declared.REPORTS_WAITING,
+            declared.OUTCOMES,
+            declared.OUTCOMES_FOLLOWED,
+        ),
+    ),
+    (
         "Next hops and checks",
         (
             declared.NEXT_HOP_UP,
             declared.NEXT_HOP_CONNECTIONS,
+            declared.NEXT_HOP_REFUSALS,
             declared.STORE_UP,
             declared.LOOK_UP_SECONDS,
             declared.LOOK_UPS,

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from gateway.events import Event
 from gateway.metrics_declared import (
     BLOCKED,
+    BOUNCES,
     BYTES,
     CONFIGURATIONS,
     CPU_SECONDS,
@@ -32,6 +33,7 @@ from gateway.metrics_declared import (
     LOOK_UPS,
     LOOP_LAG,
     MESSAGES,
+    NEXT_HOP_REFUSALS,
     OPEN_FILES,
     POLICY_FAILURES,
     POLICY_SECONDS,
@@ -39,7 +41,9 @@ from gateway.metrics_declared import (
     RECIPIENTS,
     REFUSALS,
     RELAY_SECONDS,
+    REPORTS,
     RESIDENT_BYTES,
+    RETURNED,
     SESSIONS_TOTAL,
     SIGN_INS,
     STARTED,
@@ -57,6 +61,9 @@ HEARTBEAT = 0.01
 # The `_created` series would double the counters' lines; the library has no types for this call.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
+
+BOUNCED = ("bounce.pending", "bounce.believed", "bounce.held", "bounce.released")
+"""Events of one bounce that has come into a state."""
 
 Reading = Callable[[], Mapping[tuple[str, ...], float]]
 """Gives the values of a watched metric now, by the values of its labels."""
@@ -109,6 +116,16 @@ class ProcessMetrics:
     def __init__(self, process: str) -> None:
         self.registry = CollectorRegistry()
         self._process = process
+        refusals = _counter(NEXT_HOP_REFUSALS, self.registry)
+        self._returned = _Counters(RETURNED, self.registry)
+        self._reports = _Counters(REPORTS, self.registry)
+        self._bounces = _Counters(BOUNCES, self.registry)
+        self._counting: dict[str, Callable[[Event], None]] = {
+            "next_hop.refused_us": lambda event: refusals.inc(),
+            "returned.taken": self._returned_mail,
+            "report.received": self._report,
+            **dict.fromkeys(BOUNCED, self._bounce),
+        }
         self.loop_lag = _histogram(LOOP_LAG, self.registry).labels(process)
         """Observes seconds; see `heartbeat`."""
         started = time.time()
@@ -116,6 +133,12 @@ class ProcessMetrics:
         self.watch(RESIDENT_BYTES, lambda: {(process,): _resident_bytes()})
         self.watch(OPEN_FILES, lambda: {(process,): len(os.listdir("/proc/self/fd"))})
         self.watch(STARTED, lambda: {(process,): started})
+
+    def count(self, event: Event) -> None:
+        """Count what follows from one event."""
+        counting = self._counting.get(event.kind)
+        if counting is not None:
+            counting(event)
 
     def watch(self, declared: Declared, read: Reading) -> None:
         """Read `declared` off by calling `read` at each scrape."""
@@ -130,6 +153,15 @@ class ProcessMetrics:
         """All of it in Prometheus' text format."""
         return prometheus_client.generate_latest(self.registry).decode()
 
+    def _returned_mail(self, event: Event) -> None:
+        self._returned(_text(event, "form"), _text(event, "became")).inc()
+
+    def _report(self, event: Event) -> None:
+        self._reports(_text(event, "type"), _text(event, "grade")).inc()
+
+    def _bounce(self, event: Event) -> None:
+        self._bounces(_text(event, "class"), event.kind.partition(".")[2]).inc()
+
 
 class WebMetrics(ProcessMetrics):
     """The web process's metrics. `up` says which of the others have just answered."""
@@ -138,12 +170,8 @@ class WebMetrics(ProcessMetrics):
         super().__init__("web")
         self.up: Mapping[str, bool] = {}
         self.watch(PROCESS_UP, lambda: {(name,): float(up) for name, up in self.up.items()})
-        self._unsubscribed = _counter(UNSUBSCRIBED, self.registry)
-
-    def count(self, event: Event) -> None:
-        """Count what follows from one event."""
-        if event.kind == "unsubscribed":
-            self._unsubscribed.inc()
+        unsubscribed = _counter(UNSUBSCRIBED, self.registry)
+        self._counting["unsubscribed"] = lambda event: unsubscribed.inc()
 
 
 class Metrics(ProcessMetrics):
@@ -167,7 +195,7 @@ class Metrics(ProcessMetrics):
         self._configurations = _Counters(CONFIGURATIONS, registry)
         self._facts = _Counters(FACTS, registry)
         self._look_ups = _Counters(LOOK_UPS, registry)
-        self._counting: dict[str, Callable[[Event], None]] = {
+        self._counting |= {
             "session.refused": self._refused,
             "auth.failed": self._auth_failed,
             "auth.succeeded": lambda event: self._sign_ins("succeeded").inc(),
@@ -188,12 +216,6 @@ class Metrics(ProcessMetrics):
         """Count for how many addresses index and records have answered."""
         self._look_ups("index").inc(by_index)
         self._look_ups("records").inc(by_records)
-
-    def count(self, event: Event) -> None:
-        """Count what follows from one event."""
-        counting = self._counting.get(event.kind)
-        if counting is not None:
-            counting(event)
 
     def _auth_failed(self, event: Event) -> None:
         self._sign_ins("failed").inc()

@@ -155,6 +155,58 @@ BLOCKED = Declared(Kind.COUNTER, "domains_blocked_total", "Sender domains blocke
 UNSUBSCRIBED = Declared(
     Kind.COUNTER, "unsubscribes_total", "Unsubscribe requests put in force on the web."
 )
+OUTCOMES = Declared(
+    Kind.COUNTER,
+    "outcomes_total",
+    "Next hops' answers about recipients, followed out of the journal: taken, refused (for good, "
+    "about the mail), refuses-us (about the gateway itself).",
+    ("outcome",),
+)
+OUTCOMES_FOLLOWED = Declared(
+    Kind.GAUGE,
+    "outcomes_followed_timestamp_seconds",
+    "Until when this node's journal was followed, Unix seconds.",
+    over=Over.MAX,
+)
+NEXT_HOP_REFUSALS = Declared(
+    Kind.COUNTER,
+    "next_hop_refusals_total",
+    "Alarms that a next hop refuses the gateway itself, not a mail (`next_hop.refused_us`).",
+)
+RETURNED = Declared(
+    Kind.COUNTER,
+    "returned_mails_total",
+    "Mails that came back and were taken, by form (arf, xarf, dsn, ...) and what became of them: "
+    "report, bounce, unsubscribed, reply, nothing, or known (the same mail once more).",
+    ("form", "became"),
+)
+REPORTS = Declared(
+    Kind.COUNTER,
+    "reports_total",
+    "Reports put on record, by type (abuse, opt-out, bounce, ...) and grade of evidence.",
+    ("type", "grade"),
+)
+BOUNCES = Declared(
+    Kind.COUNTER,
+    "bounces_total",
+    "Bounces by class and the state they came into: pending, believed, held, released.",
+    ("class", "state"),
+)
+STORMS_HELD = Declared(
+    Kind.GAUGE,
+    "storms_held",
+    "Storms of bounces that wait for a person; told by the leader.",
+)
+BOUNCES_HELD = Declared(
+    Kind.GAUGE, "bounces_held", "Bounces that storms hold back; told by the leader."
+)
+REPORTS_WAITING = Declared(
+    Kind.GAUGE,
+    "reports_waiting",
+    "Reports that wait for a person, by what is to be done: undecided, unmatched (no tenant is "
+    "known); told by the leader.",
+    ("state",),
+)
 PROCESS_UP = Declared(
     Kind.GAUGE,
     "process_up",

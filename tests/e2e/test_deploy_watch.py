@@ -19,7 +19,11 @@ from gateway.metrics_declared import (
     DECLARED,
     INDEX_MENDED,
     JOURNAL_DROPPED,
+    NEXT_HOP_REFUSALS,
+    OUTCOMES_FOLLOWED,
     POLICY_FAILURES,
+    REPORTS_WAITING,
+    STORMS_HELD,
     Kind,
 )
 from gateway.replies import BY_TAG
@@ -32,8 +36,10 @@ STEADY = "1x60"
 """A value that stays so for an hour, in promtool's notation; `0+6x60` grows by 6 a minute."""
 NEW = "_x20 1x40"
 """A counter that begins with its first event after 20 minutes."""
-NEVER = (INDEX_MENDED, JOURNAL_DROPPED, POLICY_FAILURES)
+NEVER = (INDEX_MENDED, JOURNAL_DROPPED, NEXT_HOP_REFUSALS, POLICY_FAILURES)
 """Counters that stand still while all is well."""
+OTHERWISE = {STORMS_HELD: "0x60", REPORTS_WAITING: "0x60", OUTCOMES_FOLLOWED: "0+60x60"}
+"""Gauges that are not 1 while all is well: nothing waits, and what is followed goes on."""
 LAG = 'consentry_loop_lag_seconds_bucket{instance="gateway1:8080",process="smtp",le="%s"}'
 RELAY = 'consentry_relay_seconds_bucket{instance="gateway1:8080",le="%s"}'
 
@@ -116,6 +122,19 @@ TROUBLE: dict[str, tuple[dict[str, str], str]] = {
         {f'consentry_reloads_total{{{NODE},outcome="refused"}}': NEW},
         "21m",
     ),
+    "ConsentryNextHopRefusesUs": (
+        {f"consentry_next_hop_refusals_total{{{NODE}}}": "0x20 1x40"},
+        "21m",
+    ),
+    "ConsentryOutcomesBehind": (
+        {f"consentry_outcomes_followed_timestamp_seconds{{{NODE}}}": "60x60"},
+        "18m",
+    ),
+    "ConsentryStormHeld": ({f"consentry_storms_held{{{NODE}}}": "0x5 1x55"}, "6m"),
+    "ConsentryReportsUnmatched": (
+        {f'consentry_reports_waiting{{{NODE},state="unmatched"}}': "0x5 1x80"},
+        "70m",
+    ),
     "ConsentryGuessing": (
         {f'consentry_sign_ins_total{{{NODE},outcome="failed"}}': "0+120x60"},
         "30m",
@@ -134,7 +153,7 @@ def healthy() -> dict[str, str]:
             case Kind.COUNTER:
                 series[f"{metric.full_name}{{{labels}}}"] = counts
             case Kind.GAUGE:
-                series[f"{metric.full_name}{{{labels}}}"] = STEADY
+                series[f"{metric.full_name}{{{labels}}}"] = OTHERWISE.get(metric, STEADY)
             case Kind.HISTOGRAM:
                 for bucket in (*metric.buckets, "+Inf"):
                     name = f'{metric.full_name}_bucket{{{labels},le="{bucket}"}}'
