@@ -25,12 +25,12 @@ from gateway.ledger.ledger import Ledger
 from gateway.ledger.plan import NOT_SENT, Plan, Step
 from gateway.ledger.telling import told_of
 from gateway.ledger.verdict import Refusal, conclude, partial
+from gateway.marks import mailing_token, own_fields, return_path
 from gateway.message.dkim import Signatures, Signer
 from gateway.message.header import HeaderView
 from gateway.message.message_id import message_id_digest
 from gateway.message.received import Message
 from gateway.message.stamp import Stamped, StampPlan, stamp
-from gateway.message.unsubscribe_fields import unsubscribe_fields
 from gateway.metrics import Metrics
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
@@ -44,7 +44,7 @@ from policies.ports import Clock
 from policies.senders import AuthorError, author_domains
 from policies.transaction import Recipient, Transaction
 from suppression.address import a_label
-from suppression.tokens import Purpose, Tokens
+from suppression.tokens import Tokens
 
 LAST_START = 240.0
 """Seconds after the final dot from which on no further copy is begun."""
@@ -199,35 +199,34 @@ class Delivery:
                 tenant=t.tenant.name,
                 stream=t.stream.name,
                 mailing=t.mailing,
+                mailing_token=mailing_token(self.tokens, t.stream.number, t.mailing),
                 is_list=is_list,
                 stamps_unsubscribe=t.stream.kind.is_marketing
                 and t.stream.stamps_unsubscribe
                 and bool(job.snapshot.unsubscribe_url),
                 unsubscribe_hosts=t.tenant.unsubscribe_hosts,
+                feedback_domain=job.snapshot.reports_domain,
+                is_single=t.stream.verp or len(t.recipients) == 1,
             ),
         )
 
     def _signers(self, job: _Job, view: HeaderView) -> Sequence[Signer]:
-        """The keys of the header From domain; of MAIL FROM's where From is observed only.
-
-        A domain that is not the tenant's own is never signed for.
-        """
+        """The keys of the header From domain, or of MAIL FROM's where From is observed only, but
+        never of a domain that is not the tenant's own; then the keys of where reports go."""
         t = job.transaction
         domains = [a_label(t.mail_from.domain)] if t.mail_from else []
         with suppress(AuthorError):
             domains.insert(0, author_domains(view)[0])
         for domain in domains:
             if t.tenant.owns(domain):
-                return job.snapshot.signers_for(domain)
-        return ()
+                return (*job.snapshot.signers_for(domain), *job.snapshot.feedback_signers)
+        return job.snapshot.feedback_signers
 
-    def _pair(self, job: _Job, recipient: Recipient) -> bytes:
-        token = self.tokens.make(
-            Purpose.UNSUBSCRIBE, job.transaction.stream.number, recipient.standing.key
-        )
-        domain = job.snapshot.mailto_domain
-        mailto = f"mailto:unsubscribe+{token}@{domain}" if domain else ""
-        return unsubscribe_fields(f"{job.snapshot.unsubscribe_url}/{token}", mailto)
+    def return_path(
+        self, snapshot: Snapshot, transaction: Transaction, recipient: Recipient
+    ) -> str | None:
+        """MAIL FROM at the next hop for `recipient`; None for the customer's."""
+        return return_path(self.tokens, snapshot, transaction, recipient)
 
     # ---- relayed ------------------------------------------------------------------------------
 
@@ -245,7 +244,7 @@ class Delivery:
             detail = {"possible_doubles": job.doubles, "recipients": self._recipients(job, plan)}
             self._tell(job, "message.sent_again", detail)
         signatures = Signatures(signers, stamped, job.message.body_hash, self._clock())
-        groups = [[i] for i in sending] if stamped.needs_unsubscribe else [sending]
+        groups = [[i] for i in sending] if stamped.own else [sending]
         header = self._header(job, signatures, stamped, recipients[sending[0]])
         job.octets = len(header) + sum(map(len, job.message.body))
         job.copies = len(groups)
@@ -260,7 +259,12 @@ class Delivery:
                 break
             if number:
                 header = self._header(job, signatures, stamped, recipients[group[0]])
-            copy = Copy(tuple(recipients[i].address.text for i in group), header, job.message.body)
+            copy = Copy(
+                tuple(recipients[i].address.text for i in group),
+                header,
+                job.message.body,
+                self.return_path(job.snapshot, t, recipients[group[0]]),
+            )
             with plan.flight(group) as flight:
                 await flight.ready()
                 outcomes = await job.relay.send(copy, before_dot)
@@ -283,7 +287,8 @@ class Delivery:
     def _header(
         self, job: _Job, signatures: Signatures, stamped: Stamped, recipient: Recipient
     ) -> bytes:
-        own = self._pair(job, recipient) if stamped.needs_unsubscribe else b""
+        number = job.transaction.stream.number
+        own = own_fields(self.tokens, job.snapshot, number, recipient, stamped.own)
         try:
             return signatures.copy_header(own)
         except SigningFailed as problem:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.config.load import Loaded
 from gateway.config.model import GatewayConfig, ListenerSettings, ListenerTls
-from gateway.config.signers import signers_of
+from gateway.config.signers import signers_of, signers_of_keys
 from gateway.config.tenant import TenantConfig
 from gateway.config.terms import tenant_terms
 from gateway.config.values import Endpoint
@@ -52,6 +52,7 @@ def prepare(
     """Make `loaded` ready to be put in force. Raises ConfigurationError, StoreUnavailable."""
     config = loaded.config
     link = config.web.link
+    feedback_domain = (config.feedback and config.feedback.domain) or ""
     pipeline = Pipeline(
         registry.build(config.policy_modes, parts),
         standings,
@@ -64,10 +65,14 @@ def prepare(
         hostname=config.hostname,
         link=f"{link}{REPLIES_PATH}" if link else "",
         unsubscribe_url=f"{link}{UNSUBSCRIBE_PATH}" if link else "",
-        mailto_domain=config.web.mailto_domain or "",
+        mailto_domain=config.web.mailto_domain or feedback_domain,
+        feedback_domain=feedback_domain,
         tenants=tenant_terms(config, loaded.tenants, number),
         logins=_logins(loaded.tenants),
         signers=signers_of(loaded.tenants),
+        feedback_signers=signers_of_keys(
+            feedback_domain, config.feedback.dkim if config.feedback else ()
+        ),
         pipeline=pipeline,
         errors=config.session.errors,
         refusals_per_transaction=config.session.refusals_per_transaction,

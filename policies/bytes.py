@@ -40,10 +40,10 @@ def daily_limit(limits: Limits, now: float) -> int:
 class BytesPolicy:
     """Octets relayed (size of the stamped message times copies) in any 24 hours stay within
     `bytes_per_day`, or what was announced 24 h ahead for the day; else [BYTES] with the time when
-    enough is free again. MAIL reserves its SIZE, each further RCPT of a list stream one more copy;
-    before any copy goes out the true octets decide; only what the next hop took is counted. Of
-    copies that can never fit together, as many go as fit, and [PARTIAL] asks for the rest. A
-    message over `message_bytes`, or over the whole daily limit, gets [TOO-BIG].
+    enough is free again. MAIL reserves its SIZE, each further RCPT of a list stream, or of one with
+    `verp`, one more copy; before any copy goes out the true octets decide; only what the next hop
+    took is counted. Of copies that can never fit together, as many go as fit, and [PARTIAL] asks
+    for the rest. A message over `message_bytes`, or over the whole daily limit, gets [TOO-BIG].
     """
 
     name = "bytes"
@@ -65,8 +65,9 @@ class BytesPolicy:
         return ACCEPT if shortage is None else _refusal(shortage, claims[0].base)
 
     def claims_at_rcpt(self, t: Transaction, group: Sequence[Recipient]) -> Sequence[OctetsClaim]:
-        """One more copy for each further recipient of a list stream."""
-        if t.stream.kind is not StreamKind.LIST or not t.size:
+        """One more copy for each further recipient, where each gets a copy of their own."""
+        has_own_copies = t.stream.verp or t.stream.kind is StreamKind.LIST
+        if not has_own_copies or not t.size:
             return ()
         key, limit = _window(t)
         return (OctetsClaim(key, len(t.recipients) * t.size, t.size, len(group), limit),)

@@ -60,7 +60,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class StreamTerms:
-    """One flow of a tenant's mail. `number` is its durable 24-bit id, used in tokens."""
+    """One flow of a tenant's mail. `number` is its durable 24-bit id, used in tokens; with `verp`
+    each recipient's copy goes out under a return path of its own."""
 
     tenant: str
     name: str
@@ -73,6 +74,7 @@ class StreamTerms:
     needs_pre_check: bool = False
     stamps_unsubscribe: bool = True
     mail_from: frozenset[str] = frozenset()
+    verp: bool = False
 
     @property
     def id(self) -> str:

@@ -134,7 +134,8 @@ class WebSettings(Settings):
     )
     mailto_domain: Domain | None = Field(
         default=None,
-        description="Domain of the mailto form of List-Unsubscribe; left out when absent.",
+        description="Domain of the mailto form of List-Unsubscribe, whose mail is taken by "
+        "`feedback`; `feedback.domain` when absent, and left out without either.",
     )
     proxy_from: tuple[Network, ...] = Field(
         default=(),

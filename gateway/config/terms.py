@@ -72,6 +72,7 @@ def _terms(tenant: TenantConfig, house: Limits, number: Callable[[str, str], int
             needs_pre_check=stream.pre_check is PreCheckRule.REQUIRED,
             stamps_unsubscribe=stream.unsubscribe is Unsubscribe.STAMP,
             mail_from=frozenset(stream.mail_from),
+            verp=stream.verp,
         )
         for name, stream in tenant.streams.items()
     }

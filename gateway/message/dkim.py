@@ -24,6 +24,7 @@ from gateway.message.body import collapse
 from gateway.message.dkim_keys import PrivateKey, check_name
 from gateway.message.header import Field, HeaderView
 from gateway.message.stamp import Stamped
+from gateway.message.trace_fields import TRACE_FIELDS
 from gateway.message.unsubscribe_fields import UNSUBSCRIBE, UNSUBSCRIBE_POST
 
 BACKDATED = 60
@@ -31,19 +32,21 @@ BACKDATED = 60
 VALIDITY = 14 * 86_400
 """Seconds until `x=`: longer than a next hop keeps mail in its queue."""
 
-PAIR = (UNSUBSCRIBE, UNSUBSCRIBE_POST)
 OVERSIGNED = (
     *(b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"reply-to"),
     *(b"mime-version", b"content-type", b"content-transfer-encoding", b"list-id"),
+    *(UNSUBSCRIBE, UNSUBSCRIBE_POST),
 )
-"""Named once more than they occur; so is `PAIR`."""
+"""Named once more than they occur. So are `TRACE_FIELDS`, but only where they occur: who passes
+unmarked mail of ours on may ask for its reports (RFC 9477 section 3.1.3)."""
 SIGNED = (
-    *(b"sender", b"in-reply-to", b"references", b"feedback-id", b"auto-submitted", b"precedence"),
+    *(b"sender", b"in-reply-to", b"references", b"auto-submitted", b"precedence"),
     *(b"list-help", b"list-subscribe", b"list-owner", b"list-post", b"list-archive"),
     *(b"resent-from", b"resent-sender", b"resent-to", b"resent-cc", b"resent-date"),
     b"resent-message-id",
 )
 """Signed where present (RFC 6376 section 5.4.1), but another may be added."""
+_SIGNABLE = frozenset((*OVERSIGNED, *TRACE_FIELDS, *SIGNED))
 
 _PADDING = PKCS1v15()
 _PREHASHED = Prehashed(SHA256())
@@ -85,42 +88,48 @@ class Signer:
 class Signatures:
     """Signs the copies of one message; holds what they share. Usable from any thread.
 
-    `stamped` may say that each copy brings its own unsubscribe pair. Without signers (a domain
-    with `dkim: none`) the copies come out unsigned.
+    Each copy brings the fields that `stamped.own` names. Without signers (a domain with
+    `dkim: none`) the copies come out unsigned.
     """
 
-    __slots__ = ("_brings_pair", "_drafts", "_hash", "_shared")
+    __slots__ = ("_drafts", "_hash", "_own", "_shared")
 
     def __init__(
         self, signers: Sequence[Signer], stamped: Stamped, body_hash: bytes, now: float
     ) -> None:
         self._shared = stamped.shared
-        self._brings_pair = stamped.needs_unsubscribe
+        self._own = stamped.own
         self._hash = sha256()
         self._drafts: list[tuple[Signer, bytes, bytes]] = []
         if not signers:
             return
-        names, fields = _chosen(stamped.shared, stamped.needs_unsubscribe)
-        self._hash.update(b"".join([canonical(field) for field in fields]))
+        fields = stamped.shared.fields
+        # Unsigned names are blanked: what is remembered of a header section has so few forms.
+        present = [field.name if field.name in _SIGNABLE else b"" for field in fields]
+        names, order = _chosen(tuple(present), stamped.own)
+        self._hash.update(b"".join([canonical(fields[place]) for place in order]))
         for signer in signers:
             draft = _draft(signer, names, body_hash, int(now))
             # What is hashed in the end: the field in relaxed form with an empty b= and no CRLF.
             hashed = b"dkim-signature:" + b" ".join(draft.split()[1:])
             self._drafts.append((signer, draft, hashed))
 
-    def copy_header(self, own: bytes = b"") -> bytes:
-        """One copy's header section with the empty line; `own` is its unsubscribe pair.
+    def copy_header(self, own: Sequence[Field] = ()) -> bytes:
+        """One copy's header section with the empty line; `own` are its own fields.
 
         Raises SigningFailed when a key fails or `own` is not what the message was stamped for.
         """
-        return b"".join((self.fields(own), self._shared.octets, own, b"\r\n"))
+        brought = [field.raw for field in own]
+        return b"".join((self.fields(own), self._shared.octets, *brought, b"\r\n"))
 
-    def fields(self, own: bytes = b"") -> bytes:
+    def fields(self, own: Sequence[Field] = ()) -> bytes:
         """The copy's DKIM-Signature fields alone."""
+        if tuple([field.name for field in own]) != self._own:
+            raise SigningFailed("a copy's own fields are not what the message was stamped for")
         shared_and_own = self._hash
-        if own or self._brings_pair:
+        if own:
             shared_and_own = self._hash.copy()
-            shared_and_own.update(self._canonical_pair(own))
+            shared_and_own.update(b"".join([canonical(field) for field in own]))
         signed = []
         for signer, draft, hashed in self._drafts:
             whole = shared_and_own.copy()
@@ -130,15 +139,6 @@ class Signatures:
             signed.append(b"%b%b\r\n" % (draft, _FOLD.join(lines)))
         return b"".join(signed)
 
-    def _canonical_pair(self, own: bytes) -> bytes:
-        try:
-            pair = HeaderView.parse(own).fields
-        except HeaderSyntaxError as error:
-            raise SigningFailed("a copy's unsubscribe pair is malformed") from error
-        if not self._brings_pair or tuple([field.name for field in pair]) != PAIR:
-            raise SigningFailed("a copy's own fields are not what the message was stamped for")
-        return b"".join([canonical(field) for field in pair])
-
 
 def sign(signers: Sequence[Signer], header: bytes, body_hash: bytes, now: float) -> bytes:
     """The DKIM-Signature fields to put on top of a single `header`; SigningFailed on any fault."""
@@ -146,7 +146,7 @@ def sign(signers: Sequence[Signer], header: bytes, body_hash: bytes, now: float)
         view = HeaderView.parse(header)
     except HeaderSyntaxError as error:
         raise SigningFailed(f"the header section cannot be signed: {error}") from error
-    return Signatures(signers, Stamped(view, needs_unsubscribe=False), body_hash, now).fields()
+    return Signatures(signers, Stamped(view), body_hash, now).fields()
 
 
 def canonical(field: Field) -> bytes:
@@ -160,29 +160,28 @@ def canonical(field: Field) -> bytes:
     return b"%b:%b\r\n" % (field.name, value)
 
 
-def _chosen(view: HeaderView, brings_pair: bool) -> tuple[tuple[bytes, ...], list[Field]]:
-    """The names of the `h=` tag, and the shared fields they stand for, in the order of hashing.
+@lru_cache(maxsize=256)
+def _chosen(present: tuple[bytes, ...], own: tuple[bytes, ...]) -> tuple[bytes, tuple[int, ...]]:
+    """The value of `h=` for fields of these names, and the places of those it stands for, in the
+    order of hashing.
 
     Instances of one name are taken from the bottom up (section 5.4.2); a mention that is left over
-    stands for nothing. A pair that each copy brings is hashed after all that is shared.
+    stands for nothing. What each copy brings is hashed after all that is shared.
     """
+    found: dict[bytes, list[int]] = {}
+    for place in reversed(range(len(present))):
+        found.setdefault(present[place], []).append(place)
     names: list[bytes] = []
-    fields: list[Field] = []
-    for name in OVERSIGNED if brings_pair else OVERSIGNED + PAIR:
-        found = view.all(name)
-        names += [name] * (len(found) + 1)
-        fields += reversed(found)
-    present = view.names
-    for name in [name for name in SIGNED if name in present]:
-        found = view.all(name)
-        names += [name] * len(found)
-        fields += reversed(found)
-    if brings_pair:
-        names += PAIR + PAIR
-    return tuple(names), fields
+    for name in OVERSIGNED + TRACE_FIELDS:
+        if name not in own and (name in found or name in OVERSIGNED):
+            names += [name] * (len(found.get(name, ())) + 1)
+    for name in SIGNED:
+        names += [name] * len(found.get(name, ()))
+    order = [place for name in dict.fromkeys(names) for place in found.get(name, ())]
+    return _folded((*names, *own, *own)), tuple(order)
 
 
-def _draft(signer: Signer, names: tuple[bytes, ...], body_hash: bytes, now: int) -> bytes:
+def _draft(signer: Signer, names: bytes, body_hash: bytes, now: int) -> bytes:
     """The DKIM-Signature field (section 3.5) up to and with `b=`."""
     return (
         b"DKIM-Signature: v=1; a=%b; c=relaxed/relaxed; d=%b; s=%b;\r\n"
@@ -196,13 +195,12 @@ def _draft(signer: Signer, names: tuple[bytes, ...], body_hash: bytes, now: int)
         now - BACKDATED,
         now + VALIDITY,
         b64encode(body_hash),
-        _signed_names(names),
+        names,
     )
 
 
-@lru_cache(maxsize=256)
-def _signed_names(names: tuple[bytes, ...]) -> bytes:
-    """The value of `h=`, folded behind colons."""
+def _folded(names: Sequence[bytes]) -> bytes:
+    """Names with colons between them, in lines."""
     lines = [b""]
     for name in names:
         if len(lines[-1]) + len(name) > _LINE:

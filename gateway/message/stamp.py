@@ -2,9 +2,10 @@
 
 Takes the view of a message as received and a `StampPlan`, gives `Stamped`: the octets that all
 copies of the message share, built once. On top come Received, Date and Message-ID where missing,
-Feedback-ID and, on list streams, List-Id where missing. Blind-copy fields, control fields of ours
-and a Feedback-ID or unsubscribe pair that ours replaces go. A copy's own unsubscribe pair is added
-when it is signed (`dkim.Signatures`). Raises ValueError for a plan that would break a field.
+Feedback-ID, CFBL-Address and, on list streams, List-Id where missing. Blind-copy fields, control
+fields of ours, trace fields and an unsubscribe pair that ours replaces go. What each copy brings
+besides is added when it is signed (`dkim.Signatures`). Raises ValueError for a plan that would
+break a field.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from dataclasses import dataclass
 
 from gateway.message.header import Field, HeaderView
 from gateway.message.received_field import received_field, rfc5322_date
+from gateway.message.trace_fields import (
+    CFBL_FEEDBACK_ID,
+    CONSENTRY_TRACE,
+    TRACE_FIELDS,
+    cfbl_address_field,
+    feedback_id_field,
+)
 from gateway.message.unsubscribe_fields import UNSUBSCRIBE, UNSUBSCRIBE_POST, has_valid_pair
 
 CONTROL_PREFIX = b"x-consentry-"
 """Fields by which a customer tells the gateway something; they never leave it."""
 
-FEEDBACK_ID = b"feedback-id"
-_REMOVED = frozenset({b"bcc", b"resent-bcc", FEEDBACK_ID})
+_REMOVED = frozenset({b"bcc", b"resent-bcc", *TRACE_FIELDS})
 _REMOVED_WITH_PAIR = _REMOVED | {UNSUBSCRIBE, UNSUBSCRIBE_POST}
 
 
@@ -31,7 +38,9 @@ class StampPlan:
     `hostname` is ours; `helo` and `client` (IP address) what the customer's host called itself
     and came from; `protocol` the `with` keyword; `now` Unix seconds; `is_list` whether the stream
     is of kind `list`; `stamps_unsubscribe` whether copies get a pair of ours unless the message
-    has a valid one that leads to `unsubscribe_hosts`.
+    has a valid one that leads to `unsubscribe_hosts`; `mailing_token` names the mailing to us;
+    `feedback_domain` is where reports are asked for, "" for nowhere; `is_single` whether each copy
+    goes to one recipient whatever the message says.
     """
 
     hostname: str
@@ -43,12 +52,16 @@ class StampPlan:
     tenant: str
     stream: str
     mailing: str
+    mailing_token: str
     is_list: bool = False
     stamps_unsubscribe: bool = False
     unsubscribe_hosts: frozenset[str] = frozenset()
+    feedback_domain: str = ""
+    is_single: bool = False
 
     def __post_init__(self) -> None:
         ours = f"{self.hostname}{self.client}{self.protocol}{self.ref}{self.mailing}"
+        ours += f"{self.mailing_token}{self.feedback_domain}"
         names = f"{self.tenant}{self.stream}"
         if not (ours + names).isascii() or not (ours + names).isprintable():
             raise ValueError("a stamp holds a character that may not stand in a header field")
@@ -60,17 +73,18 @@ class StampPlan:
 class Stamped:
     """A header section ready for signing: `shared` is in every copy as it stands.
 
-    With `needs_unsubscribe`, each copy must be given its own unsubscribe pair besides.
+    Each copy must bring fields of its own besides: exactly one of each name in `own`, in that
+    order; with any of them, it goes to one recipient.
     """
 
     shared: HeaderView
-    needs_unsubscribe: bool
+    own: tuple[bytes, ...] = ()
 
 
 def stamp(view: HeaderView, plan: StampPlan) -> Stamped:
     """The header section of `view` with the plan's fields on top; all other octets unchanged."""
-    needs_unsubscribe = plan.stamps_unsubscribe and not has_valid_pair(view, plan.unsubscribe_hosts)
-    gone = view.names & (_REMOVED_WITH_PAIR if needs_unsubscribe else _REMOVED)
+    needs_pair = plan.stamps_unsubscribe and not has_valid_pair(view, plan.unsubscribe_hosts)
+    gone = view.names & (_REMOVED_WITH_PAIR if needs_pair else _REMOVED)
     gone |= {name for name in view.names if name.startswith(CONTROL_PREFIX)}
     kept: Sequence[Field] = view.fields
     octets = view.octets
@@ -79,7 +93,7 @@ def stamp(view: HeaderView, plan: StampPlan) -> Stamped:
         octets = b"".join([field.raw for field in kept])
     ours = _our_fields(view, plan)
     top = b"".join([field.raw for field in ours])
-    return Stamped(HeaderView(top + octets, [*ours, *kept]), needs_unsubscribe)
+    return Stamped(HeaderView(top + octets, [*ours, *kept]), _own_fields(plan, needs_pair))
 
 
 def list_id_field(tenant: str, stream: str, hostname: str) -> bytes:
@@ -87,9 +101,12 @@ def list_id_field(tenant: str, stream: str, hostname: str) -> bytes:
     return f"List-Id: <{stream}.{tenant}.{hostname}>\r\n".encode("ascii")
 
 
-def feedback_id_field(mailing: str, stream: str, tenant: str) -> bytes:
-    """Feedback-ID: three identifiers that mailbox providers count by, and the sender's name."""
-    return f"Feedback-ID: {mailing}:{stream}:{tenant}:consentry\r\n".encode("ascii")
+def _own_fields(plan: StampPlan, needs_pair: bool) -> tuple[bytes, ...]:
+    """The names of what each copy brings. Only with one recipient can it name who that is."""
+    own: tuple[bytes, ...] = (UNSUBSCRIBE, UNSUBSCRIBE_POST) if needs_pair else ()
+    if needs_pair or plan.is_single:
+        own += (CONSENTRY_TRACE, CFBL_FEEDBACK_ID) if plan.feedback_domain else (CONSENTRY_TRACE,)
+    return own
 
 
 def _our_fields(view: HeaderView, plan: StampPlan) -> list[Field]:
@@ -103,7 +120,9 @@ def _our_fields(view: HeaderView, plan: StampPlan) -> list[Field]:
     if b"message-id" not in view:
         message_id = f"Message-ID: <{plan.ref}@{plan.hostname}>\r\n".encode("ascii")
         ours.append(Field(b"message-id", message_id))
-    ours.append(Field(FEEDBACK_ID, feedback_id_field(plan.mailing, plan.stream, plan.tenant)))
+    ours.append(feedback_id_field(plan.mailing, plan.mailing_token, plan.stream, plan.tenant))
+    if plan.feedback_domain:
+        ours.append(cfbl_address_field(plan.feedback_domain))
     if plan.is_list and b"list-id" not in view:
         ours.append(Field(b"list-id", list_id_field(plan.tenant, plan.stream, plan.hostname)))
     return ours

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 
-from gateway.message.header import HeaderView
+from gateway.message.header import Field, HeaderView
 
 UNSUBSCRIBE = b"list-unsubscribe"
 UNSUBSCRIBE_POST = b"list-unsubscribe-post"
 ONE_CLICK = b"List-Unsubscribe=One-Click"
+_ONE_CLICK_FIELD = Field(UNSUBSCRIBE_POST, b"List-Unsubscribe-Post: " + ONE_CLICK + b"\r\n")
 
 _LINK = re.compile(r"[!-;=?-~]{1,900}")
 _URIS = re.compile(rb"[ \t]*+<([^<>]*+)>[ \t]*+(?:,[ \t]*+<([^<>]*+)>[ \t]*+)*+")
@@ -22,16 +23,14 @@ _URI = re.compile(rb"<([^<>]*+)>")
 _WEB = re.compile(rb"(https?)://([A-Za-z0-9.-]++)(?::[0-9]++)?(?:[/?#][!-;=?-\[\]-~]*+)?", re.I)
 
 
-def unsubscribe_fields(url: str, mailto: str) -> bytes:
+def unsubscribe_fields(url: str, mailto: str) -> tuple[Field, Field]:
     """The pair for one copy. `url` is https, `mailto` a whole `mailto:` URI or "" for none."""
     links = [url, mailto] if mailto else [url]
     for link in links:
         if not _LINK.fullmatch(link):
             raise ValueError(f"{link!a} cannot stand in a List-Unsubscribe field")
     folded = ",\r\n\t".join([f"<{link}>" for link in links])
-    return (
-        f"List-Unsubscribe: {folded}\r\nList-Unsubscribe-Post: {ONE_CLICK.decode()}\r\n"
-    ).encode("ascii")
+    return Field(UNSUBSCRIBE, f"List-Unsubscribe: {folded}\r\n".encode("ascii")), _ONE_CLICK_FIELD
 
 
 def has_valid_pair(view: HeaderView, hosts: frozenset[str]) -> bool:

@@ -28,11 +28,13 @@ _RSET: Command = (b"RSET\r\n", Place.RSET)
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What one or more recipients get: `header` with the empty line, `body` line-aligned."""
+    """What one or more recipients get: `header` with the empty line, `body` line-aligned, and the
+    return path `sender` it goes out under; None for the transaction's."""
 
     recipients: tuple[str, ...]
     header: bytes
     body: tuple[bytes, ...]
+    sender: str | None = None
 
 
 class RelayTransaction:
@@ -54,7 +56,7 @@ class RelayTransaction:
         self._smtputf8 = smtputf8
         self._tenant = tenant
         self._lent: Lent | None = None
-        self._is_mailed = False
+        self._mailed: str | None = None  # the sender of the MAIL that stands
         self._accepted: list[str] = []
         self._taker: Hop | None = None  # who last accepted a recipient
         self._left: tuple[Hop, ...] = ()  # in the call under way
@@ -64,19 +66,21 @@ class RelayTransaction:
         self._is_past_dot = False
         self._is_abandoned = False
 
-    async def ask(self, recipients: Sequence[str]) -> list[HopReply]:
+    async def ask(self, recipients: Sequence[str], sender: str | None = None) -> list[HopReply]:
         """One reply for each recipient, in order; MAIL goes with the first.
 
-        A refused MAIL is the reply to all of them. The group is cut so that no connection collects
-        more refusals than it may, and goes on where it was when one closes with 421 or is lost.
-        Who got no reply for the next hop's trouble is asked again at another.
+        Unless one stands it is of `sender`, the transaction's when None. If refused, that is the
+        reply to all of them. The group is cut so that no connection collects more refusals than it
+        may, and goes on where it was when one closes with 421 or is lost. Who got no reply for the
+        next hop's trouble is asked again at another.
         """
         self._start()
+        sender = self._sender if sender is None else sender
         try:
-            replies = await self._ask(recipients)
+            replies = await self._ask(recipients, sender)
             while self._is_leaving and await self._has_moved():
                 due = [i for i, reply in enumerate(replies) if reply.trouble]
-                again = await self._ask([recipients[i] for i in due])
+                again = await self._ask([recipients[i] for i in due], sender)
                 for i, reply in zip(due, again, strict=True):
                     if not reply.trouble:
                         replies[i] = reply
@@ -145,7 +149,7 @@ class RelayTransaction:
         if not self._is_past_dot:
             self._drop()
 
-    async def _ask(self, recipients: Sequence[str]) -> list[HopReply]:
+    async def _ask(self, recipients: Sequence[str], sender: str) -> list[HopReply]:
         replies: list[HopReply] = []
         stalls = 0
         while len(replies) < len(recipients):
@@ -153,7 +157,7 @@ class RelayTransaction:
             if isinstance(lent, HopReply):
                 return replies + [lent] * (len(recipients) - len(replies))
             part = recipients[len(replies) : len(replies) + self._room(lent)]
-            answers = await self._envelope(lent, part)
+            answers = await self._envelope(lent, sender, part)
             if answers.mail_refusal is not None:
                 return replies + [answers.mail_refusal] * (len(recipients) - len(replies))
             self._accepted += [
@@ -188,7 +192,7 @@ class RelayTransaction:
             return WITHHELD
         if self._lent is not None:
             connection = self._lent.connection
-            is_spent = connection.room <= 0 if self._is_mailed else connection.is_spent
+            is_spent = connection.is_spent if self._mailed is None else connection.room <= 0
             if connection.ending is None and not is_spent and not fresh:
                 return self._lent
             self._let_go()
@@ -230,12 +234,11 @@ class RelayTransaction:
 
     def _room(self, lent: Lent) -> int:
         """Recipients that may be asked at once: even if all are refused, and MAIL too."""
-        return max(1, lent.connection.room - (0 if self._is_mailed else 1))
+        return max(1, lent.connection.room - (self._mailed is None))
 
     def _let_go(self) -> None:
         lent, self._lent = self._lent, None
-        self._is_mailed = False
-        self._accepted = []
+        self._mailed, self._accepted = None, []
         if lent is not None:
             lent.hop.pool.release(lent.connection)
 
@@ -247,20 +250,18 @@ class RelayTransaction:
     # ---- commands -------------------------------------------------------------------------------
 
     async def _envelope(
-        self, lent: Lent, recipients: Sequence[str], with_data: bool = False
+        self, lent: Lent, sender: str, recipients: Sequence[str], with_data: bool = False
     ) -> Answers:
-        """MAIL unless it stands, RCPT for each, DATA if asked: what was answered, judged."""
+        """MAIL unless one stands, RCPT for each, DATA if asked: what was answered, judged."""
         connection, hop = lent.connection, lent.hop
-        is_mail_due = not self._is_mailed
+        is_mail_due = self._mailed is None
         commands: list[Command] = []
         is_reset_due = is_mail_due and connection.is_dirty
         if is_reset_due:
             connection.resets += 1
             commands.append(_RSET)
         if is_mail_due:
-            mail = mail_command(
-                self._sender, connection.offers, self._size, self._body, self._smtputf8
-            )
+            mail = mail_command(sender, connection.offers, self._size, self._body, self._smtputf8)
             commands.append((mail, Place.MAIL))
         commands += [(rcpt_command(recipient), Place.RCPT) for recipient in recipients]
         if with_data:
@@ -280,7 +281,7 @@ class RelayTransaction:
                     self._leave(hop)
                 return Answers(refusal)
             del got[0]
-            self._is_mailed = True
+            self._mailed = sender
         count = len(recipients)
         rcpt = [hop.judge(reply, self._tenant, is_rcpt=True) for reply in got[:count]]
         if hop.failures:
@@ -299,18 +300,18 @@ class RelayTransaction:
         connection, times = lent.connection, lent.connection.settings.timeouts
         refused: dict[int, HopReply] = {}
         data: HopReply | None = None
-        if not self._is_mailed or tuple(self._accepted) != copy.recipients:
-            self._is_mailed = False
-            self._accepted = []
-            answers = await self._ask_again(lent, copy.recipients)
+        sender = self._sender if copy.sender is None else copy.sender
+        # Nobody's copy goes out under another's return path, whoever was asked for before.
+        if self._mailed != sender or tuple(self._accepted) != copy.recipients:
+            self._mailed, self._accepted = None, []
+            answers = await self._ask_again(lent, sender, copy.recipients)
             if answers.mail_refusal is not None:
                 return [outcome_of(answers.mail_refusal)] * len(copy.recipients)
             if len(answers.rcpt) < len(copy.recipients):
                 return None
             refused = {i: reply for i, reply in enumerate(answers.rcpt) if not reply.is_positive}
             data = answers.data
-        self._is_mailed = False
-        self._accepted = []
+        self._mailed, self._accepted = None, []
         if len(refused) == len(copy.recipients):
             if data is not None and data.code == 354:
                 connection.end(End.DROPPED, "354 without a recipient")
@@ -348,16 +349,15 @@ class RelayTransaction:
             self._is_past_dot = False
         return spread(len(copy.recipients), refused, self._conclude(lent, got))
 
-    async def _ask_again(self, lent: Lent, recipients: tuple[str, ...]) -> Answers:
+    async def _ask_again(self, lent: Lent, sender: str, recipients: tuple[str, ...]) -> Answers:
         """A new envelope on this connection, with DATA behind it where that can be pipelined."""
         connection = lent.connection
         whole = Answers()
         while len(whole.rcpt) < len(recipients) and connection.room > 0:
             part = recipients[len(whole.rcpt) : len(whole.rcpt) + self._room(lent)]
-            is_last = len(whole.rcpt) + len(part) == len(recipients)
-            answers = await self._envelope(
-                lent, part, with_data=is_last and connection.offers.pipelining
-            )
+            with_data = len(whole.rcpt) + len(part) == len(recipients)
+            with_data &= connection.offers.pipelining
+            answers = await self._envelope(lent, sender, part, with_data)
             whole.rcpt += answers.rcpt
             whole.data = answers.data
             if answers.mail_refusal is not None:

@@ -217,7 +217,11 @@ async def _judge(
             passed.append((place, recipient, ruling))
     if not passed:
         return
-    asked = await relay.ask([recipient.address.text for _, recipient, _ in passed])
+    first = passed[0][1]
+    asked = await relay.ask(
+        [recipient.address.text for _, recipient, _ in passed],
+        d.services.delivery.return_path(d.snapshot, transaction, first),
+    )
     if not asked[0].trouble:  # else it may have been known at once
         d.connection.rested()
     for (place, recipient, ruling), hop in zip(passed, asked, strict=True):

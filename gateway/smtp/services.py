@@ -29,7 +29,7 @@ from gateway.smtp.watch import Watch
 from policies.claims import Holds
 from policies.ports import Clock
 from policies.terms import TenantTerms
-from policies.transaction import Transaction
+from policies.transaction import Recipient, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Snapshot:
     """One configuration in force. `link` begins the second line of refusals; "" for none.
 
     `signers` are by sender domain (A-label, or `*.parent`); `unsubscribe_url` and `mailto_domain`
-    are what unsubscribe headers are made of.
+    are what unsubscribe headers are made of. Return paths of `verp` are at `feedback_domain`;
+    reports are asked for there where it has keys, `feedback_signers`.
     """
 
     hash: str
@@ -65,14 +66,21 @@ class Snapshot:
     link: str
     unsubscribe_url: str
     mailto_domain: str
+    feedback_domain: str
     tenants: Mapping[str, TenantTerms]
     logins: Mapping[str, Login]
     signers: Signers
+    feedback_signers: Sequence[Signer]
     pipeline: Pipeline
     errors: int
     refusals_per_transaction: int
     idle_seconds: float
     records_addresses: bool
+
+    @property
+    def reports_domain(self) -> str:
+        """The domain that reports on copies are asked to, "" for none."""
+        return self.feedback_domain if self.feedback_signers else ""
 
     def signers_for(self, domain: str) -> Sequence[Signer]:
         """The keys that sign for `domain`: its own, else those of a `*.parent` it is under."""
@@ -111,6 +119,11 @@ class Deliver(Protocol):
         relay: RelayTransaction,
     ) -> Delivered:
         """Never raises. Returns when the relay has ended, however long that takes."""
+
+    def return_path(
+        self, snapshot: Snapshot, transaction: Transaction, recipient: Recipient
+    ) -> str | None:
+        """MAIL FROM at the next hop for `recipient`; None for the customer's."""
 
     def seen(self, ref: str) -> None:
         """The customer sent a command after its 250: it has seen it."""

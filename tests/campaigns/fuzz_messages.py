@@ -25,6 +25,11 @@ from gateway.message.dkim import Signatures, Signer, canonical
 from gateway.message.header import MAX_OCTETS, HeaderView
 from gateway.message.received import Message, Receiver
 from gateway.message.stamp import StampPlan, stamp
+from gateway.message.trace_fields import (
+    TRACE_FIELDS,
+    cfbl_feedback_id_field,
+    consentry_trace_field,
+)
 from gateway.message.unsubscribe_fields import unsubscribe_fields
 from policies.senders import AuthorError, author_domains
 from tests.campaigns import message_seeds
@@ -35,7 +40,14 @@ MAX_SIZE = 400_000
 END = b"\r\n.\r\n"
 _KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"fuzz").digest())
 _SIGNERS = [Signer("acme.test", "ed", _KEY)]
-_PAIR = unsubscribe_fields("https://gateway.test/u/token", "mailto:unsubscribe+token@u.test")
+_OWN = {
+    field.name: field
+    for field in (
+        *unsubscribe_fields("https://gateway.test/u/token", "mailto:u+token@u.test"),
+        consentry_trace_field("token"),
+        cfbl_feedback_id_field("token"),
+    )
+}
 _HOSTS = frozenset(("lists.acme.test",))
 _FIELD = re.compile(rb"(?:[^\r]|\r(?!\n(?![ \t])))*\r\n")
 _NAME = re.compile(rb"[^:]*")
@@ -80,9 +92,9 @@ def one_input(data: bytes) -> None:
         has_author = False
     plan = _plan(flags)
     stamped = stamp(view, plan)
-    own = _PAIR if stamped.needs_unsubscribe else b""
+    own = [_OWN[name] for name in stamped.own]
     header = Signatures(_SIGNERS, stamped, message.body_hash, plan.now).copy_header(own)
-    _check_header(message.header, header, stamped.needs_unsubscribe)
+    _check_header(message.header, header, stamped.own)
     _check_wire(header, message.body)
     if has_author:
         COUNTS["accepted"] += 1
@@ -146,9 +158,12 @@ def _plan(flags: int) -> StampPlan:
         tenant="acme",
         stream="weekly",
         mailing="m1",
+        mailing_token="token",
         is_list=bool(flags & 8),
         stamps_unsubscribe=bool(flags & 16),
         unsubscribe_hosts=_HOSTS,
+        feedback_domain="fbl.test" if flags & 32 else "",
+        is_single=bool(flags & 64),
     )
 
 
@@ -159,18 +174,19 @@ def _named(header: bytes) -> list[tuple[bytes, bytes]]:
     return [(_NAME.match(field)[0].lower(), field) for field in fields]  # type: ignore[index]
 
 
-def _check_header(received: bytes, header: bytes, has_pair: bool) -> None:
+def _check_header(received: bytes, header: bytes, own: tuple[bytes, ...]) -> None:
     """What goes out is what came, less what must go, below what is ours."""
     promise(header.endswith(b"\r\n\r\n") and header.find(b"\r\n\r\n") == len(header) - 4,
             "the header section ends where it ends", header[-200:])  # fmt: skip
     lines = header.count(b"\r\n")
     promise(header.count(b"\n") == header.count(b"\r") == lines and b"\0" not in header,
             "a stamped header section has only CRLF", header[:300])  # fmt: skip
-    gone = {b"bcc", b"resent-bcc", b"feedback-id", *(_OUR_PAIR if has_pair else ())}
+    has_pair = _OUR_PAIR[0] in own
+    gone = {b"bcc", b"resent-bcc", *TRACE_FIELDS, *(_OUR_PAIR if has_pair else ())}
     before, after = _named(received), _named(header[:-2])
     kept = [(name, raw) for name, raw in before
             if name not in gone and not name.startswith(b"x-consentry-")]  # fmt: skip
-    mine = len(after) - len(kept) - (2 if has_pair else 0)
+    mine = len(after) - len(kept) - len(own)
     promise(after[mine : mine + len(kept)] == kept, "no other octet of the header section changes")
     ours = [name for name, _ in after[:mine]]
     names = [name for name, _ in after]
@@ -180,6 +196,8 @@ def _check_header(received: bytes, header: bytes, has_pair: bool) -> None:
     promise(not {b"bcc", b"resent-bcc"} & set(names), "no blind copy is told", names)
     promise(not any(name.startswith(b"x-consentry-") for name in names), "our controls go", names)
     promise(names.count(b"feedback-id") == 1, "one Feedback-ID", names)
+    promise(tuple(names[len(names) - len(own) :]) == own, "what is the copy's own ends it", names)
+    promise(all(names.count(name) <= 1 for name in TRACE_FIELDS), "no trace is a stranger's", names)
     if has_pair:
         promise([names.count(name) for name in _OUR_PAIR] == [1, 1], "one unsubscribe pair", names)
 

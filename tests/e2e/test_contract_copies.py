@@ -51,7 +51,7 @@ def token_in(raw: bytes) -> str:
     """The token of a copy's https and mailto links, which are the same."""
     links = re.search(
         rb"^List-Unsubscribe: <http://localhost:\d+/u/(\w+)>,\r\n"
-        rb"\t<mailto:unsubscribe\+(\w+)@unsubscribe\.test>\r\n",
+        rb"\t<mailto:u\+(\w+)@unsubscribe\.test>\r\n",
         raw,
         re.MULTILINE,
     )

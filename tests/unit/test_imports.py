@@ -18,15 +18,15 @@ DIAGRAM = """
     gateway.__main__ gateway.demo gateway.cli gateway.commands gateway.app gateway.supervisor
     gateway.socket_keeper gateway.gauges gateway.worker_control gateway.snapshot gateway.delivery
     gateway.marks gateway.web gateway.jobs_process gateway.jobs_host gateway.shared_jobs
-    gateway.feedback gateway.smtp gateway.opt_in gateway.notices gateway.sanctions gateway.uploads gateway.sender_dns
-    gateway.courier gateway.under_way gateway.webhooks gateway.evidence gateway.privacy
-    gateway.pre_check gateway.enforcement gateway.pipeline gateway.claiming gateway.stage
-    gateway.journal_index gateway.jobs gateway.stores gateway.checkpoint gateway.background
-    gateway.leader gateway.records gateway.state gateway.ledger gateway.relay gateway.node
-    gateway.sockets gateway.processes gateway.config gateway.presets gateway.control
+    gateway.feedback gateway.smtp gateway.opt_in gateway.notices gateway.sanctions gateway.uploads
+    gateway.sender_dns gateway.courier gateway.under_way gateway.webhooks gateway.evidence
+    gateway.privacy gateway.pre_check gateway.enforcement gateway.pipeline gateway.claiming
+    gateway.stage gateway.journal_index gateway.jobs gateway.stores gateway.checkpoint
+    gateway.background gateway.leader gateway.records gateway.state gateway.ledger gateway.relay
+    gateway.node gateway.sockets gateway.processes gateway.config gateway.presets gateway.control
     gateway.journal_reader gateway.journal gateway.explanation gateway.alerts gateway.alert
-    gateway.boards gateway.metrics_merge gateway.metrics gateway.metrics_declared
-    gateway.reference gateway.refs gateway.events policies suppression gateway.message gateway.framing gateway.replies
+    gateway.boards gateway.metrics_merge gateway.metrics gateway.metrics_declared gateway.reference
+    gateway.refs gateway.events policies suppression gateway.message gateway.framing gateway.replies
     gateway.reply gateway.words gateway.errors gateway.loading
 """
 LAYERS = DIAGRAM.split()

@@ -21,10 +21,12 @@ PLAN = StampPlan(
     tenant="acme",
     stream="weekly",
     mailing="m1",
+    mailing_token="tok",
 )
 LIST_PLAN = dataclasses.replace(
     PLAN, is_list=True, stamps_unsubscribe=True, unsubscribe_hosts=frozenset({"u.a.org"})
 )
+OURS = (b"list-unsubscribe", b"list-unsubscribe-post", b"consentry-trace")
 PAIR = (
     b"List-Unsubscribe: <https://u.a.org/1>\r\n",
     b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
@@ -47,6 +49,9 @@ REMOVED = [
     b"X-Consentry-Anything: 1\r\n",
     b"x-consentry-: 1\r\n",
     b"Feedback-ID: mine\r\n",
+    b"CONSENTRY-trace: mine\r\n",
+    b"cfbl-address: fbl@a.org;\r\n report=arf\r\n",
+    b"CFBL-Feedback-ID: mine\r\n",
     b"List-Unsubscribe: <mailto:u@a.org>\r\n",
 ]
 
@@ -75,25 +80,38 @@ def test_adds_what_is_missing() -> None:
         b"\tThu, 01 Jan 1970 00:00:00 +0000\r\n"
         b"Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n"
         b"Message-ID: <r1@mx.b.org>\r\n"
-        b"Feedback-ID: m1:weekly:acme:consentry\r\n"
+        b"Feedback-ID: m1.tok:weekly:acme:consentry\r\n"
         b"List-Id: <weekly.acme.mx.b.org>\r\n"
         b"From: a@a.org\r\n"
     )
-    assert stamped.needs_unsubscribe
+    assert stamped.own == OURS
+
+
+@pytest.mark.parametrize("is_single", [False, True])
+@pytest.mark.parametrize("domain", ["", "fbl.example"])
+def test_where_reports_are_asked_for(domain: str, is_single: bool) -> None:
+    """CFBL-Address stands in every copy where there is a domain for reports; only copies with one
+    recipient name them, in fields of their own."""
+    plan = dataclasses.replace(PLAN, feedback_domain=domain, is_single=is_single)
+    stamped = stamp(HeaderView.parse(b"From: a@a.org\r\n"), plan)
+    asked = [field.raw for field in stamped.shared.all(b"cfbl-address")]
+    assert asked == ([b"CFBL-Address: fbl@fbl.example; report=arf\r\n"] if domain else [])
+    own = (b"consentry-trace", b"cfbl-feedback-id") if domain else (b"consentry-trace",)
+    assert stamped.own == (own if is_single else ())
 
 
 def test_own_pair_kept_only_when_valid_and_registered() -> None:
     """A tenant's pair that leads to its host stays; any other is replaced, or left by the plan."""
     own = HeaderView.parse(b"From: a@a.org\r\n" + b"".join(PAIR))
     kept = stamp(own, LIST_PLAN)
-    assert not kept.needs_unsubscribe
+    assert kept.own == ()
     assert kept.shared.octets.endswith(own.octets)
     replaced = stamp(own, dataclasses.replace(LIST_PLAN, unsubscribe_hosts=frozenset()))
-    assert replaced.needs_unsubscribe
+    assert replaced.own == OURS
     assert b"list-unsubscribe" not in replaced.shared
     assert b"list-unsubscribe-post" not in replaced.shared
     left = stamp(own, PLAN)
-    assert not left.needs_unsubscribe
+    assert left.own == ()
     assert left.shared.octets.endswith(own.octets)
     assert b"list-id" not in left.shared
 
@@ -107,6 +125,8 @@ def test_own_pair_kept_only_when_valid_and_registered() -> None:
         {"tenant": "ä"},
         {"ref": "\x00"},
         {"hostname": "mx b"},
+        {"mailing_token": "t\r\n"},
+        {"feedback_domain": "f.example; report=xarf"},
     ],
 )
 def test_plan_cannot_break_out(change: dict[str, str]) -> None:
