@@ -40,9 +40,8 @@ OUR_FAULT = "451 4.3.0 cannot be kept now, please try again"
 NOT_PASSED_ON = "451 4.4.1 cannot be passed on now, please try again"
 MAIL = "mail"
 """The source of a suppression that was asked for by mail."""
-NO_WISH = (Form.DSN, Form.AUTO_REPLY, Form.CHALLENGE)
-"""What a machine answers to a mail is nobody's wish, where it has a sender at all."""
-NO_REPLY = (*NO_WISH, Form.PLAIN_BOUNCE)
+NO_REPLY = (Form.DSN, Form.PLAIN_BOUNCE, Form.AUTO_REPLY, Form.CHALLENGE)
+"""What no person has written to a case."""
 ADDRESSED = ("delivered-to", "x-original-to", "envelope-to", "to")
 """Where a stored mail says which mailbox it was delivered to."""
 NEEDED = ("from", "received", "return-path")
@@ -171,7 +170,7 @@ class Intake:
                 or says_automatic(read_header(mail.octets))
             )
             work = partial(self._attach, token, parsed, is_automatic, terms)
-        elif token is not None and kind is Kind.UNSUBSCRIBE and _is_wish(parsed, has_sender):
+        elif token is not None and kind is Kind.UNSUBSCRIBE and _is_wish(mail, has_sender):
             work = partial(self._unsubscribe, token, parsed, terms)
         else:
             now = self._clock()
@@ -257,7 +256,9 @@ class Intake:
         )
 
 
-def _is_wish(parsed: Parsed, has_sender: bool) -> bool:
-    """Whether somebody has written: a bounce, which comes from nobody, is no wish, and neither is
-    what answers by itself. Any other mail is one, whatever it says."""
-    return has_sender and parsed.form not in NO_WISH
+def _is_wish(mail: ReadMail, has_sender: bool) -> bool:
+    """Whether somebody has written. Any mail is a wish, whatever it says and whoever wrote it for
+    them, but what servers and vacation programs answer to a mail (RFC 3464, RFC 3834 section 5):
+    that comes from nobody, is a DSN, or says that it is a reply."""
+    said = read_header(mail.octets).first("auto-submitted").lower()
+    return has_sender and mail.parsed.form is not Form.DSN and not said.startswith(b"auto-replied")
