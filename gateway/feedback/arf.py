@@ -88,9 +88,10 @@ def source_ip(text: str) -> str:
     """An address of IPv4 or IPv6, in brackets or bare, "" for what is none."""
     text = text.strip().partition(" ")[0].strip("[]").lower().removeprefix("ipv6:")
     try:
-        return str(ip_address(text[:45].partition("%")[0]))
+        address = ip_address(text[:45].partition("%")[0])
     except ValueError:
         return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _unnamed(part: Part) -> Header | None:
