@@ -1,29 +1,40 @@
 """Bounces: stored, tallied, believed or held, and what follows for recipient and tenant.
 
 `take_bounce` takes one in, once; of `invalid-mailbox` it waits until `settle` believes it, or holds
-it in a storm of its provider, which a person ends with `decide_storm`. Believing suppresses the
-recipient by the thresholds and makes the fact. Everything is in the caller's transaction and gives
-the events to emit after it. Raise LookupError for a storm that is none, StormDecided for one that
-was decided before.
+it in a storm of its provider, which a person ends with `decide_storm`. What believing does is in
+`gateway.records.believing`. Everything is in the caller's transaction and gives the events to emit
+after it. Raise LookupError for a storm that is none, StormDecided for one that was decided before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from gateway.config.feedback import BounceSettings, FeedbackSettings, StormSettings
 from gateway.errors import ConsentryError
 from gateway.events import Event
+from gateway.records import audit, figures
+from gateway.records.believing import believe, event_of, lift_soft
 from gateway.records.case_rules import Rules
+from gateway.records.reports import mailing_of
+from gateway.records.tables import bounces
+from gateway.records.tables import storms as storms_table
 from policies.returned.classes import BounceClass
+from policies.returned.storms import BounceState, StormDecision, is_storm
+from policies.returned.thresholds import BounceLimits
 from policies.returned.words import Action
 from policies.sanctions.words import Grade
+from suppression.masking import mask
 
-ACTOR = "bounces"
-StormDecision = Literal["release", "believe"]
+_row = bounces.c
+_storm = storms_table.c
+MIN_KEPT = 3600
+"""Seconds for which it is known at least what was offered to a provider."""
 
 
 class StormDecided(ConsentryError):
@@ -42,16 +53,21 @@ class BounceTerms:
         """Those of a configuration."""
         return cls() if settings is None else cls(settings.bounces, settings.storm)
 
+    @property
+    def limits(self) -> BounceLimits:
+        """The thresholds, as the policy takes them."""
+        return BounceLimits(**self.bounces.model_dump())
+
 
 @dataclass(frozen=True, slots=True)
 class Bounced:
     """What became of one recipient, said by a bounce with our token or by the next hop itself.
 
-    `mark` names it once and for all: the digest of its mail (`take_returned` sets it from the mail
-    when it is empty), or of a reply its transaction's ref and the key in hex. `provider` is the
-    recipient's domain (A-label), `domain` the sender's; `text` the remote server's words. `at` is
-    when it came to us, in Unix seconds. `grade` is B of a bounce mail, None of the next hop's own
-    reply. Of the actions FAILED and DELIVERED have an effect.
+    `mark` names it once and for all: `take_returned` sets that of a mail, of a reply it is its
+    transaction's ref and the key in hex. `provider` is the recipient's domain (A-label), `domain`
+    the sender's; `text` the remote server's words. `at` is when it came to us, in Unix seconds.
+    `grade` is B of a bounce mail, None of the next hop's own reply. Of the actions FAILED and
+    DELIVERED have an effect.
     """
 
     mark: str
@@ -76,41 +92,112 @@ class Bounced:
 class Storm:
     """Many unknown mailboxes of one provider at once, on record since `since` (Unix seconds).
 
-    `held` bounces of how many tenants wait in it; `sent` is what went to the provider in the time
-    of the bounces that made it one. Open while `decision` is "".
+    `unknown` of `sent` copies were at its height; `held` bounces of how many `tenants` wait in it.
+    Open while `decision` is None.
     """
 
     number: int
     provider: str
     since: int
     last_at: int
-    bounces: int
+    unknown: int
     sent: int
     held: int
     tenants: int
-    decision: str
+    decision: StormDecision | None
     decided_at: int | None
-    decided_by: str
-    reason: str
+    decided_by: str | None
+    reason: str | None
 
 
 def take_bounce(
     connection: Connection, bounced: Bounced, rules: Rules, terms: BounceTerms, now: float
 ) -> tuple[Event, ...]:
-    """Store a bounce with all that follows at once; nothing when its mark is known."""
-    raise NotImplementedError
+    """Store a bounce with all that follows at once; nothing when its mark is known.
+
+    What the next hop said that is not about the recipient is in its own event, and not stored.
+    """
+    is_reply = bounced.grade is None
+    is_delivered = bounced.action is Action.DELIVERED
+    if not is_delivered and bounced.action is not Action.FAILED:
+        return ()
+    if is_reply and not bounced.bounce_class.is_recipients:
+        return ()
+    if is_known(connection, bounced.mark):
+        return ()
+    if not bounced.mailing:
+        mailing = mailing_of(connection, bounced.tenant, bounced.stream, bounced.at)
+        bounced = replace(bounced, mailing=mailing)
+    waits = not is_delivered and bounced.bounce_class is BounceClass.INVALID_MAILBOX
+    row = _insert(connection, bounced, int(now + terms.storm.within) if waits else None)
+    events = [event_of("bounce.received", row, now, action=row.action)]
+    if is_delivered:
+        events += lift_soft(connection, row, now)
+    elif not waits and bounced.bounce_class.is_recipients:
+        events += believe(connection, row, rules, terms.limits, now)
+    return tuple(events)
+
+
+def is_known(connection: Connection, mark: str) -> bool:
+    """Whether a bounce with this mark was taken before."""
+    return connection.execute(select(_row.id).where(_row.mark == mark)).first() is not None
 
 
 def settle(
-    connection: Connection, rules: Rules, terms: BounceTerms, now: float, limit: int = 500
+    connection: Connection, rules: Rules, terms: BounceTerms, now: float, limit: int = 50
 ) -> tuple[Event, ...]:
-    """Believe or hold the bounces that have waited long enough, `limit` at most; none: done."""
-    raise NotImplementedError
+    """Believe or hold the bounces that have waited long enough, `limit` at most, and those of
+    storms that a person has believed; each gives an event, so none: done."""
+    query = select(bounces).where(_row.state == BounceState.PENDING.value, _row.due_at <= int(now))
+    due = connection.execute(query.order_by(_row.due_at, _row.id).limit(limit)).all()
+    events: list[Event] = []
+    for provider in dict.fromkeys(row.provider for row in due):
+        own = [row for row in due if row.provider == provider]
+        weather = _Weather(connection, provider, [row.at for row in own], terms.storm)
+        # Those that a storm takes in are held at once: a person decides on all of it.
+        waiting = _waiting(connection, provider, now) if weather.is_stormy else ()
+        for row in (*own, *waiting):
+            if row.storm is None and (storm := weather.storm_at(row.at)):
+                if weather.is_new:
+                    weather.is_new = False
+                    events.append(_storm_event("storm.begun", provider, storm, now))
+                changed = {"state": BounceState.HELD.value, "storm": storm}
+                connection.execute(update(bounces).where(_row.id == row.id).values(changed))
+                events.append(event_of("bounce.held", row, now, storm=storm))
+            elif row in own:
+                events += believe(connection, row, rules, terms.limits, now)
+    if due:
+        kept = max(MIN_KEPT, 3 * terms.storm.within)
+        figures.forget_sent(connection, now - kept)
+    return tuple(events)
 
 
 def storms(connection: Connection, *, is_open: bool = True, limit: int = 50) -> list[Storm]:
-    """Storms, newest first."""
-    raise NotImplementedError
+    """Storms, newest first; all of them, or those that no person has decided yet."""
+    is_held = _row.state == BounceState.HELD.value
+    held = select(func.count()).where(_row.storm == _storm.id, is_held).scalar_subquery()
+    tenants = select(func.count(_row.tenant.distinct())).where(_row.storm == _storm.id, is_held)
+    query = select(storms_table, held.label("held"), tenants.scalar_subquery().label("tenants"))
+    if is_open:
+        query = query.where(_storm.decision.is_(None))
+    rows = connection.execute(query.order_by(_storm.id.desc()).limit(limit))
+    return [
+        Storm(
+            number=row.id,
+            provider=row.provider,
+            since=row.since,
+            last_at=row.last_at,
+            unknown=row.unknown,
+            sent=row.sent,
+            held=row.held,
+            tenants=row.tenants,
+            decision=None if row.decision is None else StormDecision(row.decision),
+            decided_at=row.decided_at,
+            decided_by=row.decided_by,
+            reason=row.reason,
+        )
+        for row in rows
+    ]
 
 
 def decide_storm(
@@ -120,8 +207,137 @@ def decide_storm(
     actor: str,
     reason: str,
     now: float,
-    rules: Rules,
-    terms: BounceTerms,
 ) -> tuple[Event, ...]:
-    """A person forgets (`release`) or believes all bounces that a storm holds."""
-    raise NotImplementedError
+    """A person forgets all bounces that a storm holds, or has `settle` believe them next."""
+    row = connection.execute(select(storms_table).where(_storm.id == number)).first()
+    if row is None:
+        raise LookupError(f"there is no storm {number}")
+    if row.decision is not None:
+        raise StormDecided(f"storm {number} was decided by {row.decided_by}: {row.decision}")
+    match decision:
+        case StormDecision.RELEASE:
+            changed: dict[str, object] = {"state": BounceState.RELEASED.value}
+        case StormDecision.BELIEVE:
+            changed = {"state": BounceState.PENDING.value, "due_at": int(now)}
+    held = (_row.storm == number) & (_row.state == BounceState.HELD.value)
+    count = connection.execute(update(bounces).where(held).values(changed)).rowcount
+    decided = {"decision": decision.value, "decided_at": int(now), "decided_by": actor}
+    connection.execute(
+        update(storms_table).where(_storm.id == number).values(**decided, reason=mask(reason))
+    )
+    event = _storm_event("storm.decided", row.provider, number, now)
+    event.detail |= {"decision": decision.value, "bounces": count}
+    detail = {**event.detail, "reason": reason}
+    audit.append(connection, at=now, actor=actor, action=event.kind, detail=detail)
+    return (event,)
+
+
+# ---- inside -------------------------------------------------------------------------------------
+
+
+def _waiting(connection: Connection, provider: str, now: float) -> Sequence[Row[Any]]:
+    """A provider's bounces whose time has not come, the first thousand."""
+    query = select(bounces).where(
+        _row.state == BounceState.PENDING.value,
+        _row.due_at > int(now),
+        _row.provider == provider,
+    )
+    return connection.execute(query.order_by(_row.due_at, _row.id).limit(1000)).all()
+
+
+class _Weather:
+    """Whether a provider is in a storm at the times of some of its bounces."""
+
+    def __init__(
+        self, connection: Connection, provider: str, times: Sequence[int], terms: StormSettings
+    ) -> None:
+        self.is_new = False
+        """A storm was found that nobody knew, and has not been told of."""
+        self._connection = connection
+        self._provider = provider
+        self._within = within = int(terms.within)
+        known = select(storms_table).where(_storm.provider == provider, _storm.decision.is_(None))
+        self._open = connection.execute(known).first()
+        first, last = min(times) - within, max(times) + within
+        query = select(_row.at).where(
+            _row.provider == provider,
+            _row["class"] == BounceClass.INVALID_MAILBOX.value,
+            _row.action == Action.FAILED.value,
+            _row.at.between(first, last),
+        )
+        ats = sorted(connection.execute(query).scalars())
+        sent = figures.Sent(connection, provider, first, last + within)
+        self._spans = [
+            (start, unknown, offered)
+            for index, start in enumerate(ats)
+            if not index or ats[index - 1] != start
+            if (unknown := bisect_right(ats, start + within) - index) >= terms.count
+            and is_storm(
+                unknown, offered := sent.between(start, start + within), terms.count, terms.percent
+            )
+        ]
+        """Where each span begins that is a storm, with its figures."""
+
+    @property
+    def is_stormy(self) -> bool:
+        """Whether any of these times is in a storm that is on its way."""
+        return bool(self._spans)
+
+    def storm_at(self, at: int) -> int | None:
+        """The number of the storm that a bounce of this instant is part of."""
+        spans = [span for span in self._spans if span[0] <= at <= span[0] + self._within]
+        if spans:
+            return self._noted(at, *max(spans, key=lambda span: span[1])[1:])
+        if self._open is not None and at <= self._open.last_at + self._within:
+            return int(self._open.id)
+        return None
+
+    def _noted(self, at: int, unknown: int, sent: int) -> int:
+        if self._open is None:
+            made = {"provider": self._provider, "since": at, "last_at": at}
+            self._connection.execute(
+                insert(storms_table), {**made, "unknown": unknown, "sent": sent}
+            )
+            self.is_new = True
+        else:
+            changed: dict[str, int] = {"last_at": max(at, self._open.last_at)}
+            if unknown > self._open.unknown:
+                changed |= {"unknown": unknown, "sent": sent}
+            self._connection.execute(
+                update(storms_table).where(_storm.id == self._open.id).values(changed)
+            )
+        found = select(storms_table).where(
+            _storm.provider == self._provider, _storm.decision.is_(None)
+        )
+        self._open = self._connection.execute(found).one()
+        return int(self._open.id)
+
+
+def _insert(connection: Connection, bounced: Bounced, due_at: int | None) -> Row[Any]:
+    state = BounceState.BELIEVED if due_at is None else BounceState.PENDING
+    row = {
+        "mark": bounced.mark,
+        "at": int(bounced.at),
+        "tenant": bounced.tenant,
+        "stream": bounced.stream,
+        "mailing": bounced.mailing,
+        "domain": bounced.domain,
+        "provider": bounced.provider,
+        "key": bounced.key,
+        "ref": bounced.ref,
+        "action": bounced.action.value,
+        "class": bounced.bounce_class.value,
+        "code": bounced.code,
+        "enhanced": bounced.enhanced,
+        "text": mask(bounced.text),
+        "way": bounced.way,
+        "grade": None if bounced.grade is None else bounced.grade.value,
+        "state": state.value,
+        "due_at": due_at,
+    }
+    connection.execute(insert(bounces), row)
+    return connection.execute(select(bounces).where(_row.mark == bounced.mark)).one()
+
+
+def _storm_event(kind: str, provider: str, number: int, now: float) -> Event:
+    return Event(kind, now, detail={"storm": number, "provider": provider})

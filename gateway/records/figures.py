@@ -8,9 +8,11 @@ each provider, which is what a storm is measured by. All run in the caller's tra
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, select
@@ -139,13 +141,22 @@ def note_sent(connection: Connection, provider: str, at: float, amount: int) -> 
     )
 
 
-def sent_to(connection: Connection, provider: str, since: float, until: float) -> int:
-    """How many copies were offered to a provider in the slots that touch this time."""
-    own = provider_sends.c
-    query = select(func.sum(own.amount)).where(
-        own.provider == provider, own.start >= _slot(since), own.start <= until
-    )
-    return int(connection.execute(query).scalar() or 0)
+class Sent:
+    """What was offered to a provider between two instants (Unix seconds), read once."""
+
+    def __init__(self, connection: Connection, provider: str, since: float, until: float) -> None:
+        own = provider_sends.c
+        query = select(own.start, own.amount).where(
+            own.provider == provider, own.start.between(_slot(since), until)
+        )
+        rows = connection.execute(query.order_by(own.start)).all()
+        self._starts: list[int] = [row.start for row in rows]
+        self._sums: list[int] = [0, *accumulate(row.amount for row in rows)]
+
+    def between(self, since: float, until: float) -> int:
+        """How many copies, in the slots that touch this time."""
+        first = bisect_left(self._starts, _slot(since))
+        return self._sums[bisect_right(self._starts, until)] - self._sums[first]
 
 
 def forget_sent(connection: Connection, before: float) -> int:

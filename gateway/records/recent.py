@@ -16,8 +16,10 @@ from policies.sanctions.words import FactKind, Grade
 DAY = 86_400
 
 
-def recent_counts(connection: Connection, tenant: str, kind: FactKind, now: float) -> Counts:
-    """The counts with which one more fact of this kind is taken now; a weak one adds itself."""
+def recent_counts(
+    connection: Connection, tenant: str, kind: FactKind, now: float, *, is_weak: bool = False
+) -> Counts:
+    """The counts with which one more fact of this kind is taken now."""
     since = int(now) - DAY
     lifted = select(func.max(blocks.c.lifted_at)).where(blocks.c.tenant == tenant)
     forgiven = connection.execute(lifted).scalar() or 0
@@ -30,7 +32,7 @@ def recent_counts(connection: Connection, tenant: str, kind: FactKind, now: floa
     weak = counted.where(facts.c.grade == Grade.B.value, facts.c.actor == GATEWAY)
     return Counts(
         facts=int(connection.execute(counted).scalar() or 0) + 1,
-        weak=int(connection.execute(weak).scalar() or 0),
+        weak=int(connection.execute(weak).scalar() or 0) + is_weak,
         recipients=_total(connection, f"rate:recipients:{tenant}", since),
         delivered=_total(connection, f"rate:delivered:{tenant}", since),
     )

@@ -54,6 +54,8 @@ __all__ = [
     "decide_report",
     "find_report",
     "list_reports",
+    "mailing_begun",
+    "mailing_of",
     "note_report",
     "take_report",
     "words_of",
@@ -92,7 +94,8 @@ def take_report(connection: Connection, report: Report, rules: Rules, now: float
     """
     report = graded(report, rules)
     if report.tenant and not report.mailing:
-        report = replace(report, mailing=_mailing(connection, report))
+        mailing = mailing_of(connection, report.tenant, report.stream, report.received_at)
+        report = replace(report, mailing=mailing)
     state = ReportState.UNMATCHED if report.grade is Grade.D else ReportState.WAITING
     earlier = [] if report.grade is Grade.D else same_complaints(connection, report)
     stored = insert_report(connection, rules.keyring, report, state)
@@ -159,9 +162,8 @@ def decide_report(
             known = {"tenant": tenant, "stream": stream, "mailing": mailing, "domain": domain}
             _set(connection, number, state=ReportState.WAITING.value, grade=Grade.C.value, **known)
             if not mailing:
-                _set(
-                    connection, number, mailing=_mailing(connection, get_report(connection, number))
-                )
+                latest = mailing_of(connection, tenant, stream, report.received_at)
+                _set(connection, number, mailing=latest)
         case ReportDecision.DISMISS:
             report, decided = _dismissed(connection, report, actor, reason, now)
             return ReportTaken(report, None, (decided,))
@@ -179,6 +181,24 @@ def decide_report(
     detail: dict[str, object] = {"report": number, "decision": decision.value, "reason": reason}
     _audit(connection, report, "report.decided", actor, now, detail)
     return ReportTaken(report, None, (_event("report.decided", report, now, detail),))
+
+
+def mailing_of(connection: Connection, tenant: str, stream: str, at: float) -> str:
+    """The stream's latest mailing, for a report or bounce that names none; else the day it came in
+    on, so that those of one day are one violation and not many."""
+    query = select(mailings.c.id).where(mailings.c.stream == f"{tenant}/{stream}")
+    found = connection.execute(query).scalar()
+    return str(found or time.strftime("reports-%y%m%d", time.gmtime(at)))
+
+
+def mailing_begun(connection: Connection, mailing: str) -> float | None:
+    """When a mailing began: its mail went out before the first notice, which ended it. Of one that
+    is long over the day in its id must do."""
+    started = connection.execute(select(mailings.c.started_at).where(mailings.c.id == mailing))
+    if (at := started.scalar()) is not None:
+        return float(at)
+    day = re.match(r"(\d{6})-", mailing)
+    return datetime.strptime(f"{day[1]}+0000", "%y%m%d%z").timestamp() if day else None
 
 
 # ---- inside -------------------------------------------------------------------------------------
@@ -212,7 +232,7 @@ def _count(
     )
     subject = add_subject(connection, rules.keyring.seal(address)) if address else None
     counts = recent_counts(connection, report.tenant, report.kind, now)
-    sent_at = report.sent_at or _begun(connection, report.mailing)
+    sent_at = report.sent_at or mailing_begun(connection, report.mailing)
     taken = take_fact(connection, fact, counts, rules, now, sent_at=sent_at, subject=subject)
     _decided(connection, report.number, ReportState.COUNTED, taken.number, actor, reason, now)
     report = get_report(connection, report.number)
@@ -257,24 +277,6 @@ def _dismissed(
 def _figure(connection: Connection, report: StoredReport) -> None:
     own = (report.tenant, report.stream, report.mailing, report.domain)
     figures.add(connection, report.received_at, *own, figures.Figure.COMPLAINT)
-
-
-def _mailing(connection: Connection, report: Report | StoredReport) -> str:
-    """The stream's latest mailing, where the report names none; else the day it came in on, so
-    that the reports of one day are one violation and not many."""
-    query = select(mailings.c.id).where(mailings.c.stream == f"{report.tenant}/{report.stream}")
-    found = connection.execute(query).scalar()
-    return str(found or time.strftime("reports-%y%m%d", time.gmtime(report.received_at)))
-
-
-def _begun(connection: Connection, mailing: str) -> float | None:
-    """When a mailing began: its mail went out before the first notice, which ended it. Of one that
-    is long over the day in its id must do."""
-    started = connection.execute(select(mailings.c.started_at).where(mailings.c.id == mailing))
-    if (at := started.scalar()) is not None:
-        return float(at)
-    day = re.match(r"(\d{6})-", mailing)
-    return datetime.strptime(f"{day[1]}+0000", "%y%m%d%z").timestamp() if day else None
 
 
 def _tell_webhook(

@@ -10,16 +10,31 @@ first. Everything is in the caller's transaction; `Taken` holds the events to em
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress as suppress_error
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from gateway.errors import AddressSyntaxError
 from gateway.events import Event
-from gateway.records.bounces import Bounced, BounceTerms
+from gateway.message.address import parse_mailbox
+from gateway.records.bounces import Bounced, BounceTerms, is_known, take_bounce
 from gateway.records.case_rules import Rules
-from gateway.records.reports import StoredReport
+from gateway.records.choices import complain
+from gateway.records.codes import encode
+from gateway.records.drafts import Draft
+from gateway.records.holdings import person_keys
+from gateway.records.index import rows_of
+from gateway.records.report_store import BOUNCE, Report, StoredReport, of_mail, same_complaints
+from gateway.records.reports import mailing_of, note_report, take_report
+from gateway.records.streams import find_number, stream_number
+from gateway.records.suppressions import suppress
+from gateway.words import Address
 from policies.returned.words import FeedbackType, Form
-from policies.sanctions.words import Grade
+from policies.sanctions.words import FactKind, Grade
+from suppression.keys import Keyring
+from suppression.precedence import RULES
+from suppression.standing import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +101,149 @@ def take_returned(
     connection: Connection, returned: Returned, rules: Rules, terms: BounceTerms, now: float
 ) -> Taken:
     """Store it with all that follows."""
-    raise NotImplementedError
+    mail = f"{returned.mailbox} {returned.mail}"
+    known = of_mail(connection, mail)
+    if known is not None:
+        return Taken(known, False)
+    match = returned.match
+    is_believed = match is not None and returned.grade in (Grade.A, Grade.B)
+    if returned.bounce is not None and is_believed:
+        mark = f"{mail} {returned.bounce.key.hex()}"
+        if is_known(connection, mark):
+            return Taken(None, False)
+        bounced = replace(returned.bounce, mark=mark)
+        return Taken(None, True, take_bounce(connection, bounced, rules, terms, now))
+    report = _report(connection, returned, rules, mail)
+    match returned.form:
+        case Form.AUTO_REPLY | Form.CHALLENGE:
+            return _noted(connection, report, f"it is an {returned.form}", rules, now)
+        case Form.DSN | Form.PLAIN_BOUNCE:
+            # Nobody can know from whom it is: a person may look at it, and no more.
+            return _noted(connection, replace(report, grade=Grade.D), "", rules, now)
+        case Form.ARF | Form.XARF | Form.OTHER:
+            pass
+    named = match if match is not None and is_believed and match.is_named else None
+    match returned.type:
+        case FeedbackType.NOT_SPAM | FeedbackType.AUTH_FAILURE:
+            return _noted(connection, report, f"{returned.type} changes nothing", rules, now)
+        case FeedbackType.OPT_OUT | FeedbackType.OPT_OUT_LIST:
+            if named is None:
+                return _noted(connection, report, "", rules, now)
+            return _opt_out(connection, report, named, returned.type, rules, now)
+        case None:
+            # What a person has written may hold our token; whether it complains, a person reads.
+            report = replace(report, grade=max(report.grade, Grade.C))
+        case FeedbackType.ABUSE | FeedbackType.FRAUD | FeedbackType.VIRUS | FeedbackType.OTHER:
+            if named is not None:
+                _complain(connection, report, named, rules, now)
+    taken = take_report(connection, report, rules, now)
+    return Taken(taken.report, True, taken.events)
+
+
+# ---- inside -------------------------------------------------------------------------------------
+
+
+def _report(connection: Connection, returned: Returned, rules: Rules, mail: str) -> Report:
+    """What is stored of it. Of grade D it is of nobody; an erased person is not named again."""
+    match = returned.match or Match("")
+    address = match.address if returned.match else returned.address
+    report = Report(
+        grade=returned.grade,
+        source=returned.source or returned.way,
+        received_at=returned.received_at,
+        address=address,
+        said=returned.said,
+        form=returned.form.value,
+        type=_type(returned),
+        mail=mail,
+        raw=returned.raw,
+        original=returned.original,
+    )
+    if returned.form in (Form.DSN, Form.PLAIN_BOUNCE):
+        report = replace(report, kind=FactKind.HARD_BOUNCE)
+    if returned.grade is Grade.D:
+        return report
+    if match.tenant and _is_erased(connection, rules, match):
+        report = replace(report, address="", said=None, raw=b"", original=b"")
+    return replace(
+        report,
+        tenant=match.tenant,
+        stream=match.stream,
+        mailing=match.mailing,
+        domain=match.domain,
+        ref=match.ref,
+        key=match.key,
+        sent_at=match.sent_at,
+    )
+
+
+def _type(returned: Returned) -> str:
+    match returned.form:
+        case Form.DSN | Form.PLAIN_BOUNCE:
+            return BOUNCE
+        case Form.AUTO_REPLY | Form.CHALLENGE:
+            return ""
+        case Form.ARF | Form.XARF | Form.OTHER:
+            return (returned.type or FeedbackType.OTHER).value
+
+
+def _noted(connection: Connection, report: Report, why: str, rules: Rules, now: float) -> Taken:
+    taken = note_report(connection, report, why, rules, now)
+    return Taken(taken.report, True, taken.events)
+
+
+def _opt_out(
+    connection: Connection,
+    report: Report,
+    match: Match,
+    kind: FeedbackType,
+    rules: Rules,
+    now: float,
+) -> Taken:
+    """From the list, or from all of the tenant's: what one click does."""
+    number = stream_number(connection, match.tenant, match.stream)
+    is_wide = kind is FeedbackType.OPT_OUT_LIST
+    reason = Reason.UNSUBSCRIBE
+    source = report.source
+    _, is_new = suppress(connection, number, match.key, reason, source, now, is_wide=is_wide)
+    taken = _noted(connection, report, "the recipient is unsubscribed", rules, now)
+    if not is_new:
+        return taken
+    scope = "sender" if is_wide else "list"
+    detail: dict[str, object] = {"key": match.key.hex(), "source": source, "from": scope}
+    event = Event("unsubscribed", now, tenant=match.tenant, stream=match.stream, detail=detail)
+    return replace(taken, events=(event, *taken.events))
+
+
+def _complain(
+    connection: Connection, report: Report, match: Match, rules: Rules, now: float
+) -> None:
+    """Suppress the recipient, unless this complaint has done so before: it may be lifted since."""
+    mailing = report.mailing or mailing_of(
+        connection, report.tenant, report.stream, report.received_at
+    )
+    same = same_complaints(connection, replace(report, mailing=mailing))
+    if any(one.grade in (Grade.A, Grade.B) for one in same):
+        return
+    draft = Draft(Reason.COMPLAINT, match.tenant, "recipient", report.source)
+    stated = _own(rules.keyring, match)
+    complain(connection, rules.keyring, match.key, draft, now, stated)
+
+
+def _own(keyring: Keyring, match: Match) -> Address | None:
+    """The stated address, when it is the recipient's own."""
+    with suppress_error(AddressSyntaxError):
+        address = parse_mailbox(match.address)
+        if match.key in person_keys(keyring, address).own:
+            return address
+    return None
+
+
+def _is_erased(connection: Connection, rules: Rules, match: Match) -> bool:
+    own = _own(rules.keyring, match)
+    keys = [match.key] if own is None else rules.keyring.look_up_keys(own)
+    effect = (
+        find_number(connection, match.tenant),
+        encode(Reason.ERASURE, RULES[Reason.ERASURE].stops),
+    )
+    return any((scope, code) == effect for _, scope, code, _ in rows_of(connection, keys))

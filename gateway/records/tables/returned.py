@@ -27,18 +27,19 @@ bounces = Table(
     Column("way", WORDS, nullable=False),
     Column("grade", WORDS),
     Column("state", WORDS, nullable=False),
+    Column("due_at", WHOLE),
     Column("storm", WHOLE),
     sqlite_strict=True,
 )
-"""What became of one recipient; `mark` names it once and for all. It waits as `pending`, is
-`believed`, `held` in a `storm`, or `released`."""
+"""What became of one recipient; `mark` names it once and for all. It waits as `pending` until
+`due_at`, is `believed`, `held` in a `storm`, or `released`."""
 
 _pending = text("state = 'pending'")
 _in_storm = text("storm IS NOT NULL")
 
 Index("ix_bounces_key", bounces.c.key, bounces.c.tenant)
 Index("ix_bounces_provider", bounces.c.provider, bounces.c.at)
-Index("ix_bounces_pending", bounces.c.at, sqlite_where=_pending, postgresql_where=_pending)
+Index("ix_bounces_pending", bounces.c.due_at, sqlite_where=_pending, postgresql_where=_pending)
 Index("ix_bounces_storm", bounces.c.storm, sqlite_where=_in_storm, postgresql_where=_in_storm)
 
 storms = Table(

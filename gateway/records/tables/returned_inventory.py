@@ -27,6 +27,7 @@ RETURNED_HOLDINGS: dict[str, Holding] = {
             "way": "by which way it came",
             "grade": "how good the evidence is; none of what the next hop said itself",
             "state": "pending, believed, held or released",
+            "due_at": "until when it waits",
             "storm": "number of the storm that holds or held it",
         },
         ("bounces",),

@@ -36,13 +36,14 @@ def upgrade() -> None:
         sa.Column("way", WORDS, nullable=False),
         sa.Column("grade", WORDS),
         sa.Column("state", WORDS, nullable=False),
+        sa.Column("due_at", WHOLE),
         sa.Column("storm", WHOLE),
         sa.UniqueConstraint("mark", name="uq_bounces"),
         sqlite_strict=True,
     )
     op.create_index("ix_bounces_key", "bounces", ["key", "tenant"], unique=False)
     op.create_index("ix_bounces_provider", "bounces", ["provider", "at"], unique=False)
-    _partial("ix_bounces_pending", "bounces", "at", "state = 'pending'")
+    _partial("ix_bounces_pending", "bounces", "due_at", "state = 'pending'")
     _partial("ix_bounces_storm", "bounces", "storm", "storm IS NOT NULL")
     op.create_table(
         "storms",

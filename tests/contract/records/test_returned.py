@@ -1,0 +1,265 @@
+"""Mail that came back: what each grade and type may do, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.records import webhooks
+from gateway.records.database import Database
+from gateway.records.erasure import erase
+from gateway.records.figures import rates_of
+from gateway.records.reports import (
+    ReportDecided,
+    ReportDecision,
+    ReportState,
+    decide_report,
+    words_of,
+)
+from gateway.records.suppressions import lift
+from gateway.records.tables import cases, facts, fees, reports, suppressions, webhook_deliveries
+from gateway.words import WebhookKind
+from policies.returned.words import FeedbackType, Form
+from policies.sanctions.words import Decision, Grade
+from suppression.keys import Keyring
+from suppression.precedence import Lifter
+
+from .cases_world import FBL, rules_of
+from .returned_world import JAN, NOW, Returns, numbered
+
+COMPLAINTS = (FeedbackType.ABUSE, FeedbackType.FRAUD, FeedbackType.VIRUS, FeedbackType.OTHER)
+
+
+@pytest.fixture
+def book(database: Database, keyring: Keyring) -> Returns:
+    return Returns(database, rules_of(keyring))
+
+
+def count(book: Returns, number: int) -> None:
+    with book.database.transaction() as connection:
+        decide_report(
+            connection, number, ReportDecision.COUNT, "ann", "checked", book.now, book.rules
+        )
+
+
+def test_each_grade_does_what_the_table_of_grades_says(book: Returns) -> None:
+    """A suppresses and blocks, B suppresses and waits, C waits, D is nobody's."""
+    people = {grade: numbered(number) for number, grade in enumerate(Grade)}
+    taken = {}
+    for grade, person in people.items():
+        match = None if grade is Grade.D else book.match(person, mailing=f"m-{grade}")
+        taken[grade] = book.come(book.complaint(grade, match=match, address=person.text))
+    states = {grade: one.report.state for grade, one in taken.items() if one.report}
+    assert states == {
+        Grade.A: ReportState.COUNTED,
+        Grade.B: ReportState.WAITING,
+        Grade.C: ReportState.WAITING,
+        Grade.D: ReportState.UNMATCHED,
+    }
+    assert [book.reasons(person) for person in people.values()] == [
+        ["complaint"],
+        ["complaint"],
+        [],
+        [],
+    ]
+    assert [row.mailing for row in book.rows(cases)] == ["m-A"]
+
+
+@pytest.mark.parametrize("kind", COMPLAINTS)
+def test_a_complaint_stands_for_the_person_however_they_spell_their_address(
+    book: Returns, kind: FeedbackType
+) -> None:
+    """With the address stated, its loose key is suppressed; without, the token's own key."""
+    book.come(book.complaint(Grade.B, type=kind))
+    (entry,) = book.entries_of()
+    assert entry.key == book.rules.keyring.loose_key(JAN)
+    other = numbered(1)
+    book.come(book.complaint(Grade.B, type=kind, match=book.match(other, address="")))
+    (entry,) = book.entries_of(other)
+    assert entry.key == book.key(other)
+
+
+def test_an_address_that_is_not_the_tokens_recipient_is_nobodys(book: Returns) -> None:
+    """Whoever forwards a mail of theirs cannot have somebody else suppressed or named."""
+    match = book.match(address=numbered(1).text)
+    book.come(book.complaint(Grade.B, match=match, address=numbered(1).text))
+    assert book.reasons(numbered(1)) == []
+    assert book.reasons() == ["complaint"]
+
+
+def test_what_no_token_names_suppresses_nobody(book: Returns) -> None:
+    """Grade B with a key that was found by weaker signs waits, and that is all."""
+    taken = book.come(book.complaint(Grade.B, match=book.match(is_named=False)))
+    assert taken.report is not None
+    assert taken.report.state is ReportState.WAITING
+    assert book.rows(suppressions) == []
+
+
+@pytest.mark.parametrize("grade", [Grade.A, Grade.B])
+@pytest.mark.parametrize(
+    ("kind", "scope"),
+    [(FeedbackType.OPT_OUT, "acme/weekly"), (FeedbackType.OPT_OUT_LIST, "acme")],
+)
+def test_an_opt_out_unsubscribes_and_is_no_complaint(
+    book: Returns, grade: Grade, kind: FeedbackType, scope: str
+) -> None:
+    """From the list or from all of them; no fact, no case, nobody has anything to decide."""
+    taken = book.come(book.complaint(grade, type=kind))
+    assert taken.report is not None
+    assert taken.report.state is ReportState.DISMISSED
+    assert [(one.reason, one.scope) for one in book.entries_of()] == [("unsubscribe", scope)]
+    assert "unsubscribed" in [event.kind for event in taken.events]
+    again = book.come(book.complaint(grade, type=kind))
+    assert "unsubscribed" not in [event.kind for event in again.events]
+    assert len(book.entries_of()) == 1
+    assert book.rows(facts) == []
+    with book.database.reading() as connection:
+        assert rates_of(connection) == []
+
+
+@pytest.mark.parametrize("grade", list(Grade))
+@pytest.mark.parametrize("kind", [FeedbackType.NOT_SPAM, FeedbackType.AUTH_FAILURE])
+def test_what_is_no_complaint_is_recorded_only(
+    book: Returns, grade: Grade, kind: FeedbackType
+) -> None:
+    """Whatever its grade: not-spam never suppresses, auth-failure never sanctions."""
+    taken = book.come(book.complaint(grade, type=kind))
+    assert taken.report is not None
+    assert (taken.report.state, taken.report.type) == (ReportState.DISMISSED, kind)
+    assert book.rows(suppressions) == book.rows(facts) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "state"),
+    [
+        (Form.AUTO_REPLY, ReportState.DISMISSED),
+        (Form.CHALLENGE, ReportState.DISMISSED),
+        (Form.DSN, ReportState.UNMATCHED),
+        (Form.PLAIN_BOUNCE, ReportState.UNMATCHED),
+        (Form.OTHER, ReportState.WAITING),
+    ],
+)
+def test_forms_that_change_nothing(book: Returns, form: Form, state: ReportState) -> None:
+    """Even with our token in them: a person reads what may be of use, and no more."""
+    mail = book.complaint(Grade.B, form=form, type=None)
+    taken = book.come(mail)
+    assert taken.report is not None
+    assert (taken.report.state, taken.report.form) == (state, form)
+    assert book.rows(suppressions) == book.rows(facts) == []
+
+
+def test_the_same_mail_has_one_effect(book: Returns) -> None:
+    """A retry of the reporter's server finds it taken; another mailbox has its own."""
+    mail = book.complaint(Grade.A)
+    first, again = book.come(mail), book.come(mail)
+    assert (first.is_new, again.is_new, again.events) == (True, False, ())
+    assert first.report is not None
+    assert again.report is not None
+    assert again.report.number == first.report.number
+    assert book.come(replace(mail, mailbox="abuse")).is_new
+    assert len(book.rows(facts)) == 1
+
+
+def test_a_recipients_second_complaint_about_a_mailing_costs_nothing(book: Returns) -> None:
+    """Whatever mail it comes in: the fee counts each complaint once. Another recipient's counts."""
+    book.come(book.complaint(Grade.A))
+    book.notify(1)
+    book.decide(1, Decision.LIFT)
+    book.now += 60
+    second = book.match(mailing="m2")
+    for person in (JAN, JAN, numbered(1)):
+        match = book.match(person, mailing="m2")
+        book.come(book.complaint(Grade.A, match=match, address=person.text))
+    (fee,) = book.rows(fees)
+    assert (fee.count, len(book.rows(facts))) == (2, 3)
+    taken = book.come(book.complaint(Grade.B, match=second))
+    assert taken.report is not None
+    assert (taken.report.state, taken.report.decided_by) == (ReportState.DISMISSED, "reports")
+    assert "before" in (taken.report.reason or "")
+    with book.database.reading() as connection:
+        (rate,) = rates_of(connection)
+    assert rate.complaints == 3
+
+
+def test_a_better_grade_counts_after_a_worse_one_and_once(book: Returns) -> None:
+    """C and B wait, A is a fact; then nobody can count the others besides."""
+    numbers = []
+    for grade in (Grade.C, Grade.B, Grade.A):
+        taken = book.come(book.complaint(grade))
+        assert taken.report is not None
+        numbers.append(taken.report.number)
+    assert [row.grade for row in book.rows(facts)] == ["A"]
+    for number in numbers[:2]:
+        with pytest.raises(ReportDecided, match="counts this complaint already"):
+            count(book, number)
+
+
+def test_a_repeated_complaint_does_not_undo_a_lift(book: Returns) -> None:
+    """Staff lifted it at the recipient's wish; the same complaint once more is no new one."""
+    book.come(book.complaint(Grade.B))
+    with book.database.transaction() as connection:
+        lift(connection, book.entries_of()[0].id, Lifter.OPERATOR, "ann", "she wants it", NOW)
+    book.come(book.complaint(Grade.B))
+    assert book.reasons() == []
+    book.come(book.complaint(Grade.B, match=book.match(mailing="m2")))
+    assert book.reasons() == ["complaint"]
+
+
+@pytest.mark.parametrize("preset", ["niebieski", "standard"])
+def test_the_tenant_hears_of_complaint_and_suppression(
+    database: Database, keyring: Keyring, preset: str
+) -> None:
+    """Each once, of A and B; the address where the contract passes it on, and only the token's."""
+    book = Returns(database, rules_of(keyring, preset))
+    kinds = [WebhookKind.REPORT_RECEIVED, WebhookKind.SUPPRESSED]
+    with database.transaction() as connection:
+        webhooks.mark(connection, {"acme": kinds}, NOW)
+    for grade in (Grade.C, Grade.D):
+        book.come(book.complaint(grade))
+    assert book.rows(webhook_deliveries) == []
+    for _ in range(2):
+        book.come(book.complaint(Grade.B))
+    told = {row.kind: row.subject for row in book.rows(webhook_deliveries)}
+    assert list(told) == [WebhookKind.SUPPRESSED, WebhookKind.REPORT_RECEIVED]
+    assert (told[WebhookKind.REPORT_RECEIVED] is not None) == (preset == "niebieski")
+    assert len(book.rows(webhook_deliveries)) == 2
+
+
+def test_what_a_stranger_wrote_is_sealed(book: Returns, keyring: Keyring) -> None:
+    """No column shows the address or a header field; staff can read them."""
+    taken = book.come(book.complaint(Grade.C))
+    (row,) = book.rows(reports)
+    assert "kowalski" not in repr(row).lower()
+    assert "example.org" not in repr(row)
+    with book.database.reading() as connection:
+        assert taken.report is not None
+        words = words_of(connection, keyring, taken.report)
+    assert words == {
+        "address": JAN.text,
+        "said": {"subject": "spam"},
+        "raw": "From: fbl@fbl.example\r\n",
+        "original": "To: jan@example.org\r\n",
+    }
+
+
+def test_an_erased_person_is_not_named_again(book: Returns, keyring: Keyring) -> None:
+    """Their complaint counts, by its key; nothing readable is stored."""
+    book.come(book.complaint(Grade.B, match=book.match(mailing="m0")))
+    with book.database.transaction() as connection:
+        erase(connection, keyring, JAN, "acme", "ann", NOW)
+    taken = book.come(book.complaint(Grade.A))
+    assert taken.report is not None
+    assert taken.report.state is ReportState.COUNTED
+    with book.database.reading() as connection:
+        assert words_of(connection, keyring, taken.report) is None
+
+
+def test_grade_a_needs_a_listed_source(book: Returns) -> None:
+    """What says to be A and is signed by nobody listed suppresses and waits."""
+    given: dict[str, Any] = {"source": "stranger.example"}
+    taken = book.come(book.complaint(Grade.A, **given))
+    assert taken.report is not None
+    assert (taken.report.grade, book.rows(cases)) == (Grade.B, [])
+    assert FBL not in taken.report.source
