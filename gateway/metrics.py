@@ -62,8 +62,8 @@ HEARTBEAT = 0.01
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-BOUNCED = ("bounce.pending", "bounce.believed", "bounce.held", "bounce.released")
-"""Events of one bounce that has come into a state."""
+BOUNCED = ("bounce.received", "bounce.believed", "bounce.held", "bounce.released")
+"""Events of what has become of one bounce."""
 
 Reading = Callable[[], Mapping[tuple[str, ...], float]]
 """Gives the values of a watched metric now, by the values of its labels."""

@@ -189,7 +189,8 @@ REPORTS = Declared(
 BOUNCES = Declared(
     Kind.COUNTER,
     "bounces_total",
-    "Bounces by class and the state they came into: pending, believed, held, released.",
+    "Bounces by class and by what became of them: received, then believed, held (in a storm) or "
+    "released (a copy was delivered after all).",
     ("class", "state"),
 )
 STORMS_HELD = Declared(

@@ -103,14 +103,14 @@ def test_what_came_back_is_counted_by_what_it_was() -> None:
     detail: dict[str, object] = {"form": "arf", "became": "report"}
     metrics.count(Event("returned.taken", 1.0, detail=detail))
     metrics.count(Event("report.received", 1.0, detail={"type": "abuse", "grade": "B"}))
-    for kind in ("bounce.pending", "bounce.believed", "bounce.passed_on"):
+    for kind in ("bounce.received", "bounce.believed", "bounce.passed_on"):
         metrics.count(Event(kind, 1.0, detail={"class": "invalid-mailbox"}))
     metrics.count(Event("next_hop.refused_us", 1.0))
     text = metrics.text()
     assert value(text, 'consentry_returned_mails_total{became="report",form="arf"}') == 1
     assert value(text, 'consentry_reports_total{grade="B",type="abuse"}') == 1
     bounced = 'consentry_bounces_total{class="invalid-mailbox",state="%s"}'
-    assert value(text, bounced % "pending") == value(text, bounced % "believed") == 1
+    assert value(text, bounced % "received") == value(text, bounced % "believed") == 1
     assert "passed_on" not in text
     assert value(text, "consentry_next_hop_refusals_total") == 1
 
