@@ -1,17 +1,19 @@
 """Everything that runs now and then: what each node does for itself, and what the leader does.
 
-Each node keeps its own journal: its index, the heads of the hash chains noted in it, its files past
-their time; with SQLite also the database's log. The leader of all nodes sends notices, confirmation
-mails and webhooks, lets the clocks of cases act, and removes records past their time. Every second
-the seat (`gateway.leader`) is asked for; whoever gets it begins afresh, so what a dead leader left
-under way is taken up as its sender does it after any crash, and a leader that loses it stops before
-anything else. Hosted by the web process, or by a process of its own (`gateway.jobs_process`).
+Each node keeps its own journal, which no other can read: its index, the outcomes followed out of
+it, the heads of the hash chains noted in it, its files past their time; with SQLite also the
+database's log. The leader of all nodes sends notices, confirmation mails and webhooks, believes
+bounces that have waited long enough, lets the clocks of cases act, and removes records past their
+time. Every second the seat (`gateway.leader`) is asked for; whoever gets it begins afresh, so what
+a dead leader left under way is taken up as its sender does it after any crash, and a leader that
+loses it stops before anything else. Hosted by the web process, or by a process of its own
+(`gateway.jobs_process`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +22,20 @@ from gateway.background import keep_running
 from gateway.config.load import Loaded
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
+from gateway.feedback.outcomes import Outcomes
+from gateway.feedback.settling import Settling
 from gateway.jobs import Job, head_job, log_job, run_jobs
 from gateway.journal_index import index_job
 from gateway.leader import Seat
+from gateway.metrics import ProcessMetrics
+from gateway.metrics_declared import JOBS_LEADER
 from gateway.notices.gather import House as NoticeHouse
 from gateway.notices.rounds import NoticeRounds
 from gateway.opt_in.rounds import House, Rounds
 from gateway.pre_check.check import ended_job
 from gateway.privacy.purge import journal_job, purge_job
+from gateway.processes import JOURNAL_FOLDER
+from gateway.records.bounces import BounceTerms
 from gateway.records.case_rules import Rules
 from gateway.records.database import Database
 from gateway.records.event_index import EventIndex
@@ -90,6 +98,10 @@ class Jobs:
         self._emit = emit
         self._clock = clock
         self._shared = shared
+        config = terms.loaded.config
+        journal = config.state_dir / JOURNAL_FOLDER
+        self._outcomes = Outcomes(database, journal, config.node, self._in_force, emit, clock)
+        self._settling = Settling(database, self._in_force, emit, clock)
         self._led: _Led | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -104,6 +116,12 @@ class Jobs:
             noted = leader_of(connection)
         node = self._terms.loaded.config.node if self.is_leader else noted
         return {"leads": self.is_leader, "leader": node}
+
+    def watch(self, metrics: ProcessMetrics) -> None:
+        """Show who leads, and how far the jobs are."""
+        metrics.watch(JOBS_LEADER, lambda: {(): float(self.is_leader)})
+        self._outcomes.watch(metrics)
+        self._settling.watch(metrics, lambda: self.is_leader)
 
     async def start(self) -> None:
         """Begin; if the seat is free, as the leader."""
@@ -132,9 +150,13 @@ class Jobs:
             head_job(database, emit, clock),
             journal_job(database, lambda: (self._terms.loaded.config, self._terms.keyring), clock),
             index_job(self._index),
+            self._outcomes.job(),
         ]
         place = database.store.place
         return [*jobs, log_job(place)] if isinstance(place, Path) else jobs
+
+    def _in_force(self) -> tuple[Rules, BounceTerms]:
+        return self._terms.rules, BounceTerms.of(self._terms.loaded.config.feedback)
 
     async def _keep_asking(self) -> None:
         while True:
@@ -150,7 +172,14 @@ class Jobs:
         if not is_ours:
             await self._stop_leading()
         elif self._led is None:
-            led = _Led(self._database, self._terms, self._emit, self._clock, self._shared)
+            led = _Led(
+                self._database,
+                self._terms,
+                self._settling.jobs,
+                self._emit,
+                self._clock,
+                self._shared,
+            )
             try:
                 await led.start()
             except StoreUnavailable:
@@ -174,6 +203,7 @@ class _Led:
         self,
         database: Database,
         terms: JobTerms,
+        jobs: Sequence[Job],
         emit: Emit,
         clock: Clock,
         shared: SharedJobs | None,
@@ -194,6 +224,7 @@ class _Led:
             self._rounds.job(),
             self._notices.job(),
             ticker.job(),
+            *jobs,
             *(shared.jobs if shared is not None else ()),
         ]
         self._work = shared.work if shared is not None else ()

@@ -24,7 +24,6 @@ from gateway.jobs_host import Jobs, JobTerms
 from gateway.journal import Journal
 from gateway.leader import open_seat
 from gateway.metrics import ProcessMetrics, heartbeat
-from gateway.metrics_declared import JOBS_LEADER
 from gateway.processes import JOBS
 from gateway.records.case_rules import Rules
 from gateway.records.event_index import EventIndex
@@ -48,6 +47,7 @@ class JobsProcess:
             JOBS.journal,
             config.journal.max_bytes,
             config.journal.keep_files,
+            observers=(self.metrics.count,),
         )
         self.metrics.watch_journal(lambda: self.journal.is_writable, lambda: self.journal.dropped)
         self.database = open_records(config, is_service=True)
@@ -61,7 +61,7 @@ class JobsProcess:
             self.database, terms, self._index, seat, self._emit, time.time, self._shared
         )
         self._shared.watch(self.metrics, lambda: self.jobs.is_leader)
-        self.metrics.watch(JOBS_LEADER, lambda: {(): float(self.jobs.is_leader)})
+        self.jobs.watch(self.metrics)
         self._control = ControlServer(
             state_dir / JOBS.socket,
             {
