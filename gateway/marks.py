@@ -14,6 +14,7 @@ from gateway.message.header import Field
 from gateway.message.trace_fields import (
     CFBL_FEEDBACK_ID,
     CONSENTRY_TRACE,
+    RETURN_PATH,
     cfbl_feedback_id_field,
     consentry_trace_field,
 )
@@ -38,7 +39,7 @@ def return_path(
     if not t.stream.verp or t.mail_from is None:
         return None
     token = tokens.make(Purpose.RETURN_PATH, t.stream.number, recipient.standing.key)
-    return f"bounce+{token}@{snapshot.feedback_domain}"
+    return f"{RETURN_PATH}+{token}@{snapshot.feedback_domain}"
 
 
 def own_fields(

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from gateway.feedback.parsed import Parsed
 from gateway.message.header import MAX_OCTETS
 from gateway.message.message_id import MAX_OCTETS as MAX_MESSAGE_ID
+from gateway.message.trace_fields import RETURN_PATH
 from suppression.tokens import Purpose, Tokens
-
-RETURN_PATH = "bounce"
-"""The local part before the `+` of a copy's own return path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,10 @@ class Traces:
 
 _SHAPE = r"[A-Za-z2-7]{52}"
 _SHAPED = re.compile(_SHAPE)
-_BOUNCE = re.compile(rf"{RETURN_PATH}\+({_SHAPE})@", re.IGNORECASE)
-_LINK = re.compile(rf"(?:mailto:(?:u|unsubscribe)\+({_SHAPE})@|/u/({_SHAPE})(?![^\s<>,?#]))", re.I)
+_BOUNCE = re.compile(rf"{RETURN_PATH}\+({_SHAPE})@", re.IGNORECASE | re.ASCII)
+_LINK = re.compile(
+    rf"(?:mailto:(?:u|unsubscribe)\+({_SHAPE})@|/u/({_SHAPE})(?![^\s<>,?#]))", re.I | re.A
+)
 _FEEDBACK_ID = re.compile(rf"\s*([!-9;-~]*)\.({_SHAPE})\s*:")
 # Possessive, so that nothing is tried twice: a header of one endless line costs its length.
 _FIELD = re.compile(
@@ -66,6 +66,8 @@ def read_traces(parsed: Parsed, recipient: str, tokens: Tokens) -> Traces:
     mailings: set[str] = set()
     is_forged = False
     for purpose, text, beside in set(_found(parsed, recipient, fields)):
+        if len(set(text)) == 1:  # a provider has masked it
+            continue
         token = tokens.read(purpose, text)
         if token is None:
             is_forged = True

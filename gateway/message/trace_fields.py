@@ -17,6 +17,8 @@ TRACE_FIELDS = (FEEDBACK_ID, CONSENTRY_TRACE, CFBL_ADDRESS, CFBL_FEEDBACK_ID)
 
 REPORTS = "fbl"
 """The local part that reports are sent to."""
+RETURN_PATH = "bounce"
+"""What stands before the `+` of a copy's own return path."""
 
 
 def feedback_id_field(mailing: str, token: str, stream: str, tenant: str) -> Field:
