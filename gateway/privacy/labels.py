@@ -53,6 +53,7 @@ SECTION_TITLES: dict[str, dict[str, str]] = {
         "pre_checks": "Checks of customers' lists",
         "facts": "Mail that broke a rule",
         "reports": "Your complaints",
+        "bounces": "Mail to you that could not be delivered",
         "deletions": "Customers that say they have deleted your address",
         "requests": "Your requests",
         "audit": "Changes on record",
@@ -66,6 +67,7 @@ SECTION_TITLES: dict[str, dict[str, str]] = {
         "pre_checks": "Sprawdzenia list klientów",
         "facts": "Wiadomości wysłane wbrew zasadom",
         "reports": "Twoje skargi",
+        "bounces": "Poczta do Ciebie, której nie dało się doręczyć",
         "deletions": "Klienci, którzy oświadczyli, że usunęli Twój adres",
         "requests": "Twoje żądania",
         "audit": "Odnotowane zmiany",
@@ -102,6 +104,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "is_waiting": "still to be told",
         "case": "case",
         "said": "your words",
+        "headers": "header fields",
+        "type": "kind",
+        "answer": "the server's answer",
         "stream": "list",
         "ref": "reference",
         "at": "at",
@@ -145,6 +150,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "is_waiting": "jeszcze nie przekazano",
         "case": "sprawa",
         "said": "Twoje słowa",
+        "headers": "pola nagłówka",
+        "type": "rodzaj",
+        "answer": "odpowiedź serwera",
         "stream": "lista",
         "ref": "oznaczenie",
         "at": "kiedy",
@@ -228,7 +236,8 @@ NOTES: dict[str, dict[Note, str]] = {
         Note.OPT_OUT_LOG: "Each stop of mail is also kept, under the keyed hash alone, in a log "
         "from which a restored backup is completed.",
         Note.BACKUPS: "Backups hold what the records held when they were made.",
-        Note.BODIES: "No message, subject line or attachment is stored anywhere.",
+        Note.BODIES: "No message, subject line or attachment is stored anywhere. Of a message "
+        "that was sent back with a complaint, the header fields are kept, encrypted.",
         Note.TENANT_ONLY: "This is what is held for the one customer named above. What the "
         "operator or other customers hold is not part of it.",
         Note.ERASED: "Data about this address were erased on request. What is left are keyed "
@@ -244,7 +253,8 @@ NOTES: dict[str, dict[Note, str]] = {
         Note.OPT_OUT_LOG: "Każde wstrzymanie poczty jest też zapisane, wyłącznie pod skrótem z "
         "kluczem, w dzienniku, z którego uzupełnia się odtworzoną kopię zapasową.",
         Note.BACKUPS: "Kopie zapasowe zawierają to, co zapisano w chwili ich wykonania.",
-        Note.BODIES: "Nigdzie nie przechowuje się treści, tematów ani załączników wiadomości.",
+        Note.BODIES: "Nigdzie nie przechowuje się treści, tematów ani załączników wiadomości. Z "
+        "wiadomości odesłanej razem ze skargą zachowuje się zaszyfrowane pola nagłówka.",
         Note.TENANT_ONLY: "To dane przechowywane w imieniu wskazanego wyżej klienta. Nie obejmują "
         "tego, co przechowuje operator lub inni klienci.",
         Note.ERASED: "Dane o tym adresie usunięto na żądanie. Pozostały skróty z kluczem, które "

@@ -137,14 +137,28 @@ class FactItem(Item):
 
 
 class ReportItem(Item):
-    """A complaint of the person's. `said` is what they wrote; a tenant's part leaves it out."""
+    """A complaint of the person's. `said` is what they wrote, `headers` the header fields of it and
+    of the mail that it gave back; a tenant's part leaves both out."""
 
     tenant: str
     stream: str
+    type: str
     stored_as: str
     received: Instant
     source: str
     said: str
+    headers: str
+    status: str
+
+
+class BounceItem(Item):
+    """That mail to the address could not be delivered; `answer` is what the server said."""
+
+    tenant: str
+    stream: str
+    at: Instant
+    kind: str
+    answer: str
     status: str
 
 
@@ -203,6 +217,7 @@ class SubjectReport(BaseModel):
     pre_checks: list[PreCheckItem]
     facts: list[FactItem]
     reports: list[ReportItem]
+    bounces: list[BounceItem]
     deletions: list[DeletionItem]
     requests: list[RequestItem]
     audit: list[AuditItem]
@@ -225,6 +240,7 @@ SECTIONS = (
     "pre_checks",
     "facts",
     "reports",
+    "bounces",
     "deletions",
     "requests",
     "audit",

@@ -19,12 +19,13 @@ from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
 from gateway.records.blocks import case_id
 from gateway.records.codes import CLEARED, CONSENTS, DECODED, FIRST_SUPPRESSION, RESTRICTED
-from gateway.records.report_holdings import deletions_about, reports_about
+from gateway.records.report_holdings import bounces_about, deletions_about, reports_about
 from gateway.records.streams import scope_texts, tenant_numbers
 from gateway.records.subjects import DESTROYED, plain_texts
 from gateway.records.tables import (
     attestations,
     audit,
+    bounces,
     consent_texts,
     consents,
     deletions,
@@ -132,6 +133,7 @@ def about_keys(
         "pre_checks": view.pre_checks(),
         "facts": view.facts(),
         "reports": reports_about(connection, keyring, keys.own, tenant),
+        "bounces": bounces_about(connection, keys.own, tenant),
         "deletions": deletions_about(connection, keys.own, tenant),
         "requests": view.requests(),
         "audit": view.audit(),
@@ -153,7 +155,7 @@ def holders(connection: Connection, keys: Iterable[bytes]) -> list[str]:
     found |= {texts[number] for number in connection.execute(query).scalars()}
     query = select(standing_index.c.scope).where(standing_index.c.key.in_(keys)).distinct()
     found |= {texts[scope] for scope in connection.execute(query).scalars()}
-    for named in (facts, reports, deletions):
+    for named in (facts, reports, bounces, deletions):
         names = select(named.c.tenant).where(named.c.key.in_(keys)).distinct()
         found |= set(connection.execute(names).scalars())
     return sorted({text.partition("/")[0] for text in found} - {"*", ""})

@@ -1,4 +1,4 @@
-"""What is held about a person's complaints: the reports, and who says it deleted the address.
+"""What is held of what came back from a person: complaints, bounces, and who deleted the address.
 
 For `gateway.records.holdings`: rows under the person's own keys, of one tenant alone if one is
 named. What a person wrote went to the operator, so a tenant's part leaves it out. Reads only.
@@ -12,8 +12,11 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, select
 
 from gateway.records.subjects import plain_texts
-from gateway.records.tables import deletions, reports
+from gateway.records.tables import bounces, deletions, reports
+from policies.returned.words import Action
 from suppression.keys import Keyring
+
+FAILED = Action.FAILED.value
 
 
 def reports_about(
@@ -32,14 +35,36 @@ def reports_about(
             {
                 "tenant": row.tenant,
                 "stream": row.stream,
+                "type": row.type,
                 "stored_as": words.get("address", ""),
                 "received": row.received_at,
                 "source": row.source,
                 "said": "; ".join(f"{name}: {text}" for name, text in said),
+                "headers": words.get("raw", "") + words.get("original", ""),
                 "status": row.state,
             }
         )
     return found
+
+
+def bounces_about(
+    connection: Connection, keys: Collection[bytes], tenant: str
+) -> list[Mapping[str, object]]:
+    """Mail to the person that could not be delivered, or was after all, oldest first."""
+    query = select(bounces).where(bounces.c.key.in_(keys)).order_by(bounces.c.id)
+    if tenant:
+        query = query.where(bounces.c.tenant == tenant)
+    return [
+        {
+            "tenant": row.tenant,
+            "stream": row.stream,
+            "at": row.at,
+            "kind": row._mapping["class"] if row.action == FAILED else row.action,
+            "answer": " ".join(filter(None, (str(row.code or ""), row.enhanced, row.text))),
+            "status": row.state,
+        }
+        for row in connection.execute(query)
+    ]
 
 
 def deletions_about(

@@ -10,7 +10,6 @@ first. Everything is in the caller's transaction; `Taken` holds the events to em
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress as suppress_error
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -162,7 +161,9 @@ def _report(connection: Connection, returned: Returned, rules: Rules, mail: str)
     if returned.form in (Form.DSN, Form.PLAIN_BOUNCE):
         report = replace(report, kind=FactKind.HARD_BOUNCE)
     if returned.grade is Grade.D:
-        return report
+        # Of nobody's mail; but whoever it names may ask for it, and have it erased.
+        named = _parsed(address)
+        return report if named is None else replace(report, key=rules.keyring.exact_key(named))
     if match.tenant and _is_erased(connection, rules, match):
         report = replace(report, address="", said=None, raw=b"", original=b"")
     return replace(
@@ -232,11 +233,16 @@ def _complain(
 
 def _own(keyring: Keyring, match: Match) -> Address | None:
     """The stated address, when it is the recipient's own."""
-    with suppress_error(AddressSyntaxError):
-        address = parse_mailbox(match.address)
-        if match.key in person_keys(keyring, address).own:
-            return address
-    return None
+    address = _parsed(match.address)
+    is_own = address is not None and match.key in person_keys(keyring, address).own
+    return address if is_own else None
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        return parse_mailbox(text)
+    except AddressSyntaxError:  # a stranger wrote it
+        return None
 
 
 def _is_erased(connection: Connection, rules: Rules, match: Match) -> bool:

@@ -10,13 +10,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gateway.records import index
 from gateway.records.codes import CONSENTS, FIRST_SUPPRESSION
 from gateway.records.store import is_postgresql, run
 from gateway.records.streams import tenant_numbers, within
 from gateway.records.tables import (
+    bounces,
     consents,
     facts,
     notices,
@@ -138,8 +150,13 @@ def destroy(connection: Connection, keys: Collection[bytes], scope: str | None =
     """Make what is sealed about a person unreadable for ever; how many texts that were.
 
     `keys` are all that the person may stand under, `scope` as for `subjects_under`. Keys, entries
-    and chains stay as they are: they cover the ciphertext. Notes nothing in audit or opt-out log.
+    and chains stay as they are: they cover the ciphertext. Bounces, which are for whoever is mailed
+    again, are deleted. Notes nothing in audit or opt-out log.
     """
+    own: ColumnElement[bool] = bounces.c.key.in_(keys)
+    if scope not in (None, "*"):
+        own &= bounces.c.tenant == (scope or "").partition("/")[0]
+    connection.execute(delete(bounces).where(own))
     return overwrite(connection, subjects_under(connection, keys, scope))
 
 

@@ -11,6 +11,7 @@ from gateway.records import webhooks
 from gateway.records.database import Database
 from gateway.records.erasure import erase
 from gateway.records.figures import rates_of
+from gateway.records.holdings import about, holders
 from gateway.records.reports import (
     ReportDecided,
     ReportDecision,
@@ -254,6 +255,34 @@ def test_an_erased_person_is_not_named_again(book: Returns, keyring: Keyring) ->
     assert taken.report.state is ReportState.COUNTED
     with book.database.reading() as connection:
         assert words_of(connection, keyring, taken.report) is None
+
+
+def test_a_person_finds_and_erases_what_came_back(book: Returns, keyring: Keyring) -> None:
+    """Reports of every grade and bounces, by the address alone; no tenant sees another's."""
+    for grade in Grade:
+        book.come(book.complaint(grade))
+    book.bounce()
+    book.bounce(tenant="other")
+    with book.database.reading() as connection:
+        held = about(connection, keyring, JAN)
+        own = about(connection, keyring, JAN, "acme")
+    assert len(held["reports"]) == 4
+    assert {row["said"] for row in held["reports"]} == {"subject: spam"}
+    assert "To: jan@example.org" in str(held["reports"][0]["headers"])
+    assert [row["answer"] for row in held["bounces"]] == ["550 5.1.1 no such user"] * 2
+    assert [row["tenant"] for row in own["bounces"]] == ["acme"]
+    assert {row["headers"] for row in own["reports"]} == {""}
+    with book.database.transaction() as connection:
+        assert holders(connection, [book.key()]) == ["acme", "other"]
+        erase(connection, keyring, JAN, "acme", "ann", NOW)
+    with book.database.reading() as connection:
+        assert [row["tenant"] for row in about(connection, keyring, JAN)["bounces"]] == ["other"]
+    with book.database.transaction() as connection:
+        erase(connection, keyring, JAN, "", "ann", NOW)
+    with book.database.reading() as connection:
+        held = about(connection, keyring, JAN)
+    assert held["bounces"] == []
+    assert {row["said"] for row in held["reports"]} == {""}
 
 
 def test_grade_a_needs_a_listed_source(book: Returns) -> None:
