@@ -1,55 +1,14 @@
-"""The index over SQLite and over PostgreSQL, in a real Redis."""
+"""The index over the test's records, in a real Redis."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.records.database import Database, open_database
-from gateway.records.keyring import open_keyring
-from gateway.records.store import Place
-from gateway.records.streams import numbering
-from gateway.words import StreamKind
-from policies.terms import Limits, StreamTerms
+from gateway.records.database import Database
+from policies.terms import StreamTerms
 from suppression.keys import Keyring
 from tests.contract.index.world import World
-from tests.contract.records.places import NODE, OwnDatabase
-from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
-
-
-@pytest.fixture(scope="session")
-def indexed_database(postgres_server: PostgresServer) -> OwnDatabase:
-    """A database on PostgreSQL, to be emptied for each test."""
-    return OwnDatabase(postgres_server)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Where the test's records are to be."""
-    if request.param == "sqlite":
-        return tmp_path / "consentry.db"
-    own: OwnDatabase = request.getfixturevalue("indexed_database")
-    return own.emptied()
-
-
-@pytest.fixture
-def database(place: Place, tmp_path: Path) -> Iterator[Database]:
-    database = open_database(place, tmp_path / "opt-outs.log", node=NODE)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def keyring(database: Database, tmp_path: Path) -> Keyring:
-    return open_keyring(database, tmp_path / "secrets" / "keyring.json")
-
-
-@pytest.fixture
-def stream(database: Database) -> StreamTerms:
-    """`acme/weekly`, a list."""
-    number = numbering(database)("acme", "weekly")
-    return StreamTerms("acme", "weekly", number, StreamKind.LIST, Limits())
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def test_each_change_reaches_the_index(followed: Followed) -> None:
         followed.check()
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(CHANGES), names, scopes), min_size=3, max_size=10))
 def test_any_order_of_changes_reaches_the_index(followed: Followed, steps: list) -> None:  # type: ignore[type-arg]

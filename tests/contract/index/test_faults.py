@@ -86,7 +86,7 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 async def test_nobody_suppressed_is_ever_free(
     world: World, keeper: IndexKeeper, fault: Callable[[World, dict[bytes, bytes]], None]
@@ -110,7 +110,7 @@ async def test_nobody_suppressed_is_ever_free(
     assert world.counted.by_index == 1
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 async def test_a_shard_takes_only_what_leads_on_from_where_it_stands(world: World) -> None:
     """A change that is not the next, or an old one that comes late, changes nothing."""
     world.put(EARLY)
@@ -174,7 +174,7 @@ async def test_a_gap_is_replayed_from_the_records(world: World) -> None:
     assert {checked.state for checked in world.check()} == {State.PROVEN}
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 async def test_a_gap_older_than_the_log_takes_the_shard_out_of_use(
     world: World, keeper: IndexKeeper
 ) -> None:
@@ -193,7 +193,7 @@ async def test_a_gap_older_than_the_log_takes_the_shard_out_of_use(
     assert {checked.state for checked in world.check()} == {State.PROVEN}
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 async def test_records_older_than_the_index_take_it_out_of_use(world: World) -> None:
     """After a restore to an earlier moment the index has changes that the records never made,
     though numbers have caught up since."""
@@ -226,7 +226,7 @@ async def test_a_build_takes_in_what_changes_meanwhile(world: World) -> None:
     assert not await world.is_stopped("u0@d0.example")
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 async def test_a_build_is_not_used_while_it_is_behind(world: World) -> None:
     """A shard that has taken a change since waits for the new one to have it, too."""
     world.put(EARLY)
@@ -263,7 +263,7 @@ async def test_what_is_wrong_is_found_and_mended(world: World, keeper: IndexKeep
     assert world.check_one(surplus).state is State.PROVEN
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 async def test_old_generations_are_removed(world: World) -> None:
     """After a build there are as many buckets as before, also of one that was broken off."""
     world.put(EARLY)
@@ -281,7 +281,7 @@ def half_built_beside(world: World) -> None:
     world.publisher.ask(world.publisher.redis.begin, replace(head, generation="aaaaaa"))
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("records_in", ["postgresql"])
 async def test_an_index_of_a_log_that_began_anew_is_believed_no_more(world: World) -> None:
     """Also by a worker that has not yet looked: what is acknowledged then is in force at once."""
     with world.database.transaction() as connection:
@@ -293,7 +293,7 @@ async def test_an_index_of_a_log_that_began_anew_is_believed_no_more(world: Worl
     assert standing.matches
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("records_in", ["postgresql"])
 async def test_nothing_is_acknowledged_the_second_time_that_was_not_the_first(world: World) -> None:
     """Who repeats an unsubscribe that was on record, but not in the index, hears the same."""
 
@@ -312,7 +312,7 @@ async def test_nothing_is_acknowledged_the_second_time_that_was_not_the_first(wo
     assert standing.matches
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 async def test_an_index_that_is_switched_off_is_not_built(world: World) -> None:
     """With `redis.index: false` the log of changes goes on for blocks; no job fills Redis."""
     world.restore({})
@@ -323,7 +323,7 @@ async def test_an_index_that_is_switched_off_is_not_built(world: World) -> None:
     assert not any(keeper.shards().values())
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("records_in", ["sqlite"])
 async def test_the_log_keeps_what_the_index_lacks(world: World) -> None:
     """Changes are forgotten ten minutes after every shard has them, and not before."""
     now = [0.0]
@@ -344,7 +344,7 @@ async def test_the_log_keeps_what_the_index_lacks(world: World) -> None:
     assert {checked.state for checked in world.check()} == {State.PROVEN}
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("records_in", ["postgresql"])
 async def test_a_worker_does_not_believe_a_server_that_has_just_taken_over(world: World) -> None:
     """Between a new connection and the next look at the records, the records answer."""
     world.counted.by_index = 0

@@ -20,7 +20,7 @@ from suppression.standing import Reason
 from tests.contract.index.world import NOW
 from tests.servers.postgres import PostgresServer
 
-pytestmark = pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+pytestmark = pytest.mark.parametrize("records_in", ["postgresql"])
 
 
 @pytest.fixture

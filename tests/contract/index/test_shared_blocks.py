@@ -28,7 +28,7 @@ from tests.contract.records.test_blocks import (  # noqa: F401 - collected here 
     test_probation_leaves_a_share_that_grows,
 )
 
-pytestmark = pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+pytestmark = pytest.mark.parametrize("records_in", ["postgresql"])
 
 
 class Looking(SharedBlocks):
