@@ -5,7 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-WORKERS ?= 2
+WORKERS ?= 3
 NODE_MODULES := tests/e2e/clients/node_modules/.package-lock.json
 HARAKA := benchmarks/haraka/node_modules
 PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_header.py \
@@ -22,7 +22,7 @@ run: $(INSTALLED) ## start the demo: three outcomes, then a gateway to try by ha
 	@$(BIN)/python -m gateway.demo
 
 test: check packages $(NODE_MODULES) ## check, then run every test, with a real Postfix and six mail clients
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## lint, format check and type check
 	$(BIN)/ruff check
