@@ -27,7 +27,7 @@ from gateway.feedback.report_words import (
     stated_addresses,
 )
 
-MAX_JSON = 1_048_576
+MAX_JSON = 524_288
 """Octets; parsed it may take forty times as much memory for a moment."""
 MAX_DEPTH = 20
 MAX_EVIDENCE = 20
@@ -35,7 +35,8 @@ MAX_EVIDENCE = 20
 MAX_YAML = 65_536
 YAML = ("application/x-xarf+yaml", "application/x-yaml", "application/yaml", "text/yaml")
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""Also one that does not end: looking for its end from every quotation mark would be quadratic."""
 _LINE = re.compile(r"^([A-Za-z][A-Za-z0-9_ -]{0,60}+):(?:[ \t]++([^\n]*+))?$", re.MULTILINE)
 _TYPES = {
     "spam": FeedbackType.ABUSE,

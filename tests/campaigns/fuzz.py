@@ -2,9 +2,10 @@
 
     python -m tests.campaigns.fuzz --target dialogue --count 1000000 --seed 1
 
-Targets are `dialogue`, `message` and `token`. The same seed makes the same inputs. An input that
-breaks a promise, raises anything unexpected or takes over a second is counted by what it broke and
-printed, so that it can become a test. Memory is measured at 10, 50 and 100 % of the inputs.
+Targets are `dialogue`, `feedback`, `message` and `token`. The same seed makes the same inputs. An
+input that breaks a promise, raises anything unexpected or takes over a second is counted by what it
+broke and printed, so that it can become a test. Memory is measured at 10, 50 and 100 % of the
+inputs.
 `--broken endings` runs against a copy of the gateway in which the check for bare CR, LF and NUL is
 taken out; the campaign must then fail.
 """
@@ -29,6 +30,7 @@ from tests.campaigns.broken import FAULTS, broken_copy
 
 TARGETS = {
     "dialogue": "tests.campaigns.fuzz_dialogues",
+    "feedback": "tests.campaigns.fuzz_feedback",
     "message": "tests.campaigns.fuzz_messages",
     "token": "tests.campaigns.fuzz_tokens",
 }
