@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
@@ -112,10 +112,10 @@ def rates_of(
     connection: Connection,
     tenant: str = "",
     since: float = 0.0,
-    by: Collection[Literal["stream", "mailing", "domain"]] = (),
+    by: Collection[str] = (),
 ) -> list[Rate]:
-    """The sums of a tenant ("": of each) from the day of `since` on, apart by what `by` names; the
-    most offered first."""
+    """The sums of a tenant ("": of each) from the day of `since` on, the most offered first; apart
+    by those of `stream`, `mailing` and `domain` that `by` names."""
     names = ["tenant", *(name for name in _PARTS if name in by)]
     columns = [_row[name] for name in names]
     total = func.sum(_row.amount).label("total")

@@ -1,0 +1,106 @@
+"""`consentry feedback storms|release|believe|rates` as an operator types them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+from gateway.config.load import load
+from gateway.errors import ConfigurationError
+from gateway.records import figures
+from gateway.records.bounces import BounceTerms, StormDecided, settle
+from gateway.records.figures import Figure
+from gateway.records.keyring import open_keyring
+from gateway.records.opening import open_records
+from gateway.records.tables import bounces
+
+from .cases_world import rules_of
+from .returned_world import Returns, numbered
+
+
+@pytest.fixture
+def folder(initialised: Path, tmp_path: Path) -> Path:
+    """A gateway with a storm of thirty at one provider, just found."""
+    folder = tmp_path / "etc"
+    shutil.copytree(initialised, folder)
+    config = load(folder / "consentry.yaml").config
+    database = open_records(config)
+    rules = rules_of(open_keyring(database, config.keyring))
+    book = Returns(database, rules, now=time.time() - 700)
+    for number in range(30):
+        book.bounce(numbered(number))
+    book.settle()
+    with database.transaction() as connection:
+        for what, amount in ((Figure.OFFERED, 2000), (Figure.DELIVERED, 1970)):
+            figures.add(connection, book.now, "acme", "weekly", "m1", "acme.example", what, amount)
+        figures.add(connection, book.now, "acme", "weekly", "m2", "", Figure.COMPLAINT, 2)
+    database.close()
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    """The command's result; an error of ours is its exception."""
+    config = ("--config", str(folder / "consentry.yaml"))
+    return CliRunner().invoke(app, ["feedback", *arguments, *config])
+
+
+def done(folder: Path, *arguments: str) -> str:
+    """The output of a command that succeeds."""
+    result = run(folder, *arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+def states(folder: Path) -> set[str]:
+    """Where the bounces stand once the job has run."""
+    config = load(folder / "consentry.yaml").config
+    database = open_records(config)
+    with database.transaction() as connection:
+        rules = rules_of(open_keyring(database, config.keyring))
+        settle(connection, rules, BounceTerms(), time.time() + 1)
+        found = set(connection.execute(bounces.select()).mappings())
+    database.close()
+    return {str(row["state"]) for row in found}
+
+
+def test_a_storm_is_listed_and_released_once(folder: Path) -> None:
+    """Who, when and why stay on record, and the journal is told."""
+    (storm,) = json.loads(done(folder, "storms", "--json"))
+    assert (storm["provider"], storm["unknown"], storm["held"]) == ("example.org", 30, 30)
+    assert "example.org" in done(folder, "storms")
+    given = ("1", "--reason", "their directory was down", "--by", "ann")
+    assert done(folder, "release", *given) == "storm 1: 30 bounces are forgotten\n"
+    assert "no storm" in done(folder, "storms")
+    (storm,) = json.loads(done(folder, "storms", "--all", "--json"))
+    assert (storm["decision"], storm["by"]) == ("release", "ann")
+    assert isinstance(run(folder, "believe", *given).exception, StormDecided)
+    assert isinstance(run(folder, "believe", "9", *given[1:]).exception, ConfigurationError)
+    assert states(folder) == {"released"}
+    journal = load(folder / "consentry.yaml").config.state_dir / "journal" / "command.jsonl"
+    assert "storm.decided" in journal.read_text()
+
+
+def test_a_storm_is_believed(folder: Path) -> None:
+    """The service's job does what bounces do."""
+    given = ("1", "--reason", "they closed free accounts", "--by", "ann")
+    assert done(folder, "believe", *given) == "storm 1: 30 bounces are believed\n"
+    assert states(folder) == {"believed"}
+
+
+def test_rates_are_shown_with_how_they_read(folder: Path) -> None:
+    """Per tenant, and apart by what is asked for."""
+    (rate,) = json.loads(done(folder, "rates", "acme", "--json"))
+    assert (rate["offered"], rate["delivered"], rate["complaints"]) == (2000, 1970, 2)
+    assert (rate["complaint_percent"], rate["complaints_read"]) == (0.102, "warned")
+    assert rate["hard_bounces_read"] == "well"
+    first, second = json.loads(done(folder, "rates", "--by", "mailing", "--json"))
+    assert (first["mailing"], second["mailing"]) == ("m1", "m2")
+    assert second["complaints_read"] == "few"
+    assert "acme" in done(folder, "rates")
+    assert done(folder, "rates", "nobody") == "no figures\n"
