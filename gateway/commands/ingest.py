@@ -74,6 +74,7 @@ def ingest(
             house = House.of(loaded, rules_of(loaded, records.keyring))
             taken = Terms.of(loaded, house)
             intake = Intake(records.database, index, taken, emit, time.time)
+            index.advance()  # it is there from then on, also where nothing was ever sent
             settings = loaded.config.feedback
             most = settings.max_bytes if settings else MAIL_OCTETS
             rows = asyncio.run(_take(intake, mails, most))

@@ -39,10 +39,14 @@ class Permission(StrEnum):
     SUBJECTS_READ = "subjects:read"
     SUBJECTS_WRITE = "subjects:write"
     WEBHOOKS_READ = "webhooks:read"
+    FEEDBACK_WRITE = "feedback:write"
 
 
-STAFF_ONLY = frozenset({Permission.SUBJECTS_READ, Permission.SUBJECTS_WRITE})
-"""A person's requests concern every tenant at once."""
+STAFF_ONLY = frozenset(
+    {Permission.SUBJECTS_READ, Permission.SUBJECTS_WRITE, Permission.FEEDBACK_WRITE}
+)
+"""A person's requests concern every tenant at once; whose a mail that came back is, nobody knows
+before it is read."""
 
 
 class NameTaken(ConsentryError):

@@ -220,7 +220,7 @@ class WebProcess:
         )
 
     def _make_api_parts(self, loaded: Loaded, keyring: Keyring) -> ApiParts:
-        return ApiParts(self.database, keyring, loaded, time.time, self._emit)
+        return ApiParts(self.database, keyring, loaded, time.time, self._emit, self._intake)
 
     def _make_desk_parts(self, loaded: Loaded, keyring: Keyring, rules: Rules) -> DeskParts:
         database, emit, index = self.database, self._emit, self._index

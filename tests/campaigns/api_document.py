@@ -19,6 +19,10 @@ _ADDRESS = st.builds("{}@{}.example".format, _ATOM, _ATOM)
 
 schemathesis.openapi.format("email", _ADDRESS)
 schemathesis.openapi.format("email-or-domain", _ADDRESS)
+_MAIL = st.builds("From: {}\r\nSubject: {}\r\n\r\n{}\r\n".format, _ADDRESS, _ATOM, st.text())
+schemathesis.openapi.media_type(
+    "message/rfc822", _MAIL.map(lambda text: text.encode("utf-8", "replace"))
+)
 
 
 def with_names(part: Any, tenant: str) -> Any:

@@ -13,7 +13,16 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from gateway.web.api import audit, consents, me, pre_checks, proof_sheets, subjects, suppressions
+from gateway.web.api import (
+    audit,
+    consents,
+    feedback,
+    me,
+    pre_checks,
+    proof_sheets,
+    subjects,
+    suppressions,
+)
 from gateway.web.api.document import document
 from gateway.web.api.gate import Gate
 from gateway.web.api.handlers import add_handlers
@@ -27,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     proof_sheets.routes,
     audit.routes,
     subjects.routes,
+    feedback.routes,
 )
 
 

@@ -150,7 +150,7 @@ def _response(answer: Answer, is_replayed: bool = False) -> Response:
 
 
 async def reading(request: Request, caller: Annotated[Caller, Depends(bearer)]) -> Call:
-    """Dependency of routes that read."""
+    """Dependency of routes that read, or hand on what somebody else stores."""
     return Call(request, caller)
 
 

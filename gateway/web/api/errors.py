@@ -98,7 +98,8 @@ UNREADABLE = Kind(
     "media-type",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "The body is of another type than this takes",
-    "Send `Content-Type: application/json`, or for a pre-check `text/csv`.",
+    "Send `Content-Type: application/json`, for a pre-check also `text/csv`, and for a mail that "
+    "came back `message/rfc822`.",
 )
 INVALID = Kind(
     "invalid",

@@ -34,7 +34,7 @@ from gateway.web.visitor import visitor
 OPEN = ("/openapi.json", "/problems/")
 """What tells nothing about anybody."""
 MAX_BODY = 2**20
-BODY_LIMITS = {"/pre-checks": 16 * 2**20}
+BODY_LIMITS = {"/pre-checks": 16 * 2**20, "/feedback": 10 * 2**20}
 """Octets of bodies that may be larger, by the start of the path."""
 OPEN_BODY = 4096
 """Of calls without a token: they have no use for one, and all connections may be one stranger's."""

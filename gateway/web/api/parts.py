@@ -11,6 +11,7 @@ from gateway.config.scopes import is_scope
 from gateway.config.tenant import TenantConfig
 from gateway.errors import StoreUnavailable
 from gateway.events import Emit, Event
+from gateway.feedback.intake import Intake
 from gateway.records.api_tokens import ApiToken
 from gateway.records.database import Database
 from policies.ports import Clock
@@ -27,6 +28,7 @@ class ApiParts:
     loaded: Loaded
     clock: Clock
     emit: Emit
+    intake: Intake
 
     @property
     def settings(self) -> ApiSettings:

@@ -53,12 +53,18 @@ def _calls(document: Mapping[str, Any], tag: str) -> Iterator[str]:
                 if parameter["in"] == "query"
             ]
             body = operation.get("requestBody")
-            takes = ", ".join([*query, *([_linked(_content(body))] if body else [])]) or "-"
+            takes = ", ".join([*query, *([_taken(body)] if body else [])]) or "-"
             status, answer = next(iter(operation["responses"].items()))
             gives = f"{status} {_linked(_content(answer))}"
             allow = ", ".join(f"`{name}`" for name in needs) or "-"
             what = " ".join(operation["description"].split())
             yield f"| `{method} {path}` | {allow} | {takes} | {gives} | {what} |\n"
+
+
+def _taken(body: Mapping[str, Any]) -> str:
+    """The body of a call: an object, or octets of a media type."""
+    media_type = next(iter(body["content"]))
+    return _linked(_content(body)) if media_type == "application/json" else f"`{media_type}`"
 
 
 def _content(part: Mapping[str, Any]) -> dict[str, Any]:

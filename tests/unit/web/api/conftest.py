@@ -17,9 +17,14 @@ from gateway.config.api import ApiSettings
 from gateway.config.example import write_example
 from gateway.config.load import load
 from gateway.events import Event
+from gateway.feedback.intake import Intake
+from gateway.feedback.terms import Terms
+from gateway.notices.gather import House as NoticeHouse
 from gateway.records.api_tokens import Permission, issue
 from gateway.records.database import open_database
+from gateway.records.event_index import EventIndex
 from gateway.records.keyring import open_keyring
+from gateway.sanctions.rules import rules_of
 from gateway.web.api.app import routed
 from gateway.web.api.gate import Gate
 from gateway.web.api.parts import ApiParts
@@ -44,9 +49,12 @@ class House:
         loaded = load(folder / "consentry.yaml")
         self.database = open_database(loaded.config.database)
         self.keyring = open_keyring(self.database, loaded.config.keyring)
-        self.parts = ApiParts(
-            self.database, self.keyring, loaded, lambda: self.now, self.events.append
-        )
+        index = EventIndex(folder / "journal", folder / "journal-index.sqlite")
+        index.advance()
+        house = NoticeHouse.of(loaded, rules_of(loaded, self.keyring))
+        emit, taken = self.events.append, Terms.of(loaded, house)
+        intake = Intake(self.database, index, taken, emit, lambda: self.now)
+        self.parts = ApiParts(self.database, self.keyring, loaded, lambda: self.now, emit, intake)
         pages: Any = SimpleNamespace(is_https=True)
         self.app = web_app(lambda: pages, {"/v1": Gate(ROUTED, lambda: self.parts)})
 
