@@ -92,6 +92,29 @@ FAULTS = {
         """        await self._note(begun, Said(Fate.TAKEN, "", ""))
         said = await self._send(""",
     ),
+    # A mail that came back is answered before the records have it.
+    "hasty": Edit(
+        "gateway/feedback/intake.py",
+        """        done = await self._database.write(work)
+""",
+        """        import asyncio
+
+        asyncio.get_running_loop().call_later(
+            0.3, lambda: asyncio.ensure_future(self._database.write(work))
+        )
+        done = Done("report", parsed.form, True)
+""",
+    ),
+    # A mail that comes once more is another one.
+    "again": Edit(
+        "gateway/feedback/parse.py",
+        """    return sha256(mail.header.first("message-id") or octets).hexdigest()[:32]
+""",
+        """    import os
+
+    return os.urandom(16).hex()
+""",
+    ),
     # Each reload holds the event loop.
     "hold": Edit(
         "gateway/app.py",
