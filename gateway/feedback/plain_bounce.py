@@ -80,16 +80,16 @@ _FAILED = (
     "error has occurred while attempting to deliver",
 )
 _SEPARATOR = re.compile(
-    rb"^[ >]{0,10}-{0,40} ?(?:below (?:this line )?is a copy|this is a copy of|original message"
-    rb"|the original message|unsent message|returned message|the header of the original"
-    rb"|header of the original|message header follows|message text follows|your original message"
-    rb"|undelivered message follows)[^\n]{0,80}$",
+    rb"^[ >]{0,10}(?:-{2,40} ?(?:below this line|this is a copy|(?:the )?original message"
+    rb"|unsent message|returned message|(?:the )?header of the original|undelivered message)"
+    rb"|below is a copy|(?:the )?original message (?:headers|follows)|message headers? follow"
+    rb"|message text follows)[^\n]{0,80}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _ALONE = re.compile(
     r"(?:\d{1,3}[.)] |[*-]{1,2} )?(?:[^\W\d][\w .,'-]{0,60} )?[<\"'(]{0,2}(?:mailto:)?"
     r"(?P<address>[^\s<>\"'(),;:@]{1,128}@[^\s<>\"'(),;:@]{1,255})[>\"')]{0,2}"
-    r"(?P<rest>|:.*|\.{3}.*| on [A-Z\d].*| ?\([^)]{0,200}\)| ?<mailto:.*)",
+    r"(?: ?\([^)]{0,200}\))?(?P<rest>|:.*|\.{3}.*| on [A-Z\d].*| ?<mailto:.*)",
 )
 """A line that is an address, with what servers write before and behind it."""
 _SENTENCE = re.compile(
@@ -119,8 +119,11 @@ def read_plain_bounce(mail: Mail) -> BounceMail | None:
         action = Action.FAILED
     else:
         return None
-    lines = [line[:_MAX_LINE].strip() for line in text.split("\n", MAX_LINES)[:MAX_LINES]]
+    lines = [line[:_MAX_LINE].rstrip() for line in text.split("\n", MAX_LINES)[:MAX_LINES]]
     recipients = _recipients(mail, lines, action)
+    if not is_of_a_server(mail.header.text("from")):
+        # An answering machine, too, may write from nobody; it does not know of codes.
+        recipients = tuple(one for one in recipients if one.code or one.enhanced)
     if not recipients:
         return None
     original = original_in(mail.first(*HOLDS_ORIGINAL)) or original
@@ -142,7 +145,7 @@ def _recipients(mail: Mail, lines: list[str], action: Action) -> tuple[BouncedRe
     """Everybody that it names, each once, with the words that are about them."""
     places = (number for number, line in enumerate(lines) if _TRANSCRIPT.search(line))
     place = next(places, len(lines))
-    answers = [line for line in lines[place:] if _ANSWER.match(line)]
+    answers = [line.strip() for line in lines[place:] if _ANSWER.match(line.strip())]
     stated = mail.header.text("x-failed-recipients", 8_000).split(",")
     words: dict[str, list[str]] = {address_in(one): [] for one in stated if address_in(one)}
     found = list(_paragraphs(lines[:place]))
@@ -163,30 +166,41 @@ def _recipients(mail: Mail, lines: list[str], action: Action) -> tuple[BouncedRe
 
 def _paragraphs(lines: list[str]) -> Iterator[tuple[str, str]]:
     """Each line that is an address, with what stands behind and below it: up to the next one, or to
-    an empty line when there was something that does not end in a colon."""
-    address, words = "", [""]
-    for line in [*lines, ""]:
-        found = _ALONE.fullmatch(line) if "@" in line else None
-        if found and not is_of_a_server(found["address"]):
+    an empty line when there was something that does not end in a colon. What is further in belongs
+    to the address above, whoever it names. Nothing below: what stands right above it."""
+    address, words, indent = "", [""], 0
+    for above, line in zip(["", *lines], [*lines, ""], strict=True):
+        text = line.strip()
+        found = _ALONE.fullmatch(text) if "@" in text else None
+        is_inner = bool(address) and len(line) - len(line.lstrip()) > indent
+        if found and not is_inner and not is_of_a_server(found["address"]):
             if address:
-                yield address, " ".join(words).strip()
-            address, words = address_in(found["address"]), [found["rest"].strip(" :.")]
-        elif line and not _RULE.fullmatch(line):
-            words.append(line)
-        elif address and not line and any(words) and not words[-1].endswith(":"):
-            yield address, " ".join(words).strip()
+                yield address, _paragraph(words)
+            address, indent = address_in(found["address"]), len(line) - len(line.lstrip())
+            words = [above.strip(), found["rest"].strip(" :.")]
+        elif text and not _RULE.fullmatch(text):
+            words.append(text)
+        elif address and not text and any(words[1:]) and not words[-1].endswith(":"):
+            yield address, _paragraph(words)
             address = ""
     if address:
-        yield address, " ".join(words).strip()
+        yield address, _paragraph(words)
+
+
+def _paragraph(words: list[str]) -> str:
+    """What stands behind and below, or else above; that is not what a colon leads in."""
+    above, below = words[0], " ".join(words[1:]).strip()
+    is_apart = above.startswith("--") or above.endswith(":") or "@" in above
+    return below if below or is_apart else above
 
 
 def _recipient(
     address: str, paragraphs: list[str], lines: list[str], action: Action, is_only: bool
 ) -> BouncedRecipient:
-    words = " ".join(paragraphs)
+    words = next((one for one in paragraphs if said(one).code), " ".join(paragraphs))
     reply = said(words)
     if not reply.code and not reply.enhanced:
-        answers = [line for line in lines if _ANSWER.match(line)]
+        answers = [line.strip() for line in lines if _ANSWER.match(line.strip())]
         about = [line for line in answers if address in line] or (answers if is_only else [])
         if about:
             reply = said(about[0].removeprefix("(reason:").strip())

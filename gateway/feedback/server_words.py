@@ -83,7 +83,7 @@ def address_in(text: str) -> str:
     if quoted := _QUOTED.match(text.strip()):
         return quoted[1]
     for word in _BETWEEN.split(text):
-        word = word.strip("'`").rstrip(".")
+        word = word.strip("'`.")
         local, at, domain = word.partition("@")
         if at and local and domain and len(word) <= MAX_ADDRESS and "@" not in domain:
             return word
