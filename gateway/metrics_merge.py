@@ -24,6 +24,8 @@ from prometheus_client.registry import Collector
 from gateway.metrics_declared import DECLARED, STARTED, Over
 
 GREATEST = frozenset(metric.full_name for metric in DECLARED if metric.over is Over.MAX)
+COUNTED = ("_total", "_bucket", "_count", "_sum")
+"""What the samples of counters and histograms have behind their family's name."""
 Labels = tuple[tuple[str, str], ...]
 Counts = dict[tuple[str, Labels], float]
 """What was counted, by the sample's name and labels."""
@@ -98,11 +100,12 @@ def _put(found: Counts, key: tuple[str, Labels], value: float, is_greatest: bool
 
 
 def _text(families: Mapping[str, Metric], values: Mapping[str, Counts], totals: Counts) -> str:
-    """Prometheus' text format; a total belongs to the family that its sample's name begins with."""
+    """Prometheus' text format. A total belongs to the family whose name its sample's has, whoever
+    counted it: a process that counts nothing with any labels yet names no sample."""
     made = {}
     for name, family in families.items():
         made[name] = Metric(name, family.documentation, family.type)
-        own = {sample.name for sample in family.samples}
+        own = {f"{name}{ending}" for ending in COUNTED}
         counted = {key: value for key, value in totals.items() if key[0] in own}
         for (sample, labels), value in (values[name] | counted).items():
             made[name].add_sample(sample, dict(labels), value)
