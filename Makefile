@@ -13,7 +13,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-lists bench-index bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster notices feedback-kill packages clean
+.PHONY: help run test check fmt bench bench-lists bench-index bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster notices feedback-kill feedback-fuzz packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,12 @@ notices: $(INSTALLED) packages ## Notices to tenants with kill -9 at every step:
 
 feedback-kill: $(INSTALLED) ## reports, bounces and unsubscribe mails with kill -9 after a 250, a thousand times: none lost, none twice
 	@$(BIN)/python -m tests.campaigns.feedback_kill
+
+feedback-fuzz: $(INSTALLED) ## a million mutated mails that come back, through every parser, then led by coverage (half an hour)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -q -o timeout=1800 tests/unit/feedback/test_parser_promises.py
+	@$(BIN)/python -m tests.campaigns.fuzz --target feedback
+	@$(BIN)/python -m tests.campaigns.atheris_run --target feedback
 
 packages: ## install the programs the tests need, if any are missing
 	@tests/e2e/install-packages

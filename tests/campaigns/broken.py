@@ -115,6 +115,14 @@ FAULTS = {
     return os.urandom(16).hex()
 """,
     ),
+    # What is given back of our mail is as the stranger wrote it.
+    "odd-fields": Edit(
+        "gateway/feedback/originals.py",
+        """        field = raw.translate(_SPACES).replace(b"\\n", b"\\r\\n")
+""",
+        """        field = raw.replace(b"\\n", b"\\r\\n")
+""",
+    ),
     # Each reload holds the event loop.
     "hold": Edit(
         "gateway/app.py",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.feedback.parse import parse
-from gateway.feedback.parsed import Parsed
+from gateway.feedback.parsed import Form, Parsed
 
 FOLDER = Path(__file__).parent / "fixtures"
 FIXTURES = sorted(path.stem for path in FOLDER.glob("*.eml"))
@@ -41,6 +41,7 @@ def test_a_form_is_read_as_the_file_beside_it_says(name: str) -> None:
     assert told(asdict(read(name, b"\n"))) == found
 
 
-def test_every_expectation_has_its_mail() -> None:
-    """None is left behind when a fixture is renamed."""
+def test_every_form_has_a_fixture() -> None:
+    """And no expectation lacks its mail."""
+    assert {read(name, b"\r\n").form for name in FIXTURES} == set(Form)
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == FIXTURES
