@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, insert, select
 
 from gateway.records.subjects import add_subject, plain_texts
 from gateway.records.tables import reports
-from policies.returned.words import FeedbackType
+from policies.returned.words import COMPLAINTS, FeedbackType
 from policies.sanctions.words import FactKind, Grade
 from suppression.keys import Keyring
 from suppression.masking import mask
@@ -25,13 +25,6 @@ from suppression.masking import mask
 _row = reports.c
 BOUNCE = "bounce"
 """The type of a report that is a bounce; a mail that is no report at all has none."""
-COMPLAINTS = (
-    FeedbackType.ABUSE.value,
-    FeedbackType.FRAUD.value,
-    FeedbackType.VIRUS.value,
-    FeedbackType.OTHER.value,
-)
-"""The types that complain of the mail, and may so become a fact."""
 
 
 class ReportState(StrEnum):

@@ -17,6 +17,7 @@ from typing import TypeVar
 from gateway import replies
 from gateway.events import Event
 from gateway.journal_reader import parse
+from policies.returned.words import COMPLAINTS, FeedbackType
 from policies.sanctions.case import Counts, Fact
 from policies.sanctions.simulate import Simulation
 from policies.sanctions.words import Excuse, FactKind, Grade
@@ -151,6 +152,8 @@ class _Past:
 
     def _report(self, event: Event) -> None:
         """Grade A has its fact on record beside it; all others wait."""
+        if event.detail.get("type", FeedbackType.ABUSE) not in COMPLAINTS:
+            return
         who = (event.tenant, str(event.detail.get("key") or event.ref))
         is_new = who not in self._reports
         if event.tenant and is_new and event.detail.get("grade") in ("B", "C", "D"):

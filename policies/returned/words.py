@@ -39,6 +39,10 @@ class FeedbackType(StrEnum):
     AUTH_FAILURE = "auth-failure"
 
 
+COMPLAINTS = (FeedbackType.ABUSE, FeedbackType.FRAUD, FeedbackType.VIRUS, FeedbackType.OTHER)
+"""The types that complain of the mail, and may so become a fact."""
+
+
 class Action(StrEnum):
     """What became of a recipient (RFC 3464 section 2.3.3); UNKNOWN when it is not said."""
 

@@ -125,7 +125,9 @@ def test_reports_below_grade_a_wait_for_a_person():
     web = Event("complaint.received", START, tenant="acme", detail={"grade": "B", "key": "ab"})
     same = Event("report.received", START, tenant="acme", detail={"grade": "B", "key": "ab"})
     unmatched = Event("report.received", START, detail={"grade": "D"})
-    simulation = simulate("niebieski", web, same, unmatched)
+    detail = {"grade": "B", "key": "cd", "type": "opt-out"}
+    opt_out = Event("report.received", START, tenant="acme", detail=detail)
+    simulation = simulate("niebieski", web, same, unmatched, opt_out)
     assert (simulation.lines, dict(simulation.waiting)) == ([], {"acme": 1})
 
 
