@@ -265,7 +265,8 @@ ROWS = (
                 "            standing_index.c.code == -code,\n            or_(")),
     )),
     Row("stale, mixed and forged tokens in mail and in what comes back", (
-        Proof("a customer's own fields with tokens are removed", "tests/unit/message/test_stamp.py",
+        Proof("a customer's own fields with tokens are removed",
+            "tests/unit/message/test_stamp.py::test_marks_of_others_are_removed",
             Edit("gateway/message/stamp.py",
                 'frozenset({b"bcc", b"resent-bcc", *TRACE_FIELDS})',
                 'frozenset({b"bcc", b"resent-bcc", TRACE_FIELDS[0]})')),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.message.header import HeaderView
 from gateway.message.stamp import StampPlan, stamp
+from gateway.message.trace_fields import TRACE_FIELDS
 
 PLAN = StampPlan(
     hostname="mx.b.org",
@@ -85,6 +86,13 @@ def test_adds_what_is_missing() -> None:
         b"From: a@a.org\r\n"
     )
     assert stamped.own == OURS
+
+
+@pytest.mark.parametrize("name", TRACE_FIELDS)
+def test_marks_of_others_are_removed(name: bytes) -> None:
+    """What a customer's mail brings under the names of ours never leaves, in any case or twice."""
+    theirs = name.upper() + b": theirs,\r\n folded\r\n" + name + b": theirs\r\n"
+    assert b"theirs" not in stamp(HeaderView.parse(theirs), PLAN).shared.octets
 
 
 @pytest.mark.parametrize("is_single", [False, True])
