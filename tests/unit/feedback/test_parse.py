@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.feedback.automatic import says_automatic
 from gateway.feedback.mime import MAX_PARTS, MAX_TEXT, decoded, read_header, read_mail
+from gateway.feedback.originals import original_of
 from gateway.feedback.parse import parse
 from gateway.feedback.parsed import Form
+from gateway.message.header import HeaderView
 from tests.campaigns.feedback_seeds import BOMBS
 from tests.campaigns.fuzz_feedback import one_input
 
@@ -128,6 +130,17 @@ def test_what_lies_too_deep_or_too_far_is_not_looked_at() -> None:
     deep = read_mail(BOMBS["nested"](1_000))
     assert [part.kind for part in deep.parts] == ["multipart/mixed"]
     assert len(read_mail(BOMBS["parts"](10_000)).parts) == MAX_PARTS - 1, "and the multipart"
+
+
+def test_an_original_is_whole_header_fields() -> None:
+    """Nothing else is kept of it, and nothing that readers of header fields disagree on."""
+    original = original_of(
+        read_header(b"A : b\0c\rd\r\n\te\v\r\nno field\r\nB:\f\r\n\r\nBody: words")
+    )
+    assert original is not None
+    assert original.header == b"A: b c d\r\n\te \r\nB: \r\n"
+    assert [field.name for field in HeaderView.parse(original.header).fields] == [b"a", b"b"]
+    assert original_of(read_header(b"\r\nBody: words")) is None
 
 
 def test_words_that_were_cut_within_a_character_are_joined() -> None:
