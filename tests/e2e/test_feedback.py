@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import smtplib
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from tests.e2e.name_server import NameServer
 from tests.e2e.ports import LOOPBACK, free_port, wait_for_port
 from tests.e2e.returned_mail import DOMAIN as BACK
 from tests.e2e.returned_mail import LOOP, dsn, plain, report, token_maker
-from tests.e2e.session import Session
+from tests.e2e.session import Session, wait_until
 from tests.e2e.sink import Sink
 from tests.faults.houses import WEEKLY, Served
 
@@ -236,6 +238,17 @@ def test_forged_and_other_recipients_get_one_answer(back: Back) -> None:
     last = back.rows("SELECT grade, tenant, state FROM reports ORDER BY id DESC LIMIT 2")
     assert last == [("D", "", "unmatched")] * 2
     assert back.answer_to(to) == "250 2.1.5"
+
+
+def test_one_connection_too_many_is_told_so(back: Back) -> None:
+    """And not just cut off; whoever leaves makes room."""
+    with ExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(socket.create_connection((LOOPBACK, back.port), 20))
+            assert client.recv(4) == b"220 "
+        more = stack.enter_context(socket.create_connection((LOOPBACK, back.port), 20))
+        assert more.recv(100).startswith(b"421 4.3.2 ")
+    wait_until(lambda: back.mail(f"abuse@{BACK}", plain("a2")) == TAKEN)
 
 
 def test_mail_from_files_and_programs_does_the_same(back: Back, tmp_path: Path) -> None:
