@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.config.model import LimitSettings
 from gateway.config.terms import override, tenant_terms
+from gateway.errors import ConfigurationError
 from policies.terms import DAY, Limits, Rate
 
 
@@ -27,6 +30,18 @@ def test_limits_are_inherited(folder) -> None:
     assert weekly.recipients_per_message == terms.limits.recipients_per_message == 200
     assert orders.rates == (Rate("messages", 9, 3600),)
     assert orders.batch_wait == Limits().batch_wait
+
+
+def test_return_paths_where_mail_comes_back(folder) -> None:
+    """A stream may have return paths of its own where `feedback.domain` takes what comes back."""
+    folder.replace(folder.tenant, "    kind: list", "    kind: list\n    verp: true")
+    with pytest.raises(ConfigurationError, match="bounces would have nowhere to go"):
+        folder.load()
+    with folder.gateway.open("a") as file:
+        file.write("feedback: {listen: '127.0.0.1:2525', domain: fbl.example}\n")
+    loaded = folder.load()
+    streams = tenant_terms(loaded.config, loaded.tenants, number)["example"].streams
+    assert [name for name, stream in streams.items() if stream.verp] == ["weekly"]
 
 
 def test_an_empty_list_of_rates_is_an_override() -> None:
@@ -53,6 +68,7 @@ def test_streams_and_announcements(folder) -> None:
     assert terms.default_stream == "weekly"
     assert terms.streams["weekly"].stamps_unsubscribe
     assert not terms.streams["offers"].is_open
+    assert not any(stream.verp for stream in terms.streams.values())
     announcement = terms.streams["orders"].limits.announcements[0]
     assert announcement.starts_at - announcement.announced_at == DAY
     assert terms.owns("customer.example")
