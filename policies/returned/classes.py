@@ -13,6 +13,7 @@ class BounceClass(StrEnum):
     DEAD_DOMAIN = "dead-domain"
     """The domain does not exist or takes no mail."""
     FULL = "mailbox-full"
+    """There is a mailbox, but it takes nothing for now: it is full, or disabled."""
     POLICY = "policy"
     """The recipient's side does not want this sender, this content or this much."""
     SPAM = "spam"

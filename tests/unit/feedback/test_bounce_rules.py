@@ -151,6 +151,14 @@ def test_what_the_relay_takes_for_a_refusal_of_us_is_one_here(reply: HopReply) -
     assert bounce_table().classify(refusal) is BounceClass.REFUSES_US
 
 
+@pytest.mark.parametrize(("rule", "example"), EXAMPLES, ids=IDS)
+def test_what_blames_a_recipient_is_no_refusal_of_us_to_the_relay(rule: Rule, example: str) -> None:
+    """What the message's path would keep from the customer hurts no recipient here."""
+    refusal = refusal_of(example)
+    if refuses_us(HopReply(refusal.code, refusal.enhanced, refusal.text)):
+        assert rule.bounce_class not in HURTS
+
+
 def test_an_address_that_says_something_says_nothing() -> None:
     """Words within an address are not the server's."""
     assert classify("550 5.7.1 <user.unknown@inbox.test>: refused") is BounceClass.POLICY
