@@ -138,10 +138,11 @@ async def test_what_does_not_fit_any_more_is_refused_before_a_copy_goes_out(worl
     assert tag(await world.confirm(policy, second, 500, 1)) == ""
 
 
-async def test_copies_of_a_list_stream_are_reserved_at_rcpt(world):
+@pytest.mark.parametrize("own_copies", [LIST, {**PLAIN, "verp": True}])
+async def test_copies_of_their_own_are_reserved_at_rcpt(world, own_copies):
     """Each further recipient reserves one more SIZE; those that do not fit are deferred."""
     policy = BytesPolicy()
-    t = world.transaction(size=300, limits=K, **LIST)
+    t = world.transaction(size=300, limits=K, **own_copies)
     await world.mail(policy, t)
     t.recipients = world.recipients(1)
     assert tags(await world.rcpt(policy, t, 4)) == ["", "", "BYTES", "BYTES"]
