@@ -271,8 +271,8 @@ ALERTS = (
         "bounces of a provider are held",
         "Many mailboxes of one provider were unknown within minutes: more likely its trouble than "
         "theirs. Nobody is suppressed for it until a person decides.",
-        "The desk names the provider and its words. Ask its status page or postmaster, then "
-        "release them (its trouble) or believe them (a list of dead addresses): "
+        "`consentry feedback storms` and the desk name the provider. Ask its status page or "
+        "postmaster, then release them (its trouble) or believe them (a list of dead addresses): "
         "[storms](feedback.md#storms).",
     ),
     Alert(

@@ -18,6 +18,7 @@ from tests.e2e.session import Session, letter, wait_until
 SENDER = "news@acme.test"
 UNKNOWN = "550 5.1.1 no such user here"
 BOUNCED = "550 5.1.1 [BOUNCED]"
+TAKEN = 'consentry_outcomes_total{outcome="taken"}'
 SAID_OF_US = {
     "relay@inbox.test": "550 5.7.1 Relay access denied",
     "relaying@inbox.test": "550 5.1.1 <relaying@inbox.test>... Relaying denied",
@@ -66,10 +67,12 @@ def alarms(house: Gateway) -> list[str]:
 
 
 def measured(house: Gateway, metric: str) -> float:
-    """A metric's value, all its lines together."""
+    """A metric's value, of these labels if any are named; else all its lines together."""
     with urllib.request.urlopen(f"http://{LOOPBACK}:{house.web}/metrics", timeout=10) as answer:
         text = answer.read().decode()
-    return sum(map(float, re.findall(rf"^{metric}(?:{{.*}})? (\S+)$", text, re.MULTILINE)))
+    return sum(
+        map(float, re.findall(rf"^{re.escape(metric)}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+    )
 
 
 def test_an_unknown_mailbox_is_not_asked_for_again(house: Gateway, hop: DecidingHop) -> None:
@@ -93,10 +96,29 @@ def test_an_unknown_mailbox_is_not_asked_for_again(house: Gateway, hop: Deciding
     (entry,) = json.loads(house.run("suppress", "find", at_dot, "--json"))
     assert (entry["reason"], entry["state"]) == ("hard_bounce", "in force")
     believed = 'consentry_bounces_total{class="invalid-mailbox",state="believed"}'
-    assert measured(house, re.escape(believed)) == 2
+    assert measured(house, believed) == 2
     with Session(house.open, "acme/weekly") as session:
         session.mail(SENDER)
         assert session.rcpt(at_dot)[0].short == BOUNCED
+
+
+def test_a_retry_counts_only_what_it_sent_itself(house: Gateway, hop: DecidingHop) -> None:
+    """One of two copies is put off; the customer's retry sends that one, and both count once."""
+    first, later = "first@inbox.test", "later@inbox.test"
+    before = measured(house, TAKEN)
+    raw = letter(SENDER)
+    with Session(house.open, "acme/weekly") as session:
+        with hop.judging(at_dot=lambda to: "451 4.3.2 not now" if to == later else None):
+            assert session.send(SENDER, [first, later], raw).code == 451
+        assert session.send(SENDER, [first, later], raw).code == 250
+    wait_until(lambda: measured(house, TAKEN) >= before + 2)
+    told = [event for event in house.events() if event["kind"].startswith("message.")][-2:]
+    assert [
+        [(one["state"], one.get("earlier", False)) for one in event["detail"]["recipients"]]
+        for event in told
+    ] == [[("taken", False), ("deferred", False)], [("taken", True), ("taken", False)]]
+    (rate,) = json.loads(house.run("feedback", "rates", "acme", "--by", "stream", "--json"))
+    assert (rate["stream"], rate["delivered"]) == ("weekly", measured(house, TAKEN))
 
 
 def test_who_refuses_us_is_an_alarm_and_nobodys_bounce(house: Gateway, hop: DecidingHop) -> None:

@@ -180,6 +180,18 @@ def test_a_node_begins_an_hour_before_its_first_start(world: World) -> None:
         assert world.followed == [4, 5]
 
 
+def test_each_node_follows_its_own_journal(world: World, tmp_path: Path) -> None:
+    """Nodes that share the records have a place each, also in files of the same name and length."""
+    other = World(tmp_path / "other", world.database)
+    other.now += 0.000_001
+    for one in (world, other):
+        one.write(0, 4)
+    world.follow(node="one")
+    world.check()
+    other.follow(node="two")
+    other.check()
+
+
 def test_places_of_deleted_files_are_forgotten(world: World) -> None:
     """The records keep a place for each file that is there, and no other."""
     world.write(0, 90)
