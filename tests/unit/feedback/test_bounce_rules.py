@@ -64,13 +64,12 @@ def test_every_rule_has_an_example() -> None:
     assert {rule.bounce_class for rule in RULES} == set(BounceClass) - {BounceClass.UNKNOWN}
 
 
-@pytest.mark.parametrize(("rule", "example"), EXAMPLES, ids=IDS)
-def test_no_example_is_met_by_an_earlier_rule_of_another_class(rule: Rule, example: str) -> None:
+def test_no_example_is_met_by_an_earlier_rule_of_another_class() -> None:
     """The order hides no contradiction between rules."""
-    refusal = refusal_of(example)
-    earlier = RULES[: RULES.index(rule)]
-    met = [one.name for one in earlier if BounceTable((one,)).rule_for(refusal) is not None]
-    assert not met
+    for place, rule in enumerate(RULES):
+        earlier = BounceTable(RULES[:place])
+        met = {example: earlier.rule_for(refusal_of(example)) for example in rule.examples}
+        assert not {example: one.name for example, one in met.items() if one is not None}
 
 
 @pytest.mark.parametrize(
@@ -151,12 +150,15 @@ def test_what_the_relay_takes_for_a_refusal_of_us_is_one_here(reply: HopReply) -
     assert bounce_table().classify(refusal) is BounceClass.REFUSES_US
 
 
-@pytest.mark.parametrize(("rule", "example"), EXAMPLES, ids=IDS)
-def test_what_blames_a_recipient_is_no_refusal_of_us_to_the_relay(rule: Rule, example: str) -> None:
+def test_what_blames_a_recipient_is_no_refusal_of_us_to_the_relay() -> None:
     """What the message's path would keep from the customer hurts no recipient here."""
-    refusal = refusal_of(example)
-    if refuses_us(HopReply(refusal.code, refusal.enhanced, refusal.text)):
-        assert rule.bounce_class not in HURTS
+    ours = 0
+    for rule, example in EXAMPLES:
+        refusal = refusal_of(example)
+        if refuses_us(HopReply(refusal.code, refusal.enhanced, refusal.text)):
+            ours += 1
+            assert rule.bounce_class not in HURTS, example
+    assert ours > 5
 
 
 def test_an_address_that_says_something_says_nothing() -> None:
