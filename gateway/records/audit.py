@@ -22,6 +22,9 @@ _BEGINNING = "audit:beginning"
 START = bytes(32)
 """What the first record's digest covers in place of a predecessor."""
 _STEP = 1000
+# Made once: making them costs more than running them.
+_HEAD = select(audit.c.id, audit.c.digest).order_by(audit.c.id.desc()).limit(1)
+_ADD = insert(audit)
 
 
 def append(
@@ -45,13 +48,12 @@ def append(
         "key": key,
         "detail": json.dumps(mask_all(detail or {}), sort_keys=True, separators=(",", ":")),
     }
-    connection.execute(insert(audit), {**row, "digest": _digest(previous, row)})
+    connection.execute(_ADD, {**row, "digest": _digest(previous, row)})
 
 
 def head(connection: Connection) -> tuple[int, bytes]:
     """The last record's number and digest; (0, START) when there is none."""
-    query = select(audit.c.id, audit.c.digest).order_by(audit.c.id.desc()).limit(1)
-    row = connection.execute(query).first()
+    row = connection.execute(_HEAD).first()
     return (0, START) if row is None else (row.id, row.digest)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, insert, null, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, null, select, update
 
 from gateway.records import feed
 from gateway.records.codes import CLEARED, FIRST_HASHED, MARK, hash_kind, hash_number
@@ -24,6 +24,11 @@ Beside it, fetched with it by every look-up: a row for each kind of hashed list 
 the kind's number below zero.
 """
 _GENERATION = "index:generation"
+# Made once: making them costs more than running them.
+_PUT = insert(standing_index)
+_ROWS = select(
+    standing_index.c.key, standing_index.c.scope, standing_index.c.code, standing_index.c.entry
+).where(standing_index.c.key.in_(bindparam("keys", expanding=True)))
 
 
 def attested_key(tenant_number: int) -> bytes:
@@ -36,7 +41,7 @@ def put(
 ) -> None:
     """Bring one entry, consent or mark into force."""
     row = {"key": key, "scope": scope, "code": code, "entry": entry, "ends": ends}
-    connection.execute(insert(standing_index), row)
+    connection.execute(_PUT, row)
     mark_hashed(connection, [code])
 
 
@@ -79,9 +84,8 @@ def take(connection: Connection, key: bytes, scope: int, code: int, entry: int) 
 
 def rows_of(connection: Connection, keys: Iterable[bytes]) -> Sequence[tuple[bytes, int, int, int]]:
     """Key, scope, code and entry of every row under `keys`, expired ones included."""
-    index = standing_index.c
-    query = select(index.key, index.scope, index.code, index.entry).where(index.key.in_(keys))
-    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+    found = connection.execute(_ROWS, {"keys": list(keys)})
+    return [(row[0], row[1], row[2], row[3]) for row in found]
 
 
 def is_complete(connection: Connection) -> bool:

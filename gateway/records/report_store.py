@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from gateway.records.subjects import add_subject, plain_texts
 from gateway.records.tables import reports
@@ -23,6 +23,22 @@ from suppression.keys import Keyring
 from suppression.masking import mask
 
 _row = reports.c
+# Made once: making them costs more than running them.
+_ADD = insert(reports)
+_OF_NUMBER = select(reports).where(_row.id == bindparam("number"))
+_OF_MAIL = select(reports).where(_row.mail == bindparam("mail"))
+_SAME = (
+    select(reports)
+    .where(
+        _row.key == bindparam("key"),
+        _row.tenant == bindparam("tenant"),
+        _row.mailing == bindparam("mailing"),
+        _row.type.in_(COMPLAINTS),
+        _row.grade != Grade.D.value,
+        _row.id != bindparam("but"),
+    )
+    .order_by(_row.id)
+)
 BOUNCE = "bounce"
 """The type of a report that is a bounce; a mail that is no report at all has none."""
 
@@ -132,9 +148,10 @@ def insert_report(
         "type": report.type,
         "mail": report.mail,
     }
-    made = connection.execute(insert(reports), row).inserted_primary_key
+    made = connection.execute(_ADD, row).inserted_primary_key
     assert made is not None  # noqa: S101 - a single-row insert always has one
-    return get_report(connection, int(made[0]))
+    undecided = dict.fromkeys(("fact_id", "decided_at", "decided_by", "reason"))
+    return _stored({**row, **undecided, "id": int(made[0])})
 
 
 def get_report(connection: Connection, number: int) -> StoredReport:
@@ -147,7 +164,7 @@ def get_report(connection: Connection, number: int) -> StoredReport:
 
 def of_mail(connection: Connection, mail: str) -> StoredReport | None:
     """The report that came in this mail to this mailbox."""
-    row = connection.execute(select(reports).where(_row.mail == mail)).mappings().first()
+    row = connection.execute(_OF_MAIL, {"mail": mail}).mappings().first()
     return None if row is None else _stored(row)
 
 
@@ -158,20 +175,13 @@ def same_complaints(
     mailing, of grade A, B or C."""
     if not report.is_complaint or not report.key or not report.tenant:
         return []
-    query = select(reports).where(
-        _row.key == report.key,
-        _row.tenant == report.tenant,
-        _row.mailing == report.mailing,
-        _row.type.in_(COMPLAINTS),
-        _row.grade != Grade.D.value,
-        _row.id != but,
-    )
-    return [_stored(row) for row in connection.execute(query.order_by(_row.id)).mappings()]
+    own = {"key": report.key, "tenant": report.tenant, "mailing": report.mailing, "but": but}
+    return [_stored(row) for row in connection.execute(_SAME, own).mappings()]
 
 
 def find_report(connection: Connection, number: int) -> StoredReport | None:
     """The report with this number."""
-    row = connection.execute(select(reports).where(_row.id == number)).mappings().first()
+    row = connection.execute(_OF_NUMBER, {"number": number}).mappings().first()
     return None if row is None else _stored(row)
 
 

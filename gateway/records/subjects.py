@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
+    bindparam,
     delete,
     insert,
     or_,
@@ -48,14 +49,19 @@ from suppression.masking import mask
 
 DESTROYED = bytes(17)
 """What overwrites a secret; as long, so that SQLite changes it in place and leaves no copy."""
+# Made once: making them costs more than running them.
+_ADD, _ADD_SECRET = insert(subjects), insert(subject_secrets)
+_SOURCE = select(sources.c.id).where(
+    sources.c.setter == bindparam("setter"), sources.c.name == bindparam("name")
+)
 
 
 def add_subject(connection: Connection, sealed: Sealed) -> int:
     """Store an encrypted address; the new subject's number."""
-    number = connection.execute(insert(subjects), {"sealed": sealed.data}).inserted_primary_key
+    number = connection.execute(_ADD, {"sealed": sealed.data}).inserted_primary_key
     assert number is not None  # noqa: S101 - a single-row insert always has one
     row = {"subject": number[0], "secret": sealed.secret}
-    connection.execute(insert(subject_secrets), row)
+    connection.execute(_ADD_SECRET, row)
     return int(number[0])
 
 
@@ -189,8 +195,7 @@ def source_number(connection: Connection, setter: str, name: str) -> int:
 
 def find_source(connection: Connection, setter: str, name: str) -> int | None:
     """The number of a source, if it has one."""
-    query = select(sources.c.id).where(sources.c.setter == setter, sources.c.name == mask(name))
-    found = connection.execute(query).scalar()
+    found = connection.execute(_SOURCE, {"setter": setter, "name": mask(name)}).scalar()
     return None if found is None else int(found)
 
 

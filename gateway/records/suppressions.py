@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gateway.records import audit, feed, index, opt_outs, webhooks
 from gateway.records.codes import (
@@ -50,6 +60,20 @@ from suppression.keys import Keyring
 from suppression.masking import mask
 from suppression.precedence import RULES, Lifter, ends_at, is_longer, may_lift
 from suppression.standing import Reason, Stops
+
+# Made once: making them costs more than running them.
+_LIVE = (
+    select(standing_index.c.entry, standing_index.c.ends, sources.c.setter, sources.c.name)
+    .join(suppressions, suppressions.c.id == standing_index.c.entry)
+    .join(sources, sources.c.id == suppressions.c.source)
+    .where(
+        standing_index.c.key == bindparam("key"),
+        standing_index.c.scope == bindparam("scope"),
+        standing_index.c.code == bindparam("code"),
+        or_(standing_index.c.ends.is_(None), standing_index.c.ends > bindparam("now")),
+    )
+)
+_ADD = insert(suppressions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,18 +258,7 @@ def _add(
         raise Refused("that end is over already")
     if draft.reason is not Reason.MANUAL:
         ends = ends_at(draft.reason, now, _earlier(connection, key, scope, draft.reason))
-    live = connection.execute(
-        select(standing_index.c.entry, standing_index.c.ends, sources.c.setter, sources.c.name)
-        .join(suppressions, suppressions.c.id == standing_index.c.entry)
-        .join(sources, sources.c.id == suppressions.c.source)
-        .where(
-            standing_index.c.key == key,
-            standing_index.c.scope == scope,
-            standing_index.c.code == code,
-            or_(standing_index.c.ends.is_(None), standing_index.c.ends > now),
-        )
-    )
-    for same in live:
+    for same in connection.execute(_LIVE, {"key": key, "scope": scope, "code": code, "now": now}):
         # Whoever set a manual entry lifts it, so another's wish needs an entry of its own.
         if draft.reason is Reason.MANUAL and same.setter != draft.setter:
             continue
@@ -272,7 +285,7 @@ def _add(
         "created_at": int(now),
         "ends_at": None if ends is None else int(ends),
     }
-    made = connection.execute(insert(suppressions), row).inserted_primary_key
+    made = connection.execute(_ADD, row).inserted_primary_key
     assert made is not None  # noqa: S101 - a single-row insert always has one
     entry = int(made[0])
     made_at, until = int(now), None if ends is None else int(ends)

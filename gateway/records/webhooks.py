@@ -13,7 +13,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, delete, insert, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, or_, select, update
 
 from gateway.records import audit
 from gateway.records.restriction import restricted_keys
@@ -24,6 +24,8 @@ from gateway.words import WebhookKind
 TRACKING_OCTETS = 16
 _MARK = "webhook:"
 _row = webhook_deliveries.c
+_WANTED = select(meta.c.value).where(meta.c.name == bindparam("mark"))
+"""Made once: making it costs more than running it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ def mark(connection: Connection, wanted: Mapping[str, Collection[WebhookKind]], 
 
 def is_wanted(connection: Connection, tenant_number: int, kind: WebhookKind) -> bool:
     """Whether the tenant has a webhook for this kind."""
-    query = select(meta.c.value).where(meta.c.name == f"{_MARK}{tenant_number}")
-    return kind in str(connection.execute(query).scalar() or "").split()
+    marked = connection.execute(_WANTED, {"mark": f"{_MARK}{tenant_number}"}).scalar()
+    return kind in str(marked or "").split()
 
 
 def queue(
