@@ -223,18 +223,28 @@ class RedisSet:
         return wait_for(lambda: _unless_away(agreed))
 
     def wait_until_whole(self) -> None:
-        """Return once every server is back in its role and every Sentinel knows all others."""
+        """Return once every server is back in its role and every Sentinel knows all others.
+
+        A replica that has just read everything may be sent nothing more for another second, so
+        that a failover would lose what is written: it must have heard of something new.
+        """
         others = (len(self.servers) - 1, len(self.sentinels) - 1)
+        news: dict[RedisServer, int] = {}
+        """Where the stream of each primary was behind what its replicas are to hear."""
 
         def whole() -> bool:
             primary = self.primary
-            for one in self.servers:
-                role = one.ask("ROLE")
-                if one is primary:
-                    if role[0] != b"master":
-                        return False
-                elif role[0] != b"slave" or role[3] != b"connected" or role[2] != primary.port:
+            roles = {one: one.ask("ROLE") for one in self.servers}
+            if roles.pop(primary)[0] != b"master":
+                return False
+            for role in roles.values():
+                if role[0] != b"slave" or role[3] != b"connected" or role[2] != primary.port:
                     return False
+            if primary not in news:
+                primary.ask("PUBLISH", "news", "")
+                news[primary] = primary.ask("ROLE")[1]
+            if any(role[4] < news[primary] for role in roles.values()):
+                return False
             for one in self.sentinels:
                 told = one.ask("SENTINEL", "MASTER", SERVICE)
                 known = int(told[b"num-slaves"]), int(told[b"num-other-sentinels"])
