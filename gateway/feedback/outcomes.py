@@ -202,7 +202,7 @@ def read_outcomes(line: bytes) -> Iterator[Outcome]:
     with suppress(AddressSyntaxError, AttributeError, KeyError, TypeError, ValueError):
         if event.kind == "rcpt.refused":
             code, enhanced, text = str(detail["next_hop"]).split(" ", 2)
-            refusal = Refusal(int(code), enhanced, text, Stage.RCPT)
+            refusal = Refusal(int(code), enhanced, text, _stage(detail, Stage.RCPT))
             if refusal.code >= 500:
                 sender = str(detail.get("from", ""))
                 yield _outcome(event, sender, event.domain, str(detail["key"]), refusal)
@@ -218,10 +218,16 @@ def _of_message(event: Event, detail: Mapping[str, Any]) -> Iterator[Outcome]:
     for entry in fresh:
         refusal = None
         if entry["state"] == "refused":
-            refusal = Refusal(entry["code"], entry.get("enhanced", ""), entry["text"], stage)
+            enhanced = entry.get("enhanced", "")
+            refusal = Refusal(entry["code"], enhanced, entry["text"], _stage(entry, stage))
         elif entry["state"] != "taken":
             continue
         yield _outcome(event, event.domain, entry["domain"], entry["key"], refusal)
+
+
+def _stage(told: Mapping[str, object], stage: Stage) -> Stage:
+    """What refused MAIL is about the sender: it says as little of a recipient as a shared reply."""
+    return Stage.SHARED if told.get("said_to") == "mail" else stage
 
 
 def _outcome(

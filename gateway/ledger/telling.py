@@ -1,8 +1,9 @@
 """What an event says of a message's recipients: key, domain, and what became of each.
 
 `told_of` gives one entry for each, in order. What refused or put off a recipient is told with its
-enhanced code. `earlier` marks an outcome that an earlier try of the message had, which its own
-event has told already: whoever counts outcomes counts it there (gateway/feedback/outcomes.py).
+enhanced code, and whether it was said to MAIL, and so about the sender. `earlier` marks an outcome
+that an earlier try of the message had, which its own event has told already: whoever counts
+outcomes counts it there (gateway/feedback/outcomes.py).
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def told_of(
         }
         if not reply.is_positive:
             entry["enhanced"] = reply.enhanced
+        if reply.is_of_mail:
+            entry["said_to"] = "mail"
         if step is Step.SKIP:
             entry["earlier"] = True
         if with_addresses and not recipient.standing.is_erased:

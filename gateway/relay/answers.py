@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.relay.outcome import HopReply, Outcome, State, Trouble
 from gateway.replies import (
@@ -55,6 +55,10 @@ class Answers:
     mail_refusal: HopReply | None = None
     rcpt: list[HopReply] = field(default_factory=list)
     data: HopReply | None = None
+
+    def __post_init__(self) -> None:
+        if self.mail_refusal is not None:
+            self.mail_refusal = replace(self.mail_refusal, is_of_mail=True)
 
 
 def without_addresses(text: str) -> str:

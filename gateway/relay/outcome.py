@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -28,6 +28,8 @@ class HopReply:
     text: str
     trouble: Trouble | None = None
     """Set when the reply is ours for want of one (code is then 451)."""
+    is_of_mail: bool = field(default=False, compare=False)
+    """It refused MAIL, whoever the recipients are."""
 
     @property
     def is_positive(self) -> bool:

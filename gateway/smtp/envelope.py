@@ -293,6 +293,8 @@ def _refused_recipient(
     if hop is not None:
         detail["next_hop"] = f"{hop.code} {hop.enhanced} {without_addresses(hop.text)}"
         detail["from"] = t.mail_from.domain if (t := transaction) and t.mail_from else "<>"
+        if hop.is_of_mail:
+            detail["said_to"] = "mail"
     is_erased = recipient is not None and recipient.standing.is_erased
     if address is not None and d.snapshot.records_addresses and not is_erased:
         detail["address"] = address.text

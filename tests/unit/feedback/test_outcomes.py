@@ -104,6 +104,15 @@ def test_a_reply_to_a_message_for_one_is_that_ones() -> None:
     assert [bounced.key for bounced in followed.bounced] == [KEYS[0]]
 
 
+def test_a_refused_sender_is_no_recipients_bounce() -> None:
+    """The answer to MAIL goes for every RCPT, and for the recipients of a copy."""
+    told = entry(0, "refused", 550, "5.1.1", UNKNOWN) | {"said_to": "mail"}  # type: ignore[operator]
+    line = refused(550, "5.1.1", UNKNOWN).replace(b'"from"', b'"said_to":"mail","from"')
+    followed = follow(message("message.refused", [told], copies=1), line)
+    assert not followed.bounced
+    assert figures(followed) == {Figure.OFFERED: 2}
+
+
 def test_an_outcome_of_an_earlier_try_is_not_told_again() -> None:
     """A retry's line names everybody; who was taken or refused before counted then."""
     earlier = {"earlier": True}

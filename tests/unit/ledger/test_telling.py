@@ -12,6 +12,7 @@ from suppression.standing import Match, Reason, Standing, Stops
 ERASED = Match(1, Reason.ERASURE, Stops.BULK, "acme")
 TAKEN = Outcome(State.TAKEN, HopReply(250, "2.0.0", "ok"))
 REFUSED = Outcome(State.REFUSED, HopReply(550, "5.1.1", "<jan@x.example>: unknown"))
+OF_MAIL = Outcome(State.REFUSED, HopReply(550, "5.1.8", "who?", is_of_mail=True))
 
 
 def recipient(number: int, *, is_erased: bool = False) -> Recipient:
@@ -32,6 +33,9 @@ def test_refusals_have_their_enhanced_code_and_earlier_outcomes_are_marked() -> 
     }  # fmt: skip
     assert (refused["enhanced"], refused["text"]) == ("5.1.1", "<>: unknown")
     assert refused["earlier"] is True
+    assert "said_to" not in refused
+    (told,) = told_of([recipient(1)], [OF_MAIL], [Step.SEND], False)
+    assert told["said_to"] == "mail"
 
 
 def test_addresses_stand_there_when_asked_for_and_not_of_who_was_erased() -> None:

@@ -107,12 +107,13 @@ async def test_several_copies_share_one_connection(hop: Any, relay_to: Make) -> 
 
 
 async def test_a_refused_mail_is_the_reply_to_every_recipient(hop: Any, relay_to: Make) -> None:
-    """The 503s to the RCPTs behind a refused MAIL are nobody's answer."""
+    """The 503s to the RCPTs behind a refused MAIL are nobody's answer; it says what was refused."""
     relay = relay_to(hop)
     hop.on("MAIL", b"550 5.1.8 bad sender\r\n")
     transaction = begin(relay)
     replies = await transaction.ask(["u1@x.example", "u2@x.example"])
     assert [(reply.code, reply.text) for reply in replies] == [(550, "bad sender")] * 2
+    assert all(reply.is_of_mail for reply in replies)
 
 
 async def test_too_many_recipients_leaves_the_others_for_later(hop: Any, relay_to: Make) -> None:
