@@ -13,7 +13,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-lists bench-index bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster notices feedback-kill feedback-fuzz packages clean
+.PHONY: help run test check fmt bench bench-lists bench-index bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster bench-feedback notices feedback-kill feedback-fuzz packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-index: $(INSTALLED) packages ## ten million entries of the index in Redis 
 
 bench-desk: $(INSTALLED) ## every screen over a million events and ten thousand cases (BENCH="--events 20000 --cases 500": a minute)
 	@$(BIN)/python -m benchmarks.desk $(BENCH)
+
+bench-feedback: $(INSTALLED) packages ## reports, bounces and unsubscribe mails a second on one core, beside a listener that records nothing (three minutes)
+	@$(BIN)/python -m benchmarks.feedback $(BENCH)
 
 bench-cluster: $(INSTALLED) packages ## what Redis, PostgreSQL and a second worker cost, beside the embedded gateway (four minutes)
 	@$(BIN)/python -m benchmarks.cluster

@@ -176,6 +176,11 @@ class Web:
         self._process.terminate()
         self._keeper.join()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        return self._process.pid
+
     def kill(self) -> None:
         """`kill -9`."""
         self._process.kill()
