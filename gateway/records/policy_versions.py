@@ -10,13 +10,21 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from gateway.records import audit
 from gateway.records.case_rules import Rules
 from gateway.records.tables import policy_uses, policy_versions
 from policies.sanctions import preset as presets
 from policies.sanctions.ladder import Preset
+
+_USED = (
+    select(policy_uses.c.digest)
+    .where(policy_uses.c.tenant == bindparam("tenant"), policy_uses.c.since <= bindparam("at"))
+    .order_by(policy_uses.c.since.desc())
+    .limit(1)
+)
+"""Made once: making it costs more than running it."""
 
 
 def remember(connection: Connection, rules: Rules, now: float) -> None:
@@ -73,10 +81,4 @@ def _read(name: str, content: str) -> Preset:
 
 
 def _used(connection: Connection, tenant: str, at: float) -> str | None:
-    query = (
-        select(policy_uses.c.digest)
-        .where(policy_uses.c.tenant == tenant, policy_uses.c.since <= int(at))
-        .order_by(policy_uses.c.since.desc())
-        .limit(1)
-    )
-    return connection.execute(query).scalar()
+    return connection.execute(_USED, {"tenant": tenant, "at": int(at)}).scalar()

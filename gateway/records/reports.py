@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.errors import ConsentryError
 from gateway.events import Event
@@ -62,6 +62,8 @@ __all__ = [
 ]
 ACTOR = "reports"
 _row = reports.c
+_SET = update(reports).where(_row.id == bindparam("number"))
+"""Made once: making it costs more than running it."""
 
 
 class ReportDecided(ConsentryError):
@@ -314,7 +316,7 @@ def _decided(
 
 
 def _set(connection: Connection, number: int, **values: object) -> None:
-    connection.execute(update(reports).where(_row.id == number).values(**values))
+    connection.execute(_SET, {**values, "number": number})
 
 
 def _audit(
