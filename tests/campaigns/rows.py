@@ -261,8 +261,8 @@ ROWS = (
                 "await current().recipients.answer(token, True, visit_of(request, ()))")),
         Proof("one effect", "tests/unit/web/test_server.py",
             Edit("gateway/records/suppressions.py",
-                "            standing_index.c.code == code,\n            or_(",
-                "            standing_index.c.code == -code,\n            or_(")),
+                'standing_index.c.code == bindparam("code"),\n        or_(',
+                'standing_index.c.code == -bindparam("code"),\n        or_(')),
     )),
     Row("stale, mixed and forged tokens in mail and in what comes back", (
         Proof("a customer's own fields with tokens are removed",
