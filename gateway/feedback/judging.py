@@ -17,7 +17,7 @@ from gateway.feedback.parse import parse
 from gateway.feedback.parsed import Form, Parsed
 from gateway.feedback.signatures import Signed, read_signed, signed_by
 from gateway.feedback.terms import Terms
-from gateway.feedback.traces import read_traces
+from gateway.feedback.traces import Traces, read_traces
 from gateway.message.body import CRLF
 from gateway.records.bounces import Bounced
 from gateway.records.database import Database
@@ -67,10 +67,10 @@ class Judge:
         source = await signed_by(mail.signed, terms.dns)
         recipient = mailbox.address if mailbox else ""
         async with self._at_once:
-            found = await asyncio.to_thread(
+            traces, found = await asyncio.to_thread(
                 self._match, mail.parsed, recipient, bool(source), terms, now
             )
-        return _returned(mail, found, name, way, source, terms, now)
+        return _returned(mail, traces, found, name, way, source, terms, now)
 
     def stream_of(self, number: int) -> tuple[str, str] | None:
         """Tenant and stream of a token's number, which never change; blocks, StoreUnavailable."""
@@ -84,10 +84,10 @@ class Judge:
 
     def _match(
         self, parsed: Parsed, recipient: str, is_signed: bool, terms: Terms, now: float
-    ) -> Found:
+    ) -> tuple[Traces, Found]:
         traces = read_traces(parsed, recipient, terms.house.tokens)
         matcher = Matcher(terms.rules.keyring, self._known, self.stream_of)
-        return matcher.match(parsed, traces, is_signed, now)
+        return traces, matcher.match(parsed, traces, is_signed, now)
 
 
 def _read(octets: bytes, terms: Terms, now: float) -> ReadMail:
@@ -98,7 +98,14 @@ def _read(octets: bytes, terms: Terms, now: float) -> ReadMail:
 
 
 def _returned(
-    mail: ReadMail, found: Found, name: str, way: str, source: str, terms: Terms, now: float
+    mail: ReadMail,
+    traces: Traces,
+    found: Found,
+    name: str,
+    way: str,
+    source: str,
+    terms: Terms,
+    now: float,
 ) -> Returned:
     parsed, match = mail.parsed, found.match
     stated = stated_in(parsed)
@@ -115,7 +122,7 @@ def _returned(
         bounce=_bounced(found, level, way, terms, now),
         source=source,
         address=(match.address if match else "") or next(iter(stated), ""),
-        said=_said(parsed, stated),
+        said=_said(parsed, stated, traces),
         raw=mail.octets.partition(CRLF + CRLF)[0][:MAX_HEADER],
         original=(parsed.original.header if parsed.original else b"")[:MAX_HEADER],
     )
@@ -148,8 +155,8 @@ def _bounced(found: Found, level: Grade, way: str, terms: Terms, now: float) -> 
     )
 
 
-def _said(parsed: Parsed, stated: list[str]) -> dict[str, object]:
-    """What people are to read of it; without what is empty."""
+def _said(parsed: Parsed, stated: list[str], traces: Traces) -> dict[str, object]:
+    """What people are to read of it, and where tokens stood in it; without what is empty."""
     told: dict[str, object] = {
         "form": parsed.form.value,
         "from": parsed.sender,
@@ -158,6 +165,8 @@ def _said(parsed: Parsed, stated: list[str]) -> dict[str, object]:
         "trouble": parsed.trouble,
         "recipients": stated,
         "fields": [list(field) for field in parsed.fields],
+        "tokens": [list(place) for place in traces.places],
+        "contradicts": not traces.agrees,
     }
     if parsed.complaint is not None:
         told["reporter"] = parsed.complaint.user_agent

@@ -26,7 +26,7 @@ class Traces:
 
     `key` (exact, 16 octets) is empty when no token names the recipient, `mailing` when none names
     the mailing. `message_id` and `feedback_id` are the original's, as anybody may have written
-    them.
+    them. `places` says, for people, where a token stood and whether it was authentic.
     """
 
     stream_number: int | None = None
@@ -37,6 +37,7 @@ class Traces:
     agrees: bool = True
     message_id: str = ""
     feedback_id: str = ""
+    places: tuple[tuple[str, bool], ...] = ()
 
 
 _SHAPE = r"[A-Za-z2-7]{52}"
@@ -54,6 +55,8 @@ _FIELD = re.compile(
 )
 _Found = tuple[Purpose, str, str]
 """A text of a token's shape, what it would be for, and what stands beside it."""
+RECIPIENT, MAIL_FROM, REPORT = "recipient", "original-mail-from", "report"
+"""The places that are no field of the original: what the mail came to, and the report itself."""
 
 
 def read_traces(parsed: Parsed, recipient: str, tokens: Tokens) -> Traces:
@@ -64,11 +67,13 @@ def read_traces(parsed: Parsed, recipient: str, tokens: Tokens) -> Traces:
     streams: set[int] = set()
     keys: set[bytes] = set()
     mailings: set[str] = set()
+    places: set[tuple[str, bool]] = set()
     is_forged = False
-    for purpose, text, beside in set(_found(parsed, recipient, fields)):
+    for place, (purpose, text, beside) in set(_found(parsed, recipient, fields)):
         if len(set(text)) == 1:  # a provider has masked it
             continue
         token = tokens.read(purpose, text)
+        places.add((place, token is not None))
         if token is None:
             is_forged = True
             continue
@@ -88,6 +93,7 @@ def read_traces(parsed: Parsed, recipient: str, tokens: Tokens) -> Traces:
         agrees=agrees,
         message_id=message_id.strip()[:MAX_MESSAGE_ID],
         feedback_id=feedback_id.strip()[:MAX_MESSAGE_ID],
+        places=tuple(sorted(places)),
     )
 
 
@@ -98,24 +104,30 @@ def _fields(header: bytes) -> Iterator[tuple[str, str]]:
         yield name.decode().lower(), value.replace(b"\n", b"").decode("utf-8", "replace")
 
 
-def _found(parsed: Parsed, recipient: str, fields: list[tuple[str, str]]) -> Iterator[_Found]:
-    """Every text that stands where a token of ours does and has its shape."""
-    yield from _return_path(recipient)
+def _found(
+    parsed: Parsed, recipient: str, fields: list[tuple[str, str]]
+) -> Iterator[tuple[str, _Found]]:
+    """Every text that stands where a token of ours does and has its shape, with the place."""
+    yield from ((RECIPIENT, found) for found in _return_path(recipient))
     if parsed.complaint is not None:
-        yield from _return_path(parsed.complaint.mail_from)
-        yield from _whole(parsed.complaint.feedback_id)
+        yield from ((MAIL_FROM, found) for found in _return_path(parsed.complaint.mail_from))
+        yield from ((REPORT, found) for found in _whole(parsed.complaint.feedback_id))
     for name, value in fields:
-        match name:
-            case "consentry-trace" | "cfbl-feedback-id":
-                yield from _whole(value)
-            case "feedback-id":
-                if said := _FEEDBACK_ID.match(value):
-                    yield Purpose.MAILING, said[2].lower(), said[1]
-            case "list-unsubscribe":
-                for by_mail, by_web in _LINK.findall("".join(value.split())):
-                    yield Purpose.UNSUBSCRIBE, (by_mail or by_web).lower(), ""
-            case "return-path":
-                yield from _return_path(value.strip().removeprefix("<"))
+        yield from ((name, found) for found in _in_field(name, value))
+
+
+def _in_field(name: str, value: str) -> Iterator[_Found]:
+    match name:
+        case "consentry-trace" | "cfbl-feedback-id":
+            yield from _whole(value)
+        case "feedback-id":
+            if said := _FEEDBACK_ID.match(value):
+                yield Purpose.MAILING, said[2].lower(), said[1]
+        case "list-unsubscribe":
+            for by_mail, by_web in _LINK.findall("".join(value.split())):
+                yield Purpose.UNSUBSCRIBE, (by_mail or by_web).lower(), ""
+        case "return-path":
+            yield from _return_path(value.strip().removeprefix("<"))
 
 
 def _return_path(address: str) -> Iterator[_Found]:

@@ -1,14 +1,14 @@
 """Bounces: stored, tallied, believed or held, and what follows for recipient and tenant.
 
 `take_bounce` takes one in, once; of `invalid-mailbox` it waits until `settle` believes it, or holds
-it in a storm of its provider, which a person ends with `decide_storm`. What believing does is in
-`gateway.records.believing`. Everything is in the caller's transaction and gives the events to emit
-after it. Raise LookupError for a storm that is none, StormDecided for one that was decided before.
+it in a storm of its provider, which a person ends with `decide_storm` (`reopen_storm` takes that
+back). What believing does is in `gateway.records.believing`. Everything is in the caller's
+transaction and gives the events to emit after it. Raise LookupError for a storm that is none,
+StormDecided for one that was decided before.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,8 +24,9 @@ from gateway.records.case_rules import Rules
 from gateway.records.reports import mailing_of
 from gateway.records.tables import bounces
 from gateway.records.tables import storms as storms_table
+from gateway.records.weather import Weather, storm_event
 from policies.returned.classes import BounceClass
-from policies.returned.storms import BounceState, StormDecision, is_storm
+from policies.returned.storms import BounceState, StormDecision
 from policies.returned.thresholds import BounceLimits
 from policies.returned.words import Action
 from policies.sanctions.words import Grade
@@ -144,7 +145,7 @@ def is_known(connection: Connection, mark: str) -> bool:
 
 
 def settle(
-    connection: Connection, rules: Rules, terms: BounceTerms, now: float, limit: int = 50
+    connection: Connection, rules: Rules, terms: BounceTerms, now: float, limit: int = 20
 ) -> tuple[Event, ...]:
     """Believe or hold the bounces that have waited long enough, `limit` at most, and those of
     storms that a person has believed; each gives an event, so none: done."""
@@ -153,18 +154,15 @@ def settle(
     events: list[Event] = []
     for provider in dict.fromkeys(row.provider for row in due):
         own = [row for row in due if row.provider == provider]
-        weather = _Weather(connection, provider, [row.at for row in own], terms.storm)
+        weather = Weather(connection, provider, [row.at for row in own], terms.storm)
         # Those that a storm takes in are held at once: a person decides on all of it.
         waiting = _waiting(connection, provider, now) if weather.is_stormy else ()
-        for row in (*own, *waiting):
-            if row.storm is None and (storm := weather.storm_at(row.at)):
-                if weather.is_new:
-                    weather.is_new = False
-                    events.append(_storm_event("storm.begun", provider, storm, now))
-                changed = {"state": BounceState.HELD.value, "storm": storm}
-                connection.execute(update(bounces).where(_row.id == row.id).values(changed))
-                events.append(event_of("bounce.held", row, now, storm=storm))
-            elif row in own:
+        held = [row for row in (*own, *waiting) if row.storm is None and weather.takes(row.at)]
+        if held:
+            events += weather.hold(held, now)
+        numbers = {row.id for row in held}
+        for row in own:
+            if row.id not in numbers:
                 events += believe(connection, row, rules, terms.limits, now)
     if due:
         kept = max(MIN_KEPT, 3 * terms.storm.within)
@@ -172,14 +170,19 @@ def settle(
     return tuple(events)
 
 
-def storms(connection: Connection, *, is_open: bool = True, limit: int = 50) -> list[Storm]:
-    """Storms, newest first; all of them, or those that no person has decided yet."""
+def storms(
+    connection: Connection, *, is_open: bool = True, limit: int = 50, number: int | None = None
+) -> list[Storm]:
+    """Storms, newest first; all of them, or those that no person has decided yet; or the one with
+    this number."""
     is_held = _row.state == BounceState.HELD.value
     held = select(func.count()).where(_row.storm == _storm.id, is_held).scalar_subquery()
     tenants = select(func.count(_row.tenant.distinct())).where(_row.storm == _storm.id, is_held)
     query = select(storms_table, held.label("held"), tenants.scalar_subquery().label("tenants"))
     if is_open:
         query = query.where(_storm.decision.is_(None))
+    if number is not None:
+        query = query.where(_storm.id == number)
     rows = connection.execute(query.order_by(_storm.id.desc()).limit(limit))
     return [
         Storm(
@@ -207,32 +210,60 @@ def decide_storm(
     actor: str,
     reason: str,
     now: float,
+    wait: float = 0.0,
 ) -> tuple[Event, ...]:
-    """A person forgets all bounces that a storm holds, or has `settle` believe them next."""
-    row = connection.execute(select(storms_table).where(_storm.id == number)).first()
-    if row is None:
-        raise LookupError(f"there is no storm {number}")
+    """A person forgets all bounces that a storm holds, or has `settle` believe them, `wait` seconds
+    from now."""
+    row = _found(connection, number)
     if row.decision is not None:
         raise StormDecided(f"storm {number} was decided by {row.decided_by}: {row.decision}")
     match decision:
         case StormDecision.RELEASE:
             changed: dict[str, object] = {"state": BounceState.RELEASED.value}
         case StormDecision.BELIEVE:
-            changed = {"state": BounceState.PENDING.value, "due_at": int(now)}
+            changed = {"state": BounceState.PENDING.value, "due_at": int(now + wait)}
     held = (_row.storm == number) & (_row.state == BounceState.HELD.value)
     count = connection.execute(update(bounces).where(held).values(changed)).rowcount
     decided = {"decision": decision.value, "decided_at": int(now), "decided_by": actor}
     connection.execute(
         update(storms_table).where(_storm.id == number).values(**decided, reason=mask(reason))
     )
-    event = _storm_event("storm.decided", row.provider, number, now)
+    event = storm_event("storm.decided", row.provider, number, now)
     event.detail |= {"decision": decision.value, "bounces": count}
     detail = {**event.detail, "reason": reason}
     audit.append(connection, at=now, actor=actor, action=event.kind, detail=detail)
     return (event,)
 
 
+def reopen_storm(connection: Connection, number: int, actor: str, now: float) -> tuple[Event, ...]:
+    """Take a decision back whose bounces have had no effect yet: the storm holds them again.
+
+    Raises StormDecided when some are believed by now, or the provider is in another storm.
+    """
+    row = _found(connection, number)
+    own = _row.storm == number
+    believed = select(_row.id).where(own, _row.state == BounceState.BELIEVED.value)
+    if row.decision is None or connection.execute(believed).first() is not None:
+        raise StormDecided(f"storm {number} cannot be opened again")
+    again = (_storm.provider == row.provider) & _storm.decision.is_(None)
+    if connection.execute(select(_storm.id).where(again)).first() is not None:
+        raise StormDecided(f"{row.provider} is in another storm by now")
+    undecided = dict.fromkeys(("decision", "decided_at", "decided_by", "reason"))
+    connection.execute(update(storms_table).where(_storm.id == number).values(undecided))
+    connection.execute(update(bounces).where(own).values(state=BounceState.HELD.value))
+    event = storm_event("storm.reopened", row.provider, number, now)
+    audit.append(connection, at=now, actor=actor, action=event.kind, detail=event.detail)
+    return (event,)
+
+
 # ---- inside -------------------------------------------------------------------------------------
+
+
+def _found(connection: Connection, number: int) -> Row[Any]:
+    row = connection.execute(select(storms_table).where(_storm.id == number)).first()
+    if row is None:
+        raise LookupError(f"there is no storm {number}")
+    return row
 
 
 def _waiting(connection: Connection, provider: str, now: float) -> Sequence[Row[Any]]:
@@ -243,74 +274,6 @@ def _waiting(connection: Connection, provider: str, now: float) -> Sequence[Row[
         _row.provider == provider,
     )
     return connection.execute(query.order_by(_row.due_at, _row.id).limit(1000)).all()
-
-
-class _Weather:
-    """Whether a provider is in a storm at the times of some of its bounces."""
-
-    def __init__(
-        self, connection: Connection, provider: str, times: Sequence[int], terms: StormSettings
-    ) -> None:
-        self.is_new = False
-        """A storm was found that nobody knew, and has not been told of."""
-        self._connection = connection
-        self._provider = provider
-        self._within = within = int(terms.within)
-        known = select(storms_table).where(_storm.provider == provider, _storm.decision.is_(None))
-        self._open = connection.execute(known).first()
-        first, last = min(times) - within, max(times) + within
-        query = select(_row.at).where(
-            _row.provider == provider,
-            _row["class"] == BounceClass.INVALID_MAILBOX.value,
-            _row.action == Action.FAILED.value,
-            _row.at.between(first, last),
-        )
-        ats = sorted(connection.execute(query).scalars())
-        sent = figures.Sent(connection, provider, first, last + within)
-        self._spans = [
-            (start, unknown, offered)
-            for index, start in enumerate(ats)
-            if not index or ats[index - 1] != start
-            if (unknown := bisect_right(ats, start + within) - index) >= terms.count
-            and is_storm(
-                unknown, offered := sent.between(start, start + within), terms.count, terms.percent
-            )
-        ]
-        """Where each span begins that is a storm, with its figures."""
-
-    @property
-    def is_stormy(self) -> bool:
-        """Whether any of these times is in a storm that is on its way."""
-        return bool(self._spans)
-
-    def storm_at(self, at: int) -> int | None:
-        """The number of the storm that a bounce of this instant is part of."""
-        spans = [span for span in self._spans if span[0] <= at <= span[0] + self._within]
-        if spans:
-            return self._noted(at, *max(spans, key=lambda span: span[1])[1:])
-        if self._open is not None and at <= self._open.last_at + self._within:
-            return int(self._open.id)
-        return None
-
-    def _noted(self, at: int, unknown: int, sent: int) -> int:
-        if self._open is None:
-            made = {"provider": self._provider, "since": at, "last_at": at}
-            self._connection.execute(
-                insert(storms_table), {**made, "unknown": unknown, "sent": sent}
-            )
-            self.is_new = True
-        else:
-            changed: dict[str, int] = {"last_at": max(at, self._open.last_at)}
-            if unknown > self._open.unknown:
-                changed |= {"unknown": unknown, "sent": sent}
-            self._connection.execute(
-                update(storms_table).where(_storm.id == self._open.id).values(changed)
-            )
-        found = select(storms_table).where(
-            _storm.provider == self._provider, _storm.decision.is_(None)
-        )
-        self._open = self._connection.execute(found).one()
-        return int(self._open.id)
 
 
 def _insert(connection: Connection, bounced: Bounced, due_at: int | None) -> Row[Any]:
@@ -337,7 +300,3 @@ def _insert(connection: Connection, bounced: Bounced, due_at: int | None) -> Row
     }
     connection.execute(insert(bounces), row)
     return connection.execute(select(bounces).where(_row.mark == bounced.mark)).one()
-
-
-def _storm_event(kind: str, provider: str, number: int, now: float) -> Event:
-    return Event(kind, now, detail={"storm": number, "provider": provider})

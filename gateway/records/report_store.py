@@ -8,7 +8,7 @@ what follows from it. `same_complaints` finds those that one recipient made abou
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -201,6 +201,27 @@ def list_reports(
         query = query.where(_row.tenant == tenant)
     if before is not None:
         query = query.where(_row.id < before)
+    return [_stored(row) for row in connection.execute(query).mappings()]
+
+
+def queue_reports(
+    connection: Connection,
+    *,
+    states: Collection[ReportState] = (),
+    form: str | None = None,
+    grade: Grade | None = None,
+    after: int = 0,
+    limit: int = 50,
+) -> list[StoredReport]:
+    """Oldest first, behind number `after`: of these states, form ("": taken by staff) and grade,
+    where they are named."""
+    query: Select[Any] = select(reports).where(_row.id > after).order_by(_row.id).limit(limit)
+    if states:
+        query = query.where(_row.state.in_([state.value for state in states]))
+    if form is not None:
+        query = query.where(_row.form == form)
+    if grade is not None:
+        query = query.where(_row.grade == grade.value)
     return [_stored(row) for row in connection.execute(query).mappings()]
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from gateway.records import webhooks
-from gateway.records.bounces import StormDecided, decide_storm, storms
+from gateway.records.bounces import StormDecided, decide_storm, reopen_storm, storms
 from gateway.records.database import Database
 from gateway.records.figures import Rate, rates_of
 from gateway.records.tables import (
@@ -71,6 +71,7 @@ def test_a_bounce_counts_once(book: Returns) -> None:
     assert len(book.entries_of()) == 1
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize(
     ("bounce_class", "days", "reason"),
     [
@@ -95,6 +96,7 @@ def test_other_classes_need_several_days(
     assert len(book.rows(facts)) == (reason == "hard_bounce")
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize(
     "bounce_class", [one for one in BounceClass if not one.is_recipients], ids=str
 )
@@ -110,6 +112,7 @@ def test_what_is_not_the_recipients_fault_suppresses_nobody(
     assert book.rows(suppressions) == book.rows(facts) == []
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("action", [Action.DELAYED, Action.RELAYED, Action.EXPANDED])
 def test_what_has_not_failed_changes_nothing(book: Returns, action: Action) -> None:
     """A delay is no failure, and a relay no delivery."""
@@ -139,6 +142,7 @@ def test_a_delivery_lifts_soft_bounces_and_begins_the_tally_anew(book: Returns) 
     assert book.reasons() == ["hard_bounce"]
 
 
+@pytest.mark.sqlite_file
 def test_hard_bounces_end_later_each_time(book: Returns) -> None:
     """90 days, then a year, then never."""
     for days in (91, 366):
@@ -152,6 +156,7 @@ def test_hard_bounces_end_later_each_time(book: Returns) -> None:
     assert book.entries_of()[-1].ends_at is None
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize(
     ("grade", "phase"), [(None, "open"), (Grade.B, "undecided")], ids=["reply", "report"]
 )
@@ -208,6 +213,7 @@ def test_a_storm_is_held_whole(book: Returns) -> None:
     assert (found.held, found.tenants, found.decision) == (25, 1, None)
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize(("amount", "sent"), [(24, 24), (25, 84)])
 def test_a_few_bounces_or_a_small_share_are_no_storm(book: Returns, amount: int, sent: int) -> None:
     """24 are too few, 25 of 84 less than 30 %."""
@@ -242,6 +248,36 @@ def test_a_storm_is_released_or_believed_by_a_person_once(book: Returns) -> None
     assert decisions == [StormDecision.BELIEVE, StormDecision.RELEASE]
 
 
+@pytest.mark.sqlite_file
+@pytest.mark.parametrize("decision", StormDecision)
+def test_a_decision_is_taken_back_while_it_has_had_no_effect(
+    book: Returns, decision: StormDecision
+) -> None:
+    """A belief that waits a minute suppresses nobody until then; taken back, all of it is held
+    again; too late, or in the provider's next storm, it stays."""
+    storm(book)
+    book.settle()
+    for wait in (60, 60, 0):
+        with book.database.transaction() as connection:
+            decide_storm(connection, 1, decision, "ann", "it was down", book.now, wait)
+        if not wait:
+            break
+        assert book.settle(59) == []
+        with book.database.transaction() as connection:
+            (event,) = reopen_storm(connection, 1, "ann", book.now)
+            (found,) = storms(connection)
+        assert (event.kind, found.held, found.reason) == ("storm.reopened", 25, None)
+        assert states(book) == {"held": 25}
+    book.settle(0)
+    if decision is StormDecision.RELEASE:
+        book.now -= 700
+        book.bounce(numbered(100))
+        book.settle()
+    with book.database.transaction() as connection, pytest.raises(StormDecided):
+        reopen_storm(connection, 1, "ann", book.now)
+    assert states(book)["held"] == (decision is StormDecision.RELEASE)
+
+
 def test_stragglers_of_a_storm_are_held_with_it(book: Returns) -> None:
     """What comes within its span after it joins it; what comes a day later is judged by itself."""
     storm(book)
@@ -255,6 +291,7 @@ def test_stragglers_of_a_storm_are_held_with_it(book: Returns) -> None:
     assert states(book) == {"held": 26, "believed": 1}
 
 
+@pytest.mark.sqlite_file
 def test_stragglers_of_a_decided_storm_are_a_storm_of_their_own(book: Returns) -> None:
     """It is held whole when its first bounce is due; a provider's trouble does not end because a
     person has looked at it."""
@@ -270,6 +307,7 @@ def test_stragglers_of_a_decided_storm_are_a_storm_of_their_own(book: Returns) -
     assert (found.number, found.held) == (2, 1)
 
 
+@pytest.mark.sqlite_file
 def test_thresholds_of_a_storm_are_the_configurations(book: Returns) -> None:
     """Another count, share and span."""
     book.terms = terms(count=2, percent=100, within=60)
@@ -309,6 +347,7 @@ def test_a_bounce_mail_with_our_token_is_a_bounce(book: Returns) -> None:
     assert [(row.grade, row.kind) for row in book.rows(facts)] == [("B", "hard-bounce")]
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("grade", [Grade.C, Grade.D])
 def test_a_bounce_mail_without_our_token_is_believed_by_nobody(book: Returns, grade: Grade) -> None:
     """It is on record as unmatched, however well it says whom it is about."""
@@ -320,6 +359,7 @@ def test_a_bounce_mail_without_our_token_is_believed_by_nobody(book: Returns, gr
     assert book.rows(bounces) == book.rows(suppressions) == []
 
 
+@pytest.mark.sqlite_file
 def test_no_address_stands_in_a_bounce(book: Returns) -> None:
     """Servers repeat addresses; they are masked."""
     book.bounce(text=f"<{JAN.text}>: no such user")

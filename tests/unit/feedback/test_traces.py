@@ -153,6 +153,13 @@ def test_folded_as_rfc_9477_lets_it() -> None:
     assert read({"CFBL-Feedback-ID": f"{whole[:20]}\r\n\t {whole[20:]}"}).key == b"k" * 16
 
 
+def test_people_are_told_where_tokens_stood() -> None:
+    """Each place once, with whether what stands there is ours; what was masked is not named."""
+    said = {RECIPIENT: token(RECIPIENT), "Feedback-ID": "a" + BASE32 + BASE32[:19]}
+    found = read(said | {"Return-Path": "x" * 52})
+    assert found.places == (("feedback-id", False), ("recipient", True))
+
+
 def test_of_two_fields_both_count() -> None:
     """A second Consentry-Trace above ours does not hide it."""
     ours, other = token("Consentry-Trace"), token("Consentry-Trace", stream=9)
