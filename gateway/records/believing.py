@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from gateway.events import Event
 from gateway.records import figures
@@ -35,6 +35,24 @@ from suppression.standing import Reason
 BOUNCES = "bounces"
 """The source of these entries, and who lifts them."""
 _row = bounces.c
+_own = (_row.tenant == bindparam("tenant")) & (_row.key == bindparam("key"))
+# Built once: building a statement takes longer than running it.
+_DELIVERED = select(func.max(_row.at)).where(_own, _row.action == Action.DELIVERED.value)
+_EARLIER = select(_row.at).where(
+    _own,
+    _row["class"] == bindparam("class"),
+    _row.action == Action.FAILED.value,
+    _row.state == BounceState.BELIEVED.value,
+    _row.id != bindparam("but"),
+    _row.at > bindparam("since"),
+)
+_known = facts.c
+_HELD_AGAINST = select(_known.id).where(
+    _known.key == bindparam("key"),
+    _known.tenant == bindparam("tenant"),
+    _known.mailing == bindparam("mailing"),
+    _known.kind == FactKind.HARD_BOUNCE.value,
+)
 _FIGURES = {
     BounceClass.INVALID_MAILBOX: Figure.HARD_BOUNCE,
     BounceClass.DEAD_DOMAIN: Figure.HARD_BOUNCE,
@@ -47,9 +65,8 @@ def believe(
     connection: Connection, row: Row[Any], rules: Rules, limits: BounceLimits, now: float
 ) -> list[Event]:
     """Believe a bounce about its recipient; one from before a delivery is released instead."""
-    own = (_row.tenant == row.tenant) & (_row.key == row.key)
-    delivered = select(func.max(_row.at)).where(own, _row.action == Action.DELIVERED.value)
-    since = connection.execute(delivered).scalar() or -1
+    own = {"tenant": row.tenant, "key": row.key}
+    since = connection.execute(_DELIVERED, own).scalar() or -1
     is_moot = row.at <= since
     state = BounceState.RELEASED if is_moot else BounceState.BELIEVED
     connection.execute(update(bounces).where(_row.id == row.id).values(state=state.value))
@@ -58,15 +75,8 @@ def believe(
     bounce_class = BounceClass(row._mapping["class"])
     where = (row.tenant, row.stream, row.mailing, row.domain)
     figures.add(connection, row.at, *where, _FIGURES[bounce_class])
-    earlier = select(_row.at).where(
-        own,
-        _row["class"] == bounce_class.value,
-        _row.action == Action.FAILED.value,
-        _row.state == BounceState.BELIEVED.value,
-        _row.id != row.id,
-        _row.at > since,
-    )
-    verdict = decide(bounce_class, row.at, connection.execute(earlier).scalars(), limits)
+    given = {**own, "class": bounce_class.value, "but": row.id, "since": since}
+    verdict = decide(bounce_class, row.at, connection.execute(_EARLIER, given).scalars(), limits)
     events = [event_of("bounce.believed", row, now, verdict=verdict.value)]
     match verdict:
         case BounceVerdict.NOTHING:
@@ -123,14 +133,8 @@ def event_of(kind: str, row: Row[Any], now: float, **more: object) -> Event:
 
 def _fact(connection: Connection, row: Row[Any], rules: Rules, now: float) -> tuple[Event, ...]:
     """One for each recipient and mailing."""
-    own = facts.c
-    known = select(own.id).where(
-        own.key == row.key,
-        own.tenant == row.tenant,
-        own.mailing == row.mailing,
-        own.kind == FactKind.HARD_BOUNCE.value,
-    )
-    if connection.execute(known).first() is not None:
+    own = {"tenant": row.tenant, "key": row.key, "mailing": row.mailing}
+    if connection.execute(_HELD_AGAINST, own).first() is not None:
         return ()
     grade = None if row.grade is None else Grade(row.grade)
     fact = Fact(

@@ -80,6 +80,18 @@ def test_each_migration_leads_forward_and_back(engine: tuple[Engine, Place]) -> 
             | {"kind": "complaint", "at": 1},
         )
         assert added.inserted_primary_key == (10,)
+        for kind in ("abuse", "opt-out", "bounce"):
+            words = dict.fromkeys(("tenant", "stream", "mailing", "domain", "ref", "source"), "")
+            report = {"received_at": 1, "kind": "complaint", "grade": "D", "state": "unmatched"}
+            connection.execute(
+                metadata.tables["reports"].insert(), {**words, **report, "type": kind}
+            )
+    with _changing(made) as connection:
+        schema.go_back(connection, "0004")
+        assert connection.execute(text("SELECT id FROM reports")).scalars().all() == [1]
+        schema.migrate(connection)
+        kept = connection.execute(text("SELECT form, type, mail FROM reports")).one()
+        assert tuple(kept) == ("", "abuse", None)
     for to in REVISIONS[-2::-1]:
         with _changing(made) as connection:
             schema.go_back(connection, to)

@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select, update
 from gateway.config.retention import RetentionSettings
 from gateway.message.address import parse_mailbox
 from gateway.records import audit, index, proofs
+from gateway.records.bounces import decide_storm
 from gateway.records.database import Database
 from gateway.records.holdings import about
 from gateway.records.idempotency import Answer, keep
@@ -16,13 +17,26 @@ from gateway.records.streams import stream_number
 from gateway.records.subjects import add_subject
 from gateway.records.suppressions import Draft, add, count_entries, find, lift
 from gateway.records.tables import audit as audit_table
-from gateway.records.tables import consents, facts, meta, subject_secrets, subjects
+from gateway.records.tables import (
+    bounces,
+    consents,
+    facts,
+    figures,
+    meta,
+    reports,
+    subject_secrets,
+    subjects,
+)
+from policies.returned.storms import StormDecision
+from policies.sanctions.words import Grade
 from policies.terms import DAY
 from suppression.keys import Keyring
 from suppression.precedence import Lifter
 from suppression.standing import Reason
 
+from .cases_world import rules_of
 from .conftest import NOW
+from .returned_world import Returns, numbered
 from .test_erasure import _evidence
 
 KEPT = RetentionSettings()
@@ -196,6 +210,31 @@ def test_many_rows_go_in_slices(database: Database, keyring: Keyring) -> None:
         connection.execute(insert(facts), rows)
     assert purge(database, KEPT, NOW + 3 * YEAR, "consentry")["facts"] == 3000
     assert _count(database, facts) == 1500
+
+
+def test_what_came_back_goes_in_its_time(database: Database, keyring: Keyring) -> None:
+    """Mail of nobody's after half a year, bounces after three months, figures after two years;
+    what waits for a person stays."""
+    book = Returns(database, rules_of(keyring))
+    for grade in (Grade.B, Grade.C, Grade.D):
+        book.come(book.complaint(grade, match=book.match(mailing=grade)))
+    for number in range(25):
+        book.bounce(numbered(number))
+    book.bounce()
+    book.settle()
+    with database.transaction() as connection:
+        connection.execute(update(reports).where(reports.c.grade == "C").values(state="dismissed"))
+    done = purge(database, KEPT, NOW + 200 * DAY, "consentry")
+    assert (done["reports_unmatched"], done["reports"], done["bounces"]) == (2, 0, 1)
+    assert (_count(database, bounces), done["storms"], done["figures"]) == (25, 0, 0)
+    with database.transaction() as connection:
+        decide_storm(connection, 1, StormDecision.RELEASE, "ann", "down", NOW)
+    dry = purge(database, KEPT, NOW + 3 * YEAR, "consentry", dry_run=True)
+    done = purge(database, KEPT, NOW + 3 * YEAR, "consentry")
+    for found in (dry, done):
+        assert (found["bounces"], found["storms"], found["reports"]) == (25, 1, 1)
+        assert found["figures"] == 2
+    assert _count(database, figures) == 0
 
 
 def test_every_rule_has_a_setting() -> None:

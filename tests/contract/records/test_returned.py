@@ -68,6 +68,7 @@ def test_each_grade_does_what_the_table_of_grades_says(book: Returns) -> None:
     assert [row.mailing for row in book.rows(cases)] == ["m-A"]
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("kind", COMPLAINTS)
 def test_a_complaint_stands_for_the_person_however_they_spell_their_address(
     book: Returns, kind: FeedbackType
@@ -82,6 +83,7 @@ def test_a_complaint_stands_for_the_person_however_they_spell_their_address(
     assert entry.key == book.key(other)
 
 
+@pytest.mark.sqlite_file
 def test_an_address_that_is_not_the_tokens_recipient_is_nobodys(book: Returns) -> None:
     """Whoever forwards a mail of theirs cannot have somebody else suppressed or named."""
     match = book.match(address=numbered(1).text)
@@ -90,6 +92,7 @@ def test_an_address_that_is_not_the_tokens_recipient_is_nobodys(book: Returns) -
     assert book.reasons() == ["complaint"]
 
 
+@pytest.mark.sqlite_file
 def test_what_no_token_names_suppresses_nobody(book: Returns) -> None:
     """Grade B with a key that was found by weaker signs waits, and that is all."""
     taken = book.come(book.complaint(Grade.B, match=book.match(is_named=False)))
@@ -98,6 +101,7 @@ def test_what_no_token_names_suppresses_nobody(book: Returns) -> None:
     assert book.rows(suppressions) == []
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("grade", [Grade.A, Grade.B])
 @pytest.mark.parametrize(
     ("kind", "scope"),
@@ -120,6 +124,7 @@ def test_an_opt_out_unsubscribes_and_is_no_complaint(
         assert rates_of(connection) == []
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("grade", list(Grade))
 @pytest.mark.parametrize("kind", [FeedbackType.NOT_SPAM, FeedbackType.AUTH_FAILURE])
 def test_what_is_no_complaint_is_recorded_only(
@@ -132,6 +137,7 @@ def test_what_is_no_complaint_is_recorded_only(
     assert book.rows(suppressions) == book.rows(facts) == []
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize(
     ("form", "state"),
     [
@@ -197,6 +203,7 @@ def test_a_better_grade_counts_after_a_worse_one_and_once(book: Returns) -> None
             count(book, number)
 
 
+@pytest.mark.sqlite_file
 def test_a_repeated_complaint_does_not_undo_a_lift(book: Returns) -> None:
     """Staff lifted it at the recipient's wish; the same complaint once more is no new one."""
     book.come(book.complaint(Grade.B))
@@ -208,6 +215,7 @@ def test_a_repeated_complaint_does_not_undo_a_lift(book: Returns) -> None:
     assert book.reasons() == ["complaint"]
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("preset", ["niebieski", "standard"])
 def test_the_tenant_hears_of_complaint_and_suppression(
     database: Database, keyring: Keyring, preset: str
@@ -228,6 +236,7 @@ def test_the_tenant_hears_of_complaint_and_suppression(
     assert len(book.rows(webhook_deliveries)) == 2
 
 
+@pytest.mark.sqlite_file
 def test_what_a_stranger_wrote_is_sealed(book: Returns, keyring: Keyring) -> None:
     """No column shows the address or a header field; staff can read them."""
     taken = book.come(book.complaint(Grade.C))
@@ -245,6 +254,7 @@ def test_what_a_stranger_wrote_is_sealed(book: Returns, keyring: Keyring) -> Non
     }
 
 
+@pytest.mark.sqlite_file
 def test_an_erased_person_is_not_named_again(book: Returns, keyring: Keyring) -> None:
     """Their complaint counts, by its key; nothing readable is stored."""
     book.come(book.complaint(Grade.B, match=book.match(mailing="m0")))
@@ -285,6 +295,7 @@ def test_a_person_finds_and_erases_what_came_back(book: Returns, keyring: Keyrin
     assert {row["said"] for row in held["reports"]} == {""}
 
 
+@pytest.mark.sqlite_file
 def test_grade_a_needs_a_listed_source(book: Returns) -> None:
     """What says to be A and is signed by nobody listed suppresses and waits."""
     given: dict[str, Any] = {"source": "stranger.example"}

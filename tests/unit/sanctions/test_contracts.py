@@ -79,6 +79,7 @@ def test_standard_complaints_and_bounces_are_shares_of_what_was_delivered(
         (Grade.B, 15, 15, Phase.WATCHING, [NoticeKind.WARNING]),
         (Grade.B, 16, 16, Phase.UNDECIDED, []),
         (Grade.B, 16, 1, Phase.UNDECIDED, []),
+        (Grade.B, 17, 1, Phase.UNDECIDED, []),
         (None, 16, 1, Phase.UNDECIDED, []),
         (None, 17, 1, Phase.OPEN, [NoticeKind.OPENED]),
     ],
