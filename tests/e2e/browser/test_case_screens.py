@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from gateway.records import evidence
+from gateway.records import evidence, figures
 from gateway.records.case_change import change, note
 from gateway.records.cases import take_fact
 from gateway.records.evidence import Content
+from gateway.records.figures import Figure
 from gateway.records.subjects import add_subject
 from gateway.sanctions.rules import rules_of
 from gateway.words import Role
@@ -76,6 +77,11 @@ def _seed(office: Office) -> str:
         evidence.add(connection, office.keyring, case, "screenshot", content, "tenant", now)
         for name in ("protection-confirmed", "screenshot"):
             change(connection, case, Handed(name, "tenant"), "tenant", now, rules)
+        for mailing, complaints in (("260302-0f3c9d21", 1), ("260228-a1b2c3d4", 9)):
+            rated = (connection, now, "acme", "weekly", mailing, "a-long-name.shop.acme.test")
+            figures.add(*rated, Figure.OFFERED, 2_000)
+            figures.add(*rated, Figure.DELIVERED, 1_990)
+            figures.add(*rated, Figure.COMPLAINT, complaints)
     return f"C-{case:06d}"
 
 
@@ -115,6 +121,7 @@ def test_a_phone_in_polish(browser: Browser, desk: Desk) -> None:
         hold(page, "case-pl")
         page.goto(desk.office.url("tenants/acme"))
         _dns(page)
+        page.get_by_text("Według identyfikatorów z Feedback-ID").click()
         hold(page, "tenant-pl")
         for path in ("cases", "tenants"):
             page.goto(desk.office.url(path))
@@ -129,7 +136,9 @@ def test_a_tenant_and_a_case_opened_for_it(browser: Browser, desk: Desk) -> None
         _dns(page)
         expect(page.locator("#dns")).to_contain_text("The published key is the one that signs.")
         expect(page.locator("#dns")).to_contain_text("anybody send for this domain (+all)")
-        expect(page.locator("svg.chart")).to_have_count(6)
+        expect(page.locator("svg.chart")).to_have_count(12)
+        expect(page.locator("#complaint-mailing-d")).to_have_text("10 of 3980")
+        page.get_by_text("By the identifiers in Feedback-ID").click()
         hold(page, "tenant")
         page.get_by_role("link", name="Open a case").click()
         hold(page, "new-case")
