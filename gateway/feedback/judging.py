@@ -85,7 +85,7 @@ class Judge:
     def _match(
         self, parsed: Parsed, recipient: str, is_signed: bool, terms: Terms, now: float
     ) -> tuple[Traces, Found]:
-        traces = read_traces(parsed, recipient, terms.house.tokens)
+        traces = read_traces(parsed, recipient, terms.house.tokens, terms.mailboxes.feedback)
         matcher = Matcher(terms.rules.keyring, self._known, self.stream_of)
         return traces, matcher.match(parsed, traces, is_signed, now)
 

@@ -17,6 +17,7 @@ from gateway.feedback.parsed import Parsed
 from gateway.message.header import MAX_OCTETS
 from gateway.message.message_id import MAX_OCTETS as MAX_MESSAGE_ID
 from gateway.message.trace_fields import RETURN_PATH
+from gateway.message.unsubscribe_fields import tokens_in
 from suppression.tokens import Purpose, Tokens
 
 
@@ -42,10 +43,7 @@ class Traces:
 
 _SHAPE = r"[A-Za-z2-7]{52}"
 _SHAPED = re.compile(_SHAPE)
-_BOUNCE = re.compile(rf"{RETURN_PATH}\+({_SHAPE})@", re.IGNORECASE | re.ASCII)
-_LINK = re.compile(
-    rf"(?:mailto:(?:u|unsubscribe)\+({_SHAPE})@|/u/({_SHAPE})(?![^\s<>,?#]))", re.I | re.A
-)
+_BOUNCE = re.compile(rf"{RETURN_PATH}\+({_SHAPE})@([^\s<>]*)", re.IGNORECASE | re.ASCII)
 _FEEDBACK_ID = re.compile(rf"\s*([!-9;-~]*)\.({_SHAPE})\s*:")
 # Possessive, so that nothing is tried twice: a header of one endless line costs its length.
 _FIELD = re.compile(
@@ -59,8 +57,11 @@ RECIPIENT, MAIL_FROM, REPORT = "recipient", "original-mail-from", "report"
 """The places that are no field of the original: what the mail came to, and the report itself."""
 
 
-def read_traces(parsed: Parsed, recipient: str, tokens: Tokens) -> Traces:
-    """What is to be believed of `parsed`, which came to `recipient` (`local@domain`, or "")."""
+def read_traces(parsed: Parsed, recipient: str, tokens: Tokens, domain: str) -> Traces:
+    """What is to be believed of `parsed`, which came to `recipient` (`local@domain`, or "").
+
+    Return paths of ours are at `domain` (`feedback.domain`); any other is somebody's own.
+    """
     fields = list(_fields(parsed.original.header if parsed.original else b""))
     message_id = next((value for name, value in fields if name == "message-id"), "")
     feedback_id = next((value for name, value in fields if name == "feedback-id"), "")
@@ -69,7 +70,7 @@ def read_traces(parsed: Parsed, recipient: str, tokens: Tokens) -> Traces:
     mailings: set[str] = set()
     places: set[tuple[str, bool]] = set()
     is_forged = False
-    for place, (purpose, text, beside) in set(_found(parsed, recipient, fields)):
+    for place, (purpose, text, beside) in set(_found(parsed, recipient, fields, domain)):
         if len(set(text)) == 1:  # a provider has masked it
             continue
         token = tokens.read(purpose, text)
@@ -105,18 +106,19 @@ def _fields(header: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _found(
-    parsed: Parsed, recipient: str, fields: list[tuple[str, str]]
+    parsed: Parsed, recipient: str, fields: list[tuple[str, str]], domain: str
 ) -> Iterator[tuple[str, _Found]]:
     """Every text that stands where a token of ours does and has its shape, with the place."""
-    yield from ((RECIPIENT, found) for found in _return_path(recipient))
+    yield from ((RECIPIENT, found) for found in _return_path(recipient, domain))
     if parsed.complaint is not None:
-        yield from ((MAIL_FROM, found) for found in _return_path(parsed.complaint.mail_from))
+        sender = parsed.complaint.mail_from
+        yield from ((MAIL_FROM, found) for found in _return_path(sender, domain))
         yield from ((REPORT, found) for found in _whole(parsed.complaint.feedback_id))
     for name, value in fields:
-        yield from ((name, found) for found in _in_field(name, value))
+        yield from ((name, found) for found in _in_field(name, value, domain))
 
 
-def _in_field(name: str, value: str) -> Iterator[_Found]:
+def _in_field(name: str, value: str, domain: str) -> Iterator[_Found]:
     match name:
         case "consentry-trace" | "cfbl-feedback-id":
             yield from _whole(value)
@@ -124,14 +126,15 @@ def _in_field(name: str, value: str) -> Iterator[_Found]:
             if said := _FEEDBACK_ID.match(value):
                 yield Purpose.MAILING, said[2].lower(), said[1]
         case "list-unsubscribe":
-            for by_mail, by_web in _LINK.findall("".join(value.split())):
-                yield Purpose.UNSUBSCRIBE, (by_mail or by_web).lower(), ""
+            for text in tokens_in(value.encode()):
+                yield Purpose.UNSUBSCRIBE, text.decode(), ""
         case "return-path":
-            yield from _return_path(value.strip().removeprefix("<"))
+            yield from _return_path(value.strip().removeprefix("<"), domain)
 
 
-def _return_path(address: str) -> Iterator[_Found]:
-    if said := _BOUNCE.match(address):
+def _return_path(address: str, domain: str) -> Iterator[_Found]:
+    said = _BOUNCE.match(address)
+    if said and said[2].lower().rstrip(".") == domain:
         yield Purpose.RETURN_PATH, said[1].lower(), ""
 
 

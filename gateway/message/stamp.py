@@ -3,9 +3,9 @@
 Takes the view of a message as received and a `StampPlan`, gives `Stamped`: the octets that all
 copies of the message share, built once. On top come Received, Date and Message-ID where missing,
 Feedback-ID, CFBL-Address and, on list streams, List-Id where missing. Blind-copy fields, control
-fields of ours, trace fields and an unsubscribe pair that ours replaces go. What each copy brings
-besides is added when it is signed (`dkim.Signatures`). Raises ValueError for a plan that would
-break a field.
+fields of ours, Return-Path (RFC 5321 section 4.4), and whatever could be taken for a token of ours
+when it comes back go, as does an unsubscribe pair that ours replaces. What each copy brings is
+added when it is signed (`dkim.Signatures`). Raises ValueError for a plan that would break a field.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ from gateway.message.trace_fields import (
     cfbl_address_field,
     feedback_id_field,
 )
-from gateway.message.unsubscribe_fields import UNSUBSCRIBE, UNSUBSCRIBE_POST, has_valid_pair
+from gateway.message.unsubscribe_fields import (
+    UNSUBSCRIBE,
+    UNSUBSCRIBE_POST,
+    has_valid_pair,
+    tokens_in,
+)
 
 CONTROL_PREFIX = b"x-consentry-"
 """Fields by which a customer tells the gateway something; they never leave it."""
 
-_REMOVED = frozenset({b"bcc", b"resent-bcc", *TRACE_FIELDS})
+_REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", *TRACE_FIELDS})
 _REMOVED_WITH_PAIR = _REMOVED | {UNSUBSCRIBE, UNSUBSCRIBE_POST}
 
 
@@ -84,7 +89,9 @@ class Stamped:
 def stamp(view: HeaderView, plan: StampPlan) -> Stamped:
     """The header section of `view` with the plan's fields on top; all other octets unchanged."""
     needs_pair = plan.stamps_unsubscribe and not has_valid_pair(view, plan.unsubscribe_hosts)
-    gone = view.names & (_REMOVED_WITH_PAIR if needs_pair else _REMOVED)
+    # A tenant that could put somebody's token there would make all reports of its mail doubtful.
+    has_tokens = any(tokens_in(field.value) for field in view.all(UNSUBSCRIBE))
+    gone = view.names & (_REMOVED_WITH_PAIR if needs_pair or has_tokens else _REMOVED)
     gone |= {name for name in view.names if name.startswith(CONTROL_PREFIX)}
     kept: Sequence[Field] = view.fields
     octets = view.octets

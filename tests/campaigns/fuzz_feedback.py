@@ -64,7 +64,7 @@ def one_input(data: bytes) -> None:
         header = parsed.original.header
         promise(0 < len(header) <= MAX_HEADER, "an original is bounded", len(header))
         HeaderView.parse(header)
-    traces = read_traces(parsed, "fbl@fb.relay.test", _TOKENS)
+    traces = read_traces(parsed, "fbl@fb.relay.test", _TOKENS, "fb.relay.test")
     promise(not traces.has_token, "no token is made up", traces)
     if crc32(data) % 16 == 0 and b"\r\r\n" not in data:  # else it is another one with LF alone
         other = parse(data.replace(b"\r\n", b"\n"))

@@ -182,7 +182,7 @@ def _check_header(received: bytes, header: bytes, own: tuple[bytes, ...]) -> Non
     promise(header.count(b"\n") == header.count(b"\r") == lines and b"\0" not in header,
             "a stamped header section has only CRLF", header[:300])  # fmt: skip
     has_pair = _OUR_PAIR[0] in own
-    gone = {b"bcc", b"resent-bcc", *TRACE_FIELDS, *(_OUR_PAIR if has_pair else ())}
+    gone = {b"bcc", b"resent-bcc", b"return-path", *TRACE_FIELDS, *(_OUR_PAIR if has_pair else ())}
     before, after = _named(received), _named(header[:-2])
     kept = [(name, raw) for name, raw in before
             if name not in gone and not name.startswith(b"x-consentry-")]  # fmt: skip

@@ -82,16 +82,16 @@ def tokens_of(house: InsideGateway) -> Tokens:
     return Tokens(Keyring.load(load(house.config).config.keyring))
 
 
-def traces_in(house: InsideGateway, raw: bytes, recipient: str = "") -> Traces:
+def traces_in(house: InsideGateway, raw: bytes) -> Traces:
     """What we would read in a report that gives back this copy's header section."""
     header = raw.partition(b"\r\n\r\n")[0] + b"\r\n"
     parsed = Parsed(Form.OTHER, "mail", original=Original(header))
-    return read_traces(parsed, recipient, tokens_of(house))
+    return read_traces(parsed, "", tokens_of(house), "fbl.test")
 
 
 def assert_own_path(house: InsideGateway, mail_from: str, raw: bytes) -> None:
     """The return path, all by itself, names the recipient whom the copy's own fields name."""
-    path = read_traces(Parsed(Form.OTHER, "mail"), mail_from, tokens_of(house))
+    path = read_traces(Parsed(Form.OTHER, "mail"), mail_from, tokens_of(house), "fbl.test")
     copy = traces_in(house, raw)
     assert (path.stream_number, path.key) == (copy.stream_number, copy.key)
     assert path.key

@@ -65,7 +65,7 @@ def read(said: Mapping[str, str], end: str = "\r\n") -> Traces:
         Form.ARF, "mail", complaint=complaint, original=Original(header.encode("utf-8", "replace"))
     )
     recipient = f"BOUNCE+{said[RECIPIENT]}@fbl.test" if RECIPIENT in said else "fbl@fbl.test"
-    return read_traces(parsed, recipient, TOKENS)
+    return read_traces(parsed, recipient, TOKENS, "fbl.test")
 
 
 @given(PLACES, STREAMS, KEYS, st.sampled_from(["\r\n", "\n", "\r"]))
@@ -166,6 +166,17 @@ def test_of_two_fields_both_count() -> None:
     assert not read({"Consentry-Trace": f"{other}\r\nConsentry-Trace: {ours}"}).agrees
 
 
+def test_return_paths_at_other_domains_are_not_ours() -> None:
+    """A customer whose own return paths look like ours, or hold another's token, spoils nothing."""
+    ours = token("Consentry-Trace")
+    for theirs in (token(SENDER, stream=9), BASE32 + BASE32[:20]):
+        header = f"Return-Path: <bounce+{theirs}@acme.test>\r\nConsentry-Trace: {ours}\r\n"
+        complaint = Complaint(FeedbackType.ABUSE, mail_from=f"bounce+{theirs}@acme.test")
+        original = Original(header.encode())
+        parsed = Parsed(Form.ARF, "mail", complaint=complaint, original=original)
+        assert read_traces(parsed, "fbl@fbl.test", TOKENS, "fbl.test").key == b"k" * 16
+
+
 @given(st.binary(max_size=300), st.text(max_size=80))
 def test_whatever_it_is_nothing_is_raised(octets: bytes, recipient: str) -> None:
     """Octets and recipients of strangers never raise, and name nobody."""
@@ -174,5 +185,5 @@ def test_whatever_it_is_nothing_is_raised(octets: bytes, recipient: str) -> None
     )
     for header in (octets, lines):
         parsed = Parsed(Form.OTHER, "mail", original=Original(header))
-        found = read_traces(parsed, recipient, TOKENS)
+        found = read_traces(parsed, recipient, TOKENS, "fbl.test")
         assert (found.stream_number, found.key, found.has_token) == (None, b"", False)

@@ -88,7 +88,24 @@ def test_adds_what_is_missing() -> None:
     assert stamped.own == OURS
 
 
-@pytest.mark.parametrize("name", TRACE_FIELDS)
+@pytest.mark.parametrize("plan", [PLAN, LIST_PLAN])
+@pytest.mark.parametrize(
+    "link",
+    [
+        b"<https://u.a.org/u/%b>" % (b"a2" * 26),
+        b"<https://u.a.org/U/%b ?x=1>" % (b"A2" * 26),
+        b"<https://u.a.org/x>,\r\n <mailto:u+%b\r\n %b@a.org>" % (b"a2" * 20, b"a2" * 6),
+        b"<https://u.a.org/x>, <MAILTO:unsubscribe+%b@a.org>" % (b"a2" * 26),
+    ],
+)
+def test_no_pair_stays_that_would_be_read_as_ours(plan: StampPlan, link: bytes) -> None:
+    """Nobody can have what comes back doubted by a text in a token's place, on any stream."""
+    stamped = stamp(HeaderView.parse(b"List-Unsubscribe: " + link + b"\r\n" + PAIR[1]), plan)
+    assert b"list-unsubscribe" not in stamped.shared
+    assert stamped.own == (OURS if plan is LIST_PLAN else ())
+
+
+@pytest.mark.parametrize("name", [*TRACE_FIELDS, b"return-path"])
 def test_marks_of_others_are_removed(name: bytes) -> None:
     """What a customer's mail brings under the names of ours never leaves, in any case or twice."""
     theirs = name.upper() + b": theirs,\r\n folded\r\n" + name + b": theirs\r\n"
