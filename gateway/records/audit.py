@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from gateway.records.store import remembered
 from gateway.records.tables import audit, meta
 from suppression.masking import mask_all
 
@@ -38,7 +39,8 @@ def append(
     detail: Mapping[str, object] | None = None,
 ) -> None:
     """Add one record. `action` is a dotted past-tense name; `detail` is JSON-able."""
-    number, previous = head(connection)
+    known = remembered(connection)
+    number, previous = known.get(_HEAD) or head(connection)
     row = {
         "id": number + 1,
         "at": int(at),
@@ -48,7 +50,9 @@ def append(
         "key": key,
         "detail": json.dumps(mask_all(detail or {}), sort_keys=True, separators=(",", ":")),
     }
-    connection.execute(_ADD, {**row, "digest": _digest(previous, row)})
+    digest = _digest(previous, row)
+    connection.execute(_ADD, {**row, "digest": digest})
+    known[_HEAD] = number + 1, digest
 
 
 def head(connection: Connection) -> tuple[int, bytes]:

@@ -26,6 +26,7 @@ LOCK_SECONDS = 4.0
 """How long a writer waits for another process's transaction."""
 TROUBLES = (DBAPIError, PendingRollbackError, ResourceClosedError, PoolTimeout, sqlite3.Error)
 ANY = (*TROUBLES, OSError)
+_REMEMBERED = "remembered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,20 @@ def run(connection: Connection, statement: str, given: object) -> CursorResult[*
     if is_postgresql(connection):
         statement = statement.replace("?", "%s")
     return connection.exec_driver_sql(statement, given)  # type: ignore[arg-type]
+
+
+def remembered(connection: Connection) -> dict[object, Any]:
+    """What this very transaction or savepoint has read and need not read again; empty in the next,
+    and in this one once another savepoint has asked: what that did may be undone. Whoever changes
+    what is in it asks, too."""
+    here = connection.get_nested_transaction() or connection.get_transaction()
+    if here is None:
+        return {}
+    kept = connection.info.get(_REMEMBERED)
+    if kept is None or kept[0] is not here:
+        kept = connection.info[_REMEMBERED] = (here, {})
+    found: dict[object, Any] = kept[1]
+    return found
 
 
 @contextmanager

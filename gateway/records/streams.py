@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from gateway.records import opt_outs
+from gateway.records.store import remembered
 from gateway.records.tables import streams
 from suppression.tokens import MAX_STREAM
 
@@ -46,8 +47,14 @@ def stream_number(connection: Connection, tenant: str, name: str = "") -> int:
 
 def find_number(connection: Connection, tenant: str, name: str = "") -> int | None:
     """The number of `tenant/name`, if it has one."""
-    found = connection.execute(_NUMBER, {"tenant": tenant, "name": name}).scalar()
-    return None if found is None else int(found)
+    known = remembered(connection)
+    own = _NUMBER, tenant, name
+    if own not in known:
+        found = connection.execute(_NUMBER, {"tenant": tenant, "name": name}).scalar()
+        if found is None:
+            return None
+        known[own] = int(found)
+    return int(known[own])
 
 
 def tenant_numbers(connection: Connection, tenant: str) -> frozenset[int]:
