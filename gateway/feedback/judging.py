@@ -15,7 +15,7 @@ from gateway.feedback.mailboxes import Mailbox
 from gateway.feedback.matching import Found, Known, Matcher, stated_in
 from gateway.feedback.parse import parse
 from gateway.feedback.parsed import Form, Parsed
-from gateway.feedback.signatures import Signed, read_signed, signed_by
+from gateway.feedback.signatures import Keys, Signed, read_signed, signed_by
 from gateway.feedback.terms import Terms
 from gateway.feedback.traces import Traces, read_traces
 from gateway.message.body import CRLF
@@ -53,18 +53,19 @@ class Judge:
         self._known = known
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._streams: dict[int, tuple[str, str]] = {}
+        self._keys = Keys()
 
     async def read(self, octets: bytes, terms: Terms, now: float) -> ReadMail:
         """The mail in `octets`; LF alone as line ends is read as CRLF."""
         async with self._at_once:
-            return await asyncio.to_thread(_read, octets, terms, now)
+            return await asyncio.to_thread(_read, octets, terms, self._keys, now)
 
     async def judge(
         self, mail: ReadMail, mailbox: Mailbox | None, name: str, way: str, terms: Terms, now: float
     ) -> Returned:
         """What the records take: of a mail to `mailbox` (None: none of ours is known), which is
         told apart by `name`. `way` is how it came."""
-        source = await signed_by(mail.signed, terms.dns)
+        source = await signed_by(mail.signed, terms.dns, self._keys, now)
         recipient = mailbox.address if mailbox else ""
         async with self._at_once:
             traces, found = await asyncio.to_thread(
@@ -90,10 +91,10 @@ class Judge:
         return traces, matcher.match(parsed, traces, is_signed, now)
 
 
-def _read(octets: bytes, terms: Terms, now: float) -> ReadMail:
+def _read(octets: bytes, terms: Terms, keys: Keys, now: float) -> ReadMail:
     if b"\r" not in octets:
         octets = octets.replace(b"\n", CRLF)
-    signed = read_signed(octets, terms.rules.feedback_sources, now)
+    signed = read_signed(octets, terms.rules.feedback_sources, keys, now)
     return ReadMail(octets, parse(octets), signed)
 
 

@@ -11,13 +11,19 @@ is valid, and none else is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.errors import AddressSyntaxError, HeaderSyntaxError
 from gateway.message.body import CRLF
-from gateway.message.dkim_verify import Signature, read_key, read_signature, verifies
+from gateway.message.dkim_verify import (
+    KeyRecord,
+    Signature,
+    read_key,
+    read_signature,
+    verifies,
+)
 from gateway.message.header import MAX_OCTETS, HeaderView
 from gateway.message.mailbox_list import mailboxes
 from gateway.sender_dns.lookups import Unanswered
@@ -26,6 +32,9 @@ from suppression.address import a_label
 MOST = 3
 """Signatures of listed domains that are looked at in one mail."""
 COVERED = (b"from", b"subject")
+KEPT_SECONDS = 60.0
+MOST_KEYS = 1_000
+"""Names whose keys are kept: strangers can make some up, below domains that are listed."""
 
 
 class Texts(Protocol):
@@ -38,24 +47,48 @@ class Texts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A mail with the signatures that would count if they are valid."""
+    """A mail with the signatures that would count if they are valid; `source` is the domain of one
+    that is, where that is known already."""
 
     header: HeaderView
     body: bytes
     signatures: tuple[Signature, ...] = ()
+    source: str = ""
 
 
-async def signed_by(signed: Signed, dns: Texts) -> str:
+class Keys:
+    """The key records that the DNS gave within the last minute, so that a feedback loop's next
+    report waits for nobody. For use from any thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, tuple[KeyRecord, ...]]] = {}
+
+    def get(self, record: str, now: float) -> tuple[KeyRecord, ...]:
+        """The keys at a record's name; none when it is to be asked for."""
+        until, keys = self._known.get(record, (0.0, ()))
+        return keys if now < until else ()
+
+    def put(self, record: str, texts: Sequence[str], now: float) -> tuple[KeyRecord, ...]:
+        """The keys in what the DNS gave."""
+        keys = tuple(key for text in texts[:MOST] if (key := read_key(text)) is not None)
+        if len(self._known) >= MOST_KEYS:
+            self._known.clear()
+        self._known[record] = now + KEPT_SECONDS, keys
+        return keys
+
+
+async def signed_by(signed: Signed, dns: Texts, keys: Keys, now: float) -> str:
     """The listed domain that has signed it; "" when none has."""
+    if signed.source:
+        return signed.source
     unanswered: Unanswered | None = None
     for signature in signed.signatures:
         try:
-            records = await dns.texts(signature.record)
+            texts = await dns.texts(signature.record)
         except Unanswered as error:
             unanswered = error
             continue
-        keys = [key for text in records[:MOST] if (key := read_key(text)) is not None]
-        for key in keys:
+        for key in keys.put(signature.record, texts, now):
             if await asyncio.to_thread(verifies, signature, key, signed.header, signed.body):
                 return signature.domain
     if unanswered is not None:
@@ -63,7 +96,7 @@ async def signed_by(signed: Signed, dns: Texts) -> str:
     return ""
 
 
-def read_signed(octets: bytes, sources: Collection[str], now: float) -> Signed:
+def read_signed(octets: bytes, sources: Collection[str], keys: Keys, now: float) -> Signed:
     """What `signed_by` needs of a mail (CRLF lines). Takes milliseconds of a large one."""
     nothing = Signed(HeaderView(b"", ()), b"")
     if not sources or b"dkim-signature" not in octets[:MAX_OCTETS].lower():
@@ -86,6 +119,9 @@ def read_signed(octets: bytes, sources: Collection[str], now: float) -> Signed:
         and set(COVERED) <= set(one.names)
         and all(one.names.count(name) >= len(header.all(name)) for name in COVERED)
     ]
+    for one in usable[:MOST]:
+        if any(verifies(one, key, header, body) for key in keys.get(one.record, now)):
+            return Signed(header, body, source=one.domain)
     return Signed(header, body, tuple(usable[:MOST]))
 
 

@@ -103,7 +103,7 @@ def take_report(connection: Connection, report: Report, rules: Rules, now: float
     stored = insert_report(connection, rules.keyring, report, state)
     received = _received(connection, stored, now)
     for same in earlier:
-        if same.state is ReportState.COUNTED or same.grade.value <= stored.grade.value:
+        if _covers(same, stored):
             reason = f"the recipient has complained about this mailing before: report {same.number}"
             stored, decided = _dismissed(connection, stored, ACTOR, reason, now)
             return ReportTaken(stored, None, (received, decided))
@@ -236,8 +236,7 @@ def _count(
     counts = recent_counts(connection, report.tenant, report.kind, now)
     sent_at = report.sent_at or mailing_begun(connection, report.mailing)
     taken = take_fact(connection, fact, counts, rules, now, sent_at=sent_at, subject=subject)
-    _decided(connection, report.number, ReportState.COUNTED, taken.number, actor, reason, now)
-    report = get_report(connection, report.number)
+    report = _decided(connection, report, ReportState.COUNTED, taken.number, actor, reason, now)
     detail: dict[str, object] = {
         "report": report.number,
         "decision": ReportDecision.COUNT.value,
@@ -250,6 +249,14 @@ def _count(
         notices.queue(connection, taken.case, NoticeKind.REPORT, rules, now, extra)
     events = (*taken.events, _event("report.decided", report, now, detail))
     return ReportTaken(report, taken.case, events)
+
+
+def _covers(same: StoredReport, report: StoredReport) -> bool:
+    """Whether an earlier complaint of the recipient leaves nothing to this one. What a person has
+    dismissed without our token in it may have been forged: it covers none."""
+    if same.state is ReportState.DISMISSED and same.grade is Grade.C:
+        return False
+    return same.state is ReportState.COUNTED or same.grade.value <= report.grade.value
 
 
 def _received(connection: Connection, report: StoredReport, now: float) -> Event:
@@ -268,8 +275,7 @@ def _dismissed(
     connection: Connection, report: StoredReport, actor: str, reason: str, now: float
 ) -> tuple[StoredReport, Event]:
     """The report as it is from now on, and the event."""
-    _decided(connection, report.number, ReportState.DISMISSED, None, actor, reason, now)
-    report = get_report(connection, report.number)
+    report = _decided(connection, report, ReportState.DISMISSED, None, actor, reason, now)
     decision = ReportDecision.DISMISS.value
     detail: dict[str, object] = {"report": report.number, "decision": decision, "reason": reason}
     _audit(connection, report, "report.decided", actor, now, detail)
@@ -304,15 +310,18 @@ def _tell_webhook(
 
 def _decided(
     connection: Connection,
-    number: int,
+    report: StoredReport,
     state: ReportState,
     fact: int | None,
     actor: str,
     reason: str,
     now: float,
-) -> None:
-    decided = {"decided_at": int(now), "decided_by": actor, "reason": mask(reason)}
-    _set(connection, number, state=state.value, fact_id=fact, **decided)
+) -> StoredReport:
+    """The report as it is from now on."""
+    at, why = int(now), mask(reason)
+    own = {"decided_at": at, "decided_by": actor, "reason": why}
+    _set(connection, report.number, state=state.value, fact_id=fact, **own)
+    return replace(report, state=state, fact=fact, decided_at=at, decided_by=actor, reason=why)
 
 
 def _set(connection: Connection, number: int, **values: object) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from gateway.feedback.signatures import read_signed, signed_by
+from gateway.feedback.signatures import KEPT_SECONDS, Keys, read_signed, signed_by
 from gateway.message.body import RelaxedBodyHash
 from gateway.message.dkim import Signer, sign
 from gateway.message.dkim_keys import KeyKind, dns_record, load_key, new_key
@@ -57,7 +57,8 @@ def mail(
 
 async def source_of(octets: bytes, dns: Dns | None = None) -> str:
     """The listed domain that signed it."""
-    return await signed_by(read_signed(octets, LISTED, NOW), dns or Dns())
+    keys = Keys()
+    return await signed_by(read_signed(octets, LISTED, keys, NOW), dns or Dns(), keys, NOW)
 
 
 @pytest.mark.parametrize("sender", [LOOP, f"mail.{LOOP}", LOOP.upper()])
@@ -109,4 +110,16 @@ async def test_a_dns_that_cannot_answer_is_not_an_answer() -> None:
 
 async def test_without_sources_nothing_is_looked_at() -> None:
     """The operator lists none."""
-    assert read_signed(mail(), frozenset(), NOW).signatures == ()
+    assert read_signed(mail(), frozenset(), Keys(), NOW).signatures == ()
+
+
+async def test_a_key_is_asked_for_once_a_minute() -> None:
+    """And what it did not sign is asked about anew: the key may be another one by now."""
+    dns, keys = Dns(), Keys()
+    for at, asked in ((NOW, 1), (NOW + 1, 1), (NOW + KEPT_SECONDS, 2)):
+        signed = read_signed(mail(), LISTED, keys, at)
+        assert await signed_by(signed, dns, keys, at) == LOOP
+        assert len(dns.asked) == asked
+    forged = read_signed(mail() + b"more\r\n", LISTED, keys, NOW + KEPT_SECONDS)
+    assert not await signed_by(forged, dns, keys, NOW + KEPT_SECONDS)
+    assert len(dns.asked) == 3
