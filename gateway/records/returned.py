@@ -100,12 +100,16 @@ def take_returned(
     connection: Connection, returned: Returned, rules: Rules, terms: BounceTerms, now: float
 ) -> Taken:
     """Store it with all that follows."""
+    match = returned.match
+    is_believed = match is not None and returned.grade in (Grade.A, Grade.B)
+    named = match if match is not None and is_believed and match.is_named else None
     mail = f"{returned.mailbox} {returned.mail}"
+    if named is not None:
+        # Some give each report the Message-ID of our mail, which is that of all its copies.
+        mail = f"{mail} {named.key.hex()}"
     known = of_mail(connection, mail)
     if known is not None:
         return Taken(known, False)
-    match = returned.match
-    is_believed = match is not None and returned.grade in (Grade.A, Grade.B)
     if returned.bounce is not None and is_believed:
         mark = f"{mail} {returned.bounce.key.hex()}"
         if is_known(connection, mark):
@@ -121,7 +125,6 @@ def take_returned(
             return _noted(connection, replace(report, grade=Grade.D), "", rules, now)
         case Form.ARF | Form.XARF | Form.OTHER:
             pass
-    named = match if match is not None and is_believed and match.is_named else None
     match returned.type:
         case FeedbackType.NOT_SPAM | FeedbackType.AUTH_FAILURE:
             return _noted(connection, report, f"{returned.type} changes nothing", rules, now)

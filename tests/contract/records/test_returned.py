@@ -204,6 +204,29 @@ def test_a_better_grade_counts_after_a_worse_one_and_once(book: Returns) -> None
 
 
 @pytest.mark.sqlite_file
+def test_reports_with_one_message_id_are_told_apart_by_whom_our_token_names(book: Returns) -> None:
+    """Some providers repeat our Message-ID in each; and whoever guesses one stops no report."""
+    mail = book.complaint(Grade.A, mail="same")
+    book.come(replace(mail, grade=Grade.D, match=None, source=""))
+    for person in (JAN, numbered(1), numbered(1)):
+        book.come(replace(mail, match=book.match(person), address=person.text))
+    assert book.reasons() == book.reasons(numbered(1)) == ["complaint"]
+    assert len(book.rows(facts)) == 2
+
+
+@pytest.mark.sqlite_file
+def test_a_forged_complaint_that_was_dismissed_covers_no_other(book: Returns) -> None:
+    """Without our token anybody may have written it, so the next one is looked at again."""
+    weak = [book.come(book.complaint(Grade.C)).report for _ in range(2)]
+    assert [one and one.state for one in weak] == [ReportState.WAITING, ReportState.DISMISSED]
+    with book.database.transaction() as connection:
+        decide_report(connection, 1, ReportDecision.DISMISS, "ann", "forged", book.now, book.rules)
+    again = book.come(book.complaint(Grade.C)).report
+    assert again is not None
+    assert again.state is ReportState.WAITING
+
+
+@pytest.mark.sqlite_file
 def test_a_repeated_complaint_does_not_undo_a_lift(book: Returns) -> None:
     """Staff lifted it at the recipient's wish; the same complaint once more is no new one."""
     book.come(book.complaint(Grade.B))
