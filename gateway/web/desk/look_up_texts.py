@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from gateway.web.desk.returned_words import WORDS
+
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
+        **WORDS["en"],
+        "bounces": "Bounces",
+        "bounce_of": "Mail of",
+        "bounce_class": "Class",
+        "bounce_said": "The server's words",
+        "bounce_state": "State",
+        "bounce_stands": "What stands because of it",
+        "bounce_reply": "the next hop's reply",
+        "bounce_mail": "a mail with our token",
+        "bounce_due": "until",
         "what": "What are you looking for?",
         "what_hint": "An address, a link or token, a Message-ID, the ref of a reply (whole replies "
         "are fine), a case or a proof. It is not kept.",
@@ -110,6 +122,16 @@ TEXTS: dict[str, dict[str, str]] = {
         "no": "no",
     },
     "pl": {
+        **WORDS["pl"],
+        "bounces": "Zwroty",
+        "bounce_of": "Czyja poczta",
+        "bounce_class": "Klasa",
+        "bounce_said": "Słowa serwera",
+        "bounce_state": "Stan",
+        "bounce_stands": "Co z tego wynikło",
+        "bounce_reply": "odpowiedź następnego serwera",
+        "bounce_mail": "wiadomość z naszym tokenem",
+        "bounce_due": "do",
         "what": "Czego szukasz?",
         "what_hint": "Adres, link lub token, Message-ID, oznaczenie odpowiedzi (ref; można wkleić "
         "całą odpowiedź), sprawa albo dowód. Tekst nie jest zachowywany.",

@@ -18,6 +18,7 @@ from gateway.journal_reader import find as search_journal
 from gateway.message.address import parse_mailbox
 from gateway.records import case_view, receipts
 from gateway.records.blocks import StoredBlock, case_id, list_blocks
+from gateway.records.bounce_view import SeenBounce
 from gateway.records.database import Connection
 from gateway.records.event_index import Coverage
 from gateway.records.holdings import Row
@@ -26,6 +27,7 @@ from gateway.records.proofs import Proof, by_tracking
 from gateway.records.receipts import Receipt
 from gateway.records.streams import scope_texts
 from gateway.records.suppressions import Entry, find
+from gateway.web.desk.look_up_bounces import bounces_about
 from gateway.web.desk.parts import DeskParts
 from gateway.web.desk.recognition import Kind, Recognised
 from suppression.masking import mask, mask_all
@@ -35,7 +37,7 @@ EVENTS = 50
 """The latest, of one person or message."""
 NEARLY = 2**20
 """Octets that the index may be behind and is brought up to date before it is asked."""
-HIDDEN = ("suppressions", "steps", "wording", "stored_as")
+HIDDEN = ("suppressions", "bounces", "steps", "wording", "stored_as", "headers")
 """What the page shows in another way, or not at all."""
 
 
@@ -48,6 +50,7 @@ class Found:
     scope: str = ""
     entries: list[Entry] = field(default_factory=list)
     holdings: dict[str, list[Row]] = field(default_factory=dict)
+    bounces: list[tuple[SeenBounce, Entry | None]] = field(default_factory=list)
     proof: Proof | None = None
     receipt: Receipt | None = None
     case: str = ""
@@ -65,7 +68,7 @@ class Found:
     @property
     def is_nothing(self) -> bool:
         """Whether nothing at all is known."""
-        held = any(self.holdings.values())
+        held = any(self.holdings.values()) or self.bounces
         named = self.proof or self.receipt or self.case or self.scope
         return not (self.entries or held or named or self.blocks or self.sections)
 
@@ -79,6 +82,7 @@ def gather(parts: DeskParts, reading: Recognised, is_revealed: bool = False) -> 
         _identify(parts, connection, found)
         if found.person is not None:
             found.entries = found.person.entries(connection, parts.keyring)
+            found.bounces = bounces_about(connection, found.person, found.entries, parts.clock())
             found.holdings = {
                 name: [_shown(row, is_revealed) for row in rows]
                 for name, rows in found.person.holdings(connection, parts.keyring).items()

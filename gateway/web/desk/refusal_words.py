@@ -60,6 +60,9 @@ _POLISH = {
     "wskaż tego, od którego była wiadomość",
     "report (?P<name>.+) is nobody's yet; match it to a tenant first": "skarga {name} nie jest "
     "jeszcze niczyja; najpierw przypisz ją do klienta",
+    "report (?P<name>.+) is no complaint; it can only be dismissed": "zgłoszenie {name} nie jest "
+    "skargą; można je tylko oddalić",
+    "report (?P<name>.+) counts this complaint already": "tę skargę zalicza już zgłoszenie {name}",
 }
 """By the whole English reason; groups named as words of `sanction_words` are put into Polish."""
 

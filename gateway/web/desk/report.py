@@ -1,19 +1,21 @@
-"""One report: what came in, and what a person makes of it: counts it, dismisses it, or says whose
-mail it was about.
+"""*Reports*: those that wait, oldest first, and one: what came in, what speaks for it, and what a
+person makes of it: counts it, dismisses it, or says whose mail it was about.
 
-The complaining address and the reporter's words are masked until they are revealed with a reason,
-which is on record. A report that was decided stays as it is.
+What strangers wrote is masked until it is revealed with a reason, which is on record; so are the
+header sections as they came. A report that was decided stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.records import audit
+from gateway.records import audit, case_view, feedback_counts
+from gateway.records.blocks import case_id
 from gateway.records.database import Connection
+from gateway.records.report_store import queue_reports
 from gateway.records.reports import (
     ReportDecided,
     ReportDecision,
@@ -28,13 +30,49 @@ from gateway.web.desk.gate import Anyone, Number, Posted, Worker
 from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.refusal_words import told
-from gateway.web.desk.sanction_words import WORDS
+from gateway.web.desk.report_texts import TEXTS
+from gateway.web.desk.report_view import seen
+from policies.returned.words import Form
 from policies.sanctions.engine import Refused
-from suppression.masking import mask
+from policies.sanctions.words import Grade
 
 MAX_REASON = 500
+PAGE = 50
+BY_STAFF = "staff"
+"""Asks for reports that came in no mail."""
+WAYS = frozenset({"smtp", "api", "cli", "desk"})
+"""Sources that say how a report came; any other is the listed domain that has signed it."""
 OPEN = (ReportState.WAITING, ReportState.UNMATCHED)
 routes = APIRouter()
+
+
+@routes.get("/reports")
+async def reports(request: Request, parts: Parts, _who: Anyone) -> Response:
+    """Those that wait for a person, or others by form, grade and state; oldest first."""
+    asked = request.query_params
+    form, grade, state = asked.get("form", ""), asked.get("grade", ""), asked.get("state", "open")
+    written = asked.get("after", "")
+    after = int(written) if written.isdecimal() and len(written) < 19 else 0
+    states: tuple[ReportState, ...] = OPEN if state == "open" else ()
+    if state in tuple(ReportState):
+        states = (ReportState(state),)
+    with parts.database.reading() as connection:
+        found = queue_reports(
+            connection,
+            states=states,
+            form="" if form == BY_STAFF else form if form in tuple(Form) else None,
+            grade=Grade(grade) if grade in tuple(Grade) else None,
+            after=after,
+            limit=PAGE + 1,
+        )
+        waiting = feedback_counts.waiting(connection)
+    kept = {"form": form, "grade": grade, "state": state}
+    more = urlencode({**kept, "after": found[PAGE - 1].number}) if len(found) > PAGE else ""
+    return page(
+        request, "reports", TEXTS, reports=found[:PAGE], more=more, storms=waiting.storms,
+        form=form, grade=grade, state=state,
+        forms=(*Form, BY_STAFF), grades=tuple(Grade), states=("open", *ReportState),
+    )  # fmt: skip
 
 
 @routes.get("/reports/{number}")
@@ -114,88 +152,21 @@ def _page(
 ) -> Response:
     found = _found(parts, number)
     with parts.database.reading() as connection:
-        words: Mapping[str, object] | None = words_of(connection, parts.keyring, found)
-    said = dict(words or {})
-    more = said.pop("said", None)
-    if isinstance(more, Mapping):
-        said |= more
+        words = words_of(connection, parts.keyring, found)
+        facts = case_view.facts_by_number(connection, [found.fact] if found.fact else [])
     return page(
         request,
         "report",
         TEXTS,
         HTTPStatus.BAD_REQUEST if trouble else HTTPStatus.OK,
         report=found,
+        case=next((case_id(fact.case) for fact in facts if fact.case), ""),
         is_open=found.state in OPEN,
-        said={n: str(text) if is_revealed else mask(str(text)) for n, text in said.items()},
+        is_signed=bool(found.form) and found.source not in WAYS,
+        seen=seen(words, is_revealed),
         is_erased=words is None and found.subject is not None,
         is_revealed=is_revealed,
         tenants=sorted(parts.tenants),
         trouble=trouble,
         why=why,
     )
-
-
-TEXTS: dict[str, dict[str, str]] = {
-    "en": {
-        **WORDS["en"],
-        "report": "Report {number}",
-        "state": "State",
-        "state_waiting": "waiting for a person",
-        "state_counted": "counted",
-        "state_dismissed": "dismissed",
-        "state_unmatched": "matches no tenant",
-        "grade": "Grade",
-        "source": "Source",
-        "received": "Received",
-        "tenant": "Tenant",
-        "stream": "Stream",
-        "mailing": "Mailing",
-        "ref": "Ref",
-        "decided": "Decided",
-        "words": "What was said",
-        "erased": "The words were erased.",
-        "no_words": "There are none.",
-        "reveal": "Reveal",
-        "reveal_why": "Why do you need to see it? That you did is recorded.",
-        "decide": "Decide",
-        "do_count": "Count it: it is a fact against the tenant",
-        "do_dismiss": "Dismiss it: there is nothing against the tenant",
-        "do_match": "Match it to the tenant named here, then decide",
-        "choose": "Which",
-        "why": "Why? The reason goes into the audit trail; write no addresses.",
-        "do_it": "Decide",
-        "reason_lacking": "Write a reason first.",
-        "refused": "That is not possible: {why}.",
-    },
-    "pl": {
-        **WORDS["pl"],
-        "report": "Skarga {number}",
-        "state": "Stan",
-        "state_waiting": "czeka na człowieka",
-        "state_counted": "zaliczona",
-        "state_dismissed": "oddalona",
-        "state_unmatched": "nie pasuje do żadnego klienta",
-        "grade": "Stopień",
-        "source": "Źródło",
-        "received": "Wpłynęła",
-        "tenant": "Klient",
-        "stream": "Strumień",
-        "mailing": "Wysyłka",
-        "ref": "Oznaczenie",
-        "decided": "Rozstrzygnięto",
-        "words": "Co powiedziano",
-        "erased": "Słowa usunięto.",
-        "no_words": "Nic.",
-        "reveal": "Pokaż",
-        "reveal_why": "Dlaczego musisz to zobaczyć? Zostanie to odnotowane.",
-        "decide": "Rozstrzygnij",
-        "do_count": "Zalicz: to fakt przeciwko klientowi",
-        "do_dismiss": "Oddal: nic nie przemawia przeciwko klientowi",
-        "do_match": "Przypisz do wskazanego klienta, potem rozstrzygnij",
-        "choose": "Jak",
-        "why": "Dlaczego? Powód trafi do dziennika zmian; nie podawaj adresów.",
-        "do_it": "Rozstrzygnij",
-        "reason_lacking": "Najpierw wpisz powód.",
-        "refused": "To niemożliwe: {why}.",
-    },
-}

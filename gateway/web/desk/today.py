@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.records import notices, reports
+from gateway.records import notices
+from gateway.records.bounces import storms
 from gateway.records.case_view import Queue, queue
 from gateway.records.desk_counts import counters
-from gateway.records.reports import ReportState
+from gateway.records.report_store import ReportState, queue_reports
 from gateway.web.desk.gate import Anyone
 from gateway.web.desk.pages import page
 from gateway.web.desk.parts import DeskParts, Parts
+from gateway.web.desk.returned_words import WORDS as RETURNED
 from gateway.web.desk.sanction_words import WORDS
 
 SHOWN = 20
@@ -46,9 +48,10 @@ def _page(request: Request, parts: DeskParts, template: str) -> Response:
                 for which in (Queue.OVERDUE, Queue.DUE, Queue.SUBMITTED, Queue.UNDECIDED)
             },
             reports={
-                state: reports.list_reports(connection, state=state, limit=SHOWN)
+                state: queue_reports(connection, states=(state,), limit=SHOWN)
                 for state in (ReportState.WAITING, ReportState.UNMATCHED)
             },
+            storms=storms(connection, limit=SHOWN),
             stuck=notices.stuck(connection, SHOWN),
         )
 
@@ -56,6 +59,7 @@ def _page(request: Request, parts: DeskParts, template: str) -> Response:
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
         **WORDS["en"],
+        **RETURNED["en"],
         "counters": "Counters",
         "count_overdue": "overdue",
         "count_due": "due within 4 h",
@@ -70,6 +74,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "queue_due": "Due within 4 hours",
         "queue_submitted": "Evidence waits to be looked at",
         "queue_undecided": "To be decided",
+        "storms_held": "Storms whose bounces are held",
+        "held": "Held",
+        "since": "Since",
+        "tenants_of": "Tenants",
+        "all_of_them": "All of them",
         "reports_waiting": "Reports that a person decides on",
         "reports_unmatched": "Reports that match no tenant",
         "notices_stuck": "Notices that reach nobody",
@@ -90,13 +99,14 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "pl": {
         **WORDS["pl"],
+        **RETURNED["pl"],
         "counters": "Liczniki",
         "count_overdue": "po terminie",
         "count_due": "termin w ciągu 4 godz.",
         "count_submitted": "dowody czekają",
         "count_undecided": "do decyzji",
-        "count_waiting": "skargi czekają",
-        "count_unmatched": "skargi bez klienta",
+        "count_waiting": "zgłoszenia czekają",
+        "count_unmatched": "zgłoszenia bez klienta",
         "count_storms": "wstrzymane burze",
         "count_stuck": "powiadomienia nie doszły",
         "count_blocks": "domeny zablokowane",
@@ -104,8 +114,13 @@ TEXTS: dict[str, dict[str, str]] = {
         "queue_due": "Termin w ciągu 4 godzin",
         "queue_submitted": "Dowody do obejrzenia",
         "queue_undecided": "Do decyzji",
-        "reports_waiting": "Skargi, o których decyduje człowiek",
-        "reports_unmatched": "Skargi, które nie pasują do żadnego klienta",
+        "storms_held": "Burze, których zwroty są wstrzymane",
+        "held": "Wstrzymano",
+        "since": "Od",
+        "tenants_of": "Klienci",
+        "all_of_them": "Wszystkie",
+        "reports_waiting": "Zgłoszenia, o których decyduje człowiek",
+        "reports_unmatched": "Zgłoszenia, które nie pasują do żadnego klienta",
         "notices_stuck": "Powiadomienia, które do nikogo nie docierają",
         "case": "Sprawa",
         "tenant": "Klient",
@@ -114,10 +129,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "due_at": "Termin",
         "review_at": "Obejrzeć do",
         "opened": "Otwarto",
-        "report_one": "Skarga",
+        "report_one": "Zgłoszenie",
         "grade": "Stopień",
         "source": "Źródło",
-        "received": "Wpłynęła",
+        "received": "Wpłynęło",
         "notice": "Powiadomienie",
         "said": "Dlaczego",
         "nothing": "Nic na Ciebie nie czeka.",
