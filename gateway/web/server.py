@@ -19,7 +19,7 @@ import uvloop
 
 from gateway.config.load import Loaded, check_reload, load
 from gateway.control import ControlServer
-from gateway.errors import ConsentryError
+from gateway.errors import ConsentryError, StoreUnavailable
 from gateway.events import Event
 from gateway.feedback.intake import Intake
 from gateway.feedback.listener import FeedbackListener
@@ -124,6 +124,8 @@ class WebProcess:
         if config.feedback is not None:
             listener = self._sockets.take(FEEDBACK_NAME, config.feedback.listen)
             used.append(key_of(FEEDBACK_NAME, config.feedback.listen))
+            with suppress(StoreUnavailable):  # the index is there from the first report on
+                await asyncio.to_thread(self._index.advance)
             self._feedback = FeedbackListener(config, self._intake, listener)
             await self._feedback.start()
         self._tasks = [asyncio.create_task(heartbeat(self.metrics.loop_lag.observe))]
