@@ -74,6 +74,9 @@ class Site:
         self.counted.by_index = 0
         async with asyncio.timeout(20):  # until its own connection knows the server, too
             while self.counted.by_index != len(free):
+                # As the index keeper does: a primary that was replaced while it took a change
+                # loses it, and whoever publishes next brings it in.
+                await asyncio.to_thread(self.publisher.publish, self.database)
                 self.counted.by_index = 0
                 assert not any(await self.stopped(*free))
         target = f"{token_hex(4)}@x.example"
