@@ -148,6 +148,12 @@ class _Session(SMTP):
             return
         super().data_received(data)
 
+    def eof_received(self) -> bool:
+        # aiosmtpd leaves the rest to its handler, which closes nothing when it had not begun yet:
+        # whoever came and left at once would keep a place for `PATIENCE`.
+        super().eof_received()
+        return False
+
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
         self._listed.discard(self)
