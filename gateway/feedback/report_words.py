@@ -53,7 +53,7 @@ def moment(text: str) -> float | None:
     """Unix seconds of a date of RFC 3339 (without a zone: UTC) or RFC 5322, or None."""
     try:
         when = datetime.fromisoformat(text[:100].strip())
-        seconds: float | None = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        seconds = unix_time(text)
-    return seconds if seconds is not None and seconds >= 0 else None
+        return unix_time(text)
+    return seconds if seconds >= 0 else None

@@ -100,6 +100,7 @@ def unix_time(text: str) -> float | None:
     """The instant that a date field names (RFC 5322 section 3.3)."""
     try:
         parsed = parsedate_tz(text[:100])
-        return None if parsed is None else float(mktime_tz(parsed))
+        seconds = None if parsed is None else float(mktime_tz(parsed))
     except (ValueError, OverflowError, IndexError, TypeError):  # the library's, for what is no date
         return None
+    return seconds if seconds is not None and seconds >= 0 else None

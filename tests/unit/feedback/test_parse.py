@@ -14,6 +14,7 @@ from gateway.feedback.mime import MAX_PARTS, MAX_TEXT, decoded, read_header, rea
 from gateway.feedback.originals import original_of
 from gateway.feedback.parse import parse
 from gateway.feedback.parsed import Form
+from gateway.feedback.report_words import moment
 from gateway.message.header import HeaderView
 from tests.campaigns.feedback_seeds import BOMBS
 from tests.campaigns.fuzz_feedback import one_input
@@ -141,6 +142,23 @@ def test_an_original_is_whole_header_fields() -> None:
     assert original.header == b"A: b c d\r\n\te \r\nB: \r\n"
     assert [field.name for field in HeaderView.parse(original.header).fields] == [b"a", b"b"]
     assert original_of(read_header(b"\r\nBody: words")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Thu, 5 Nov 2026 09:12:44 +0100", 1793866364.0),
+        ("2026-11-05T08:12:44Z", 1793866364.0),
+        ("2026-11-05 08:12:44", 1793866364.0),
+        ("Sat, 21 Nov 206 14:21:42 +0000", None),
+        ("0206-11-21T14:21:42Z", None),
+        ("Thu, 99 Foo 2026 25:61:61 +9999", None),
+        ("", None),
+    ],
+)
+def test_a_moment_is_after_1970_or_none(text: str, seconds: float | None) -> None:
+    """Dates of mail and of RFC 3339 are read; what is none, or of long ago, is no date."""
+    assert moment(text) == seconds
 
 
 def test_words_that_were_cut_within_a_character_are_joined() -> None:
