@@ -63,7 +63,8 @@ def states(folder: Path) -> set[str]:
     database = open_records(config)
     with database.transaction() as connection:
         rules = rules_of(open_keyring(database, config.keyring))
-        settle(connection, rules, BounceTerms(), time.time() + 1)
+        while settle(connection, rules, BounceTerms(), time.time() + 1):
+            pass
         found = set(connection.execute(bounces.select()).mappings())
     database.close()
     return {str(row["state"]) for row in found}
