@@ -18,8 +18,10 @@ from gateway.journal import encode
 from gateway.message.address import parse_mailbox
 from gateway.message.message_id import message_id_digest
 from gateway.records import evidence
+from gateway.records.bounces import Bounced, BounceTerms, take_bounce
 from gateway.records.case_replies import Reply, attach
 from gateway.records.case_view import find_case
+from gateway.records.database import Connection
 from gateway.records.evidence import Content
 from gateway.records.proofs import supply
 from gateway.records.reports import Report, take_report
@@ -28,6 +30,7 @@ from gateway.records.suppression_import import ListFile, import_suppressions
 from gateway.records.suppressions import Draft
 from gateway.refs import Refs
 from gateway.words import Role
+from policies.returned.classes import BounceClass
 from policies.sanctions.words import Grade
 from suppression.consent import Evidence, Level
 from suppression.listfile import Row
@@ -54,7 +57,7 @@ def fill(world: World, texts: list[str]) -> tuple[str, str, str]:
         assert stored is not None
         for place, text in enumerate(texts):
             said = f"{place} {text}"
-            words = {"text": " ".join(texts), "subject": said}
+            words = _words(texts, said)
             mail = _mail(said, utf7=text.startswith("+"))
             read = parse(mail)
             reply = Reply(read.mail, read.sender, read.subject, read.text, place % 2 == 1)
@@ -63,6 +66,7 @@ def fill(world: World, texts: list[str]) -> tuple[str, str, str]:
                 (Grade.B, Grade.C, Grade.D)[place % 3], said, world.now,
                 "acme" if place % 3 < 2 else "", "mail", said, "acme.test", ref,
                 world.keyring.exact_key(ANNA), ANNA.text, words,
+                form=("arf", "other", "")[place % 3], raw=mail, original=_header(texts),
             )  # fmt: skip
             take_report(connection, report, world.rules, world.now)
             if place < evidence.MOST_PER_CASE:
@@ -72,6 +76,7 @@ def fill(world: World, texts: list[str]) -> tuple[str, str, str]:
                 args = (connection, world.keyring, number, "screenshot", content)
                 evidence.add(*args, "office@acme.test", world.now)
             events.append(_event(world, ref, said))
+            _storm(connection, world, place, said)
         for place in range(0, len(texts), 5):
             said = " ".join(texts[place : place + 5])
             visible = "".join(one for one in said if one.isprintable())
@@ -112,6 +117,36 @@ def _mail(said: str, *, utf7: bool) -> bytes:
     ).encode()
 
 
+def _words(texts: list[str], said: str) -> dict[str, object]:
+    """What the intake keeps of a report, with every text in every field."""
+    named = dict.fromkeys(("text", "subject", "from", "reporter", "trouble"), " ".join(texts))
+    fields = [[text, text] for text in texts]
+    tokens = [[text, place % 2 == 1] for place, text in enumerate(texts)]
+    more = {"recipients": texts, "fields": fields, "tokens": tokens, "contradicts": True}
+    return {**named, **more, said: said}
+
+
+def _header(texts: list[str]) -> bytes:
+    """A header section of ours that says them in a field that is shown."""
+    return "\r\n".join(f"Subject: {' '.join(text.split())}" for text in texts).encode()
+
+
+def _storm(connection: Connection, world: World, place: int, said: str) -> None:
+    """A storm, held or decided, with a bounce of Anna's in it."""
+    decided = ("release", int(world.now), said, said) if place % 2 else (None,) * 4
+    columns = "provider, since, last_at, unknown, sent, decision, decided_at, decided_by, reason"
+    connection.exec_driver_sql(
+        f"INSERT INTO storms ({columns}) VALUES (?, 1, 1, 25, 30, ?, ?, ?, ?)", (said, *decided)
+    )
+    bounced = Bounced(
+        said, said, said, said, said, said, world.keyring.exact_key(ANNA),
+        BounceClass.INVALID_MAILBOX, 550, said, said, world.now, grade=None,
+    )  # fmt: skip
+    take_bounce(connection, bounced, world.rules, BounceTerms(), world.now)
+    change = "UPDATE bounces SET state='held', storm=? WHERE mark=?"
+    connection.exec_driver_sql(change, (place + 1, said))
+
+
 def _event(world: World, ref: str, said: str) -> Event:
     """An event that says it wherever a customer's words are kept."""
     named = {"n": 1, "key": world.keyring.exact_key(ANNA).hex(), "domain": said, "text": said}
@@ -133,9 +168,10 @@ async def pages(world: World, case: str, ref: str, proof: str) -> Pages:
     for path in (
         "", "live/queues", "cases", f"cases/{case}", "tenants", "tenants/acme", "blocks", "lists",
         "lists/sources", "consents", f"consents/{proof}", "subjects", "subjects/1", "audit",
-        "reports/1", "reports/2", "reports/3",
+        "reports", "reports/1", "reports/2", "reports/3", "storms",
     ):  # fmt: skip
         found[path] = await staff.get(path)
+    found["storm asked"] = await staff.post("storms/1/believe")
     for what in (ref, ANNA.text, MESSAGE_ID, "gone70@inbox.test"):
         found[f"look-up of {what}"] = await staff.post("look-up", what=what)
     found["revealed"] = await staff.post("look-up/reveal", what=ANNA.text, reason="asked")
@@ -164,4 +200,4 @@ def test_what_strangers_write_makes_no_element(
         for (name, harmless), text in zip(plain.items(), marked.values(), strict=True):
             assert difference(page, harmless, text) is None, name
             shown += "&lt;script" in text
-    assert shown >= 8, "the payloads stand on too few pages to prove anything"
+    assert shown >= 11, "the payloads stand on too few pages to prove anything"
