@@ -18,6 +18,8 @@ MAX_ADDRESS = 320
 MAX_SAID = 500
 """Characters of a server's words that are kept."""
 MAX_RECIPIENTS = 100
+_YEAR_10000 = 253_402_300_800
+"""Unix seconds."""
 
 _BETWEEN = re.compile(r"[\s<>()\[\],;:\"]+")
 _QUOTED = re.compile(r'<?("(?:[^"\\]|\\.){1,128}"@[^\s<>()\[\],;:"@]{1,255})')
@@ -103,4 +105,5 @@ def unix_time(text: str) -> float | None:
         seconds = None if parsed is None else float(mktime_tz(parsed))
     except (ValueError, OverflowError, IndexError, TypeError):  # the library's, for what is no date
         return None
-    return seconds if seconds is not None and seconds >= 0 else None
+    # The library takes years before 1970, and zones of any number of digits.
+    return seconds if seconds is not None and 0 <= seconds < _YEAR_10000 else None

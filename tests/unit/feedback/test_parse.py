@@ -152,12 +152,13 @@ def test_an_original_is_whole_header_fields() -> None:
         ("2026-11-05 08:12:44", 1793866364.0),
         ("Sat, 21 Nov 206 14:21:42 +0000", None),
         ("0206-11-21T14:21:42Z", None),
+        ("Thu, 5 Nov 2026 09:12:44 -4800001793386370000", None),
         ("Thu, 99 Foo 2026 25:61:61 +9999", None),
         ("", None),
     ],
 )
-def test_a_moment_is_after_1970_or_none(text: str, seconds: float | None) -> None:
-    """Dates of mail and of RFC 3339 are read; what is none, or of long ago, is no date."""
+def test_a_moment_is_of_our_millennia_or_none(text: str, seconds: float | None) -> None:
+    """Dates of mail and of RFC 3339 are read; what is none, or beyond them, is no date."""
     assert moment(text) == seconds
 
 
