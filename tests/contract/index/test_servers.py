@@ -32,7 +32,7 @@ from tests.contract.state.redis.acl import restricted
 from tests.servers.cluster import RedisCluster
 from tests.servers.redis import RedisServer, RedisSet
 
-pytestmark = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("records_in", ["sqlite"])
 
 
 class Site:
