@@ -16,10 +16,12 @@ from gateway.message.address import parse_mailbox
 from gateway.privacy.labels import VALUES
 from gateway.records import proofs
 from gateway.records.suppressions import Draft, add
+from gateway.sanctions.rules import rules_of
 from gateway.words import Role
 from suppression.consent import Evidence, Level
 from suppression.precedence import Lifter
 from suppression.standing import Reason
+from tests.contract.desk.came_back import arf, storm
 from tests.e2e.browser.at_work import PHONE, Office, at_desk, hold, office
 from tests.e2e.browser.house import NO_OPTIN, OK, SENDER
 from tests.e2e.certificates import Certificates
@@ -178,6 +180,60 @@ def test_what_is_suppressed_and_lifted_counts_for_the_next_rcpt(
         assert page.get_by_text(re.compile("Lift entry")).count() == 0
 
 
+def test_what_came_back_is_read_and_decided(browser: Browser, desk: Office, tmp_path: Path) -> None:
+    """A report says what speaks for it and shows its header for a reason only; a storm is released
+    and that undone; a person's bounces stand in the look-up."""
+    maja, known, unknown = "maja@inbox.test", "user0@mailbox.test", "mailbox.test"
+    with Session(desk.gateway.open, "acme/weekly") as session:
+        assert session.send(SENDER, [maja], letter(SENDER)).code == 250
+    copy = next(one.raw for one in desk.sink.messages if one.recipients == (maja,))
+    header = copy.partition(b"\r\n\r\n")[0].decode().replace("\r\n", "\n")
+    (tmp_path / "report.eml").write_bytes(arf(header, agent="Loop <b>", Arrival_Date="today"))
+    desk.gateway.run("feedback", "ingest", str(tmp_path / "report.eml"))
+    with desk.database.transaction() as connection:
+        storm(connection, rules_of(desk.loaded, desk.keyring), time.time(), unknown)
+    with at_desk(browser, desk, Role.ABUSE) as page:
+        hold(page, "returned-today")
+        page.get_by_role("navigation").get_by_role("link", name="Reports").click()
+        hold(page, "returned-reports")
+        page.get_by_role("link", name=re.compile("Report [0-9]+")).last.click()
+        expect(page.locator("main")).to_contain_text("ours consentry-trace of our mail")
+        assert page.locator("pre").count() == 0
+        page.locator("summary", has_text="Fields of the report").click()
+        hold(page, "returned-report")
+        read = page.url
+        page.locator("summary", has_text="Reveal").click()
+        page.get_by_label("Why do you need to see it?").fill("they called")
+        page.get_by_role("button", name="Reveal").click()
+        expect(page.locator("pre").last).to_contain_text("Consentry-Trace: ")
+        hold(page, "returned-report-raw")
+        page.goto(desk.url("storms"))
+        page.get_by_role("button", name="Release").first.click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Forget the 26 bounces")
+        hold(page, "returned-storm-asked")
+        page.get_by_label("Why?").fill("their directory was down")
+        page.get_by_role("button", name="Do it").click()
+        expect(page.locator("main table")).to_contain_text("their directory was down")
+        hold(page, "returned-storm-released")
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_url(desk.url())
+        page.goto(desk.url("look-up"))
+        look_up(page, known)
+        expect(page.locator("#bounces + table")).to_contain_text("held")
+        hold(page, "returned-look-up")
+    assert reasons_of(desk, "reports") == [("abuse", "they called")]
+    with at_desk(browser, desk, Role.AUDITOR, width=PHONE, language="pl", scheme="dark") as page:
+        for path in ("", "reports", read.removeprefix(desk.url()), "storms"):
+            page.goto(desk.url(path))
+            hold(page, f"returned-{path.replace('/', '-') or 'today'}-dark")
+        assert page.get_by_role("button", name="Odrzuć").count() == 0
+        page.goto(desk.url("look-up"))
+        page.locator("#what").fill(known)
+        page.locator("main button").click()
+        expect(page.locator("#bounces")).to_be_visible()
+        hold(page, "returned-look-up-dark")
+
+
 def test_a_list_is_compared_before_it_is_brought_in(
     browser: Browser, desk: Office, tmp_path: Path
 ) -> None:
@@ -313,6 +369,7 @@ def test_a_form_from_elsewhere_or_of_an_auditor_changes_nothing(
         *("look-up/suppress", "look-up/lift", "look-up/reveal", "look-up/request"),
         *("look-up/report", "lists/add", "lists/lift", "lists/import", "lists/import/confirm"),
         *(f"consents/{'0' * 32}/revoke", "subjects/new", "subjects/1/erase"),
+        *("reports/1", "reports/1/reveal", "storms/1/release", "storms/1/believe"),
     )
     before = len(desk.audited("suppression.added"))
     for role in (Role.AUDITOR, Role.LEAD):
