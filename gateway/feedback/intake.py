@@ -20,6 +20,7 @@ from gateway.feedback.matching import Known
 from gateway.feedback.mime import read_header
 from gateway.feedback.parsed import FeedbackType, Form, Parsed
 from gateway.feedback.passing import Client, Passing
+from gateway.feedback.report_words import stated_address
 from gateway.feedback.terms import Terms
 from gateway.records.case_replies import Reply, TooManyReplies, attach
 from gateway.records.case_view import by_tracking
@@ -141,9 +142,10 @@ class Intake:
         if not any(header.first(name) for name in NEEDED):
             raise NoMail("it has no field From, as every mail has")
         stated = (
-            value.decode("ascii", "replace").strip("<> ")
+            stated_address(one)
             for name in ADDRESSED
             for value in header.all(name)
+            for one in value.decode("ascii", "replace").split(",")
         )
         mailbox = next((box for text in stated if (box := terms.mailboxes.find(text))), None)
         has_sender = header.first("return-path") != b"<>"

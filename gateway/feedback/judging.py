@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from hashlib import sha256
 
 from gateway.feedback.mailboxes import Mailbox
 from gateway.feedback.matching import Found, Known, Matcher, stated_in
@@ -19,6 +20,7 @@ from gateway.feedback.signatures import Keys, Signed, read_signed, signed_by
 from gateway.feedback.terms import Terms
 from gateway.feedback.traces import Traces, read_traces
 from gateway.message.body import CRLF
+from gateway.message.dkim_verify import Signature
 from gateway.records.bounces import Bounced
 from gateway.records.database import Database
 from gateway.records.returned import Returned
@@ -65,13 +67,13 @@ class Judge:
     ) -> Returned:
         """What the records take: of a mail to `mailbox` (None: none of ours is known), which is
         told apart by `name`. `way` is how it came."""
-        source = await signed_by(mail.signed, terms.dns, self._keys, now)
+        signature = await signed_by(mail.signed, terms.dns, self._keys, now)
         recipient = mailbox.address if mailbox else ""
         async with self._at_once:
             traces, found = await asyncio.to_thread(
-                self._match, mail.parsed, recipient, bool(source), terms, now
+                self._match, mail.parsed, recipient, signature is not None, terms, now
             )
-        return _returned(mail, traces, found, name, way, source, terms, now)
+        return _returned(mail, traces, found, name, way, signature, terms, now)
 
     def stream_of(self, number: int) -> tuple[str, str] | None:
         """Tenant and stream of a token's number, which never change; blocks, StoreUnavailable."""
@@ -86,7 +88,12 @@ class Judge:
     def _match(
         self, parsed: Parsed, recipient: str, is_signed: bool, terms: Terms, now: float
     ) -> tuple[Traces, Found]:
-        traces = read_traces(parsed, recipient, terms.house.tokens, terms.mailboxes.feedback)
+        tokens, domain = terms.house.tokens, terms.mailboxes.feedback
+        traces = read_traces(parsed, recipient, tokens, domain)
+        if is_signed and recipient:
+            # Nobody has signed the envelope: a report may be sent on to whatever token one has.
+            within = read_traces(parsed, "", tokens, domain)
+            is_signed = within.has_token and within.key == traces.key
         matcher = Matcher(terms.rules.keyring, self._known, self.stream_of)
         return traces, matcher.match(parsed, traces, is_signed, now)
 
@@ -104,7 +111,7 @@ def _returned(
     found: Found,
     name: str,
     way: str,
-    source: str,
+    signature: Signature | None,
     terms: Terms,
     now: float,
 ) -> Returned:
@@ -113,7 +120,7 @@ def _returned(
     level = grade(found.evidence)
     return Returned(
         form=parsed.form,
-        mail=parsed.mail,
+        mail=parsed.mail if signature is None else _digest(signature),
         mailbox=name,
         grade=level,
         way=way,
@@ -121,12 +128,17 @@ def _returned(
         type=parsed.complaint.type if parsed.complaint else None,
         match=match,
         bounce=_bounced(found, level, way, terms, now),
-        source=source,
+        source=signature.domain if signature else "",
         address=(match.address if match else "") or next(iter(stated), ""),
         said=_said(parsed, stated, traces),
         raw=mail.octets.partition(CRLF + CRLF)[0][:MAX_HEADER],
         original=(parsed.original.header if parsed.original else b"")[:MAX_HEADER],
     )
+
+
+def _digest(signature: Signature) -> str:
+    """What a signed mail is known by: whoever has it may give it another Message-ID."""
+    return sha256(signature.octets).hexdigest()[:32]
 
 
 def _bounced(found: Found, level: Grade, way: str, terms: Terms, now: float) -> Bounced | None:

@@ -125,7 +125,9 @@ class Matcher:
             for key in one.keys:
                 if (copy := self._best(key, base)) is not None:
                     told = replace(_with(base, copy), key=key, address=one.address)
-                    return Found(evidence, replace(told, is_named=evidence.is_signed))
+                    # Of several nobody knows who has complained, and who wrote which of them.
+                    is_named = evidence.is_signed and len(stated_in(parsed)) == 1
+                    return Found(evidence, replace(told, is_named=is_named))
         return Found(evidence, base)
 
     def _best(self, key: bytes, base: Match) -> _Copy | None:

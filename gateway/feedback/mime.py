@@ -217,6 +217,13 @@ def _from_base64(octets: bytes) -> bytes:
     return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
 
 
+def top_boundary(octets: bytes) -> bytes:
+    """What stands between the parts of the multipart that this header section declares; empty when
+    it declares none."""
+    kind, parameters = _kind(read_header(octets))
+    return _boundary(parameters) if kind.startswith("multipart/") else b""
+
+
 # ---- header ------------------------------------------------------------------------------------
 
 
@@ -258,6 +265,10 @@ def _parameters(value: bytes) -> dict[str, str]:
     return given
 
 
+def _boundary(parameters: dict[str, str]) -> bytes:
+    return parameters.get("boundary", "").rstrip().encode("latin-1")
+
+
 # ---- parts -------------------------------------------------------------------------------------
 
 
@@ -272,7 +283,7 @@ def _leaves(octets: bytes, start: int) -> Iterator[Part]:
         header, body = _split(octets, start, end)
         kind, parameters = _kind(header)
         if kind.startswith("multipart/") and depth < MAX_DEPTH:
-            boundary = parameters.get("boundary", "").rstrip().encode("latin-1")
+            boundary = _boundary(parameters)
             pieces = list(_pieces(octets, body, end, boundary)) if boundary else []
             waiting += [(*piece, depth + 1) for piece in reversed(pieces)]
             if pieces:

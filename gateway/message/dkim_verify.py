@@ -114,7 +114,8 @@ def read_signature(field: Field, now: float) -> Signature | None:
 
 @lru_cache(KEYS_CACHED)
 def read_key(text: str) -> KeyRecord | None:
-    """The key in a record (section 3.6.1); None for one that was revoked or is not for mail."""
+    """The key in a record (section 3.6.1); None for one that was revoked, is not for mail or is
+    only being tested: what it signs is to be treated as unsigned."""
     tags = _tags(text.encode("utf-8", "replace"))
     if tags is None or tags.get(b"v", b"DKIM1") != b"DKIM1":
         return None
@@ -123,6 +124,8 @@ def read_key(text: str) -> KeyRecord | None:
     hashes = {one.strip().lower() for one in tags.get(b"h", b"sha256").split(b":")}
     flags = {one.strip().lower() for one in tags.get(b"t", b"").split(b":")}
     if not octets or services.isdisjoint({b"*", b"email"}) or b"sha256" not in hashes:
+        return None
+    if b"y" in flags:
         return None
     key = _public_key(tags.get(b"k", b"rsa").lower(), octets)
     return None if key is None else KeyRecord(key, b"s" in flags)

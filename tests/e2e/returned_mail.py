@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from gateway.message.address import parse_mailbox
+from gateway.message.body import RelaxedBodyHash
+from gateway.message.dkim import Signer, canonical
+from gateway.message.header import Field, HeaderView
 from suppression.keys import Keyring
 from suppression.tokens import Purpose, Tokens
 
@@ -69,6 +74,21 @@ def plain(
     return _crlf(
         f"From: {sender}\nSubject: hello\nMessage-ID: <{name}@inbox.test>\n{extra}\n{text}\n"
     )
+
+
+def narrowly_signed(octets: bytes, signer: Signer) -> bytes:
+    """A mail of which From, Subject and body alone are signed, as some loops do."""
+    head, _, body = octets.partition(b"\r\n\r\n")
+    header = HeaderView.parse(head + b"\r\n")
+    hashed = RelaxedBodyHash()
+    hashed.add(body)
+    draft = (
+        f"DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d={signer.domain};"
+        f" s={signer.selector}; h=from:subject; bh={b64encode(hashed.digest()).decode()}; b="
+    ).encode()
+    named = [*header.all(b"from"), *header.all(b"subject"), Field(b"dkim-signature", draft)]
+    digest = sha256(b"".join(map(canonical, named)).removesuffix(b"\r\n")).digest()
+    return draft + b64encode(signer.sign(digest)) + b"\r\n" + octets
 
 
 def _crlf(text: str) -> bytes:

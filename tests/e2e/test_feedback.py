@@ -27,7 +27,7 @@ from tests.e2e.gateway import DOMAIN, Settings, acme
 from tests.e2e.name_server import NameServer
 from tests.e2e.ports import LOOPBACK, free_port, wait_for_port
 from tests.e2e.returned_mail import DOMAIN as BACK
-from tests.e2e.returned_mail import LOOP, dsn, plain, report, token_maker
+from tests.e2e.returned_mail import LOOP, dsn, narrowly_signed, plain, report, token_maker
 from tests.e2e.session import Session, wait_until
 from tests.e2e.sink import Sink
 from tests.faults.houses import WEEKLY, Served
@@ -151,6 +151,27 @@ def test_a_report_counts_for_the_recipient_of_its_token(back: Back) -> None:
     ]
 
 
+def test_nobody_has_signed_the_envelope(back: Back) -> None:
+    """A listed source's report about something else, sent on to a return path of ours, is no better
+    than any other mail there."""
+    to = "kim@inbox.test"
+    path = f"bounce+{back.token(Purpose.RETURN_PATH, to)}@{BACK}"
+    assert back.mail(path, signed(report("r7", "Subject: of somebody else"))) == TAKEN
+    assert back.answer_to(to) == "550 5.7.1 [COMPLAINT]"
+    graded = "SELECT grade, state FROM reports WHERE hex(key) = '%s'"
+    assert back.rows(graded % back.key(to)) == [("B", "waiting")]
+
+
+def test_a_signed_report_is_the_same_by_whatever_message_id(back: Back) -> None:
+    """Whoever has one could else send it on a thousand times."""
+    to = "lea@inbox.test"
+    octets = narrowly_signed(back.report("r8", to), Signer(LISTED, "s1", load_key(KEY)))
+    for name in (b"<r8@", b"<r9@", b"<r10@"):
+        assert back.mail(f"fbl@{BACK}", octets.replace(b"<r8@", name)) == TAKEN
+    query = f"SELECT grade, state FROM reports WHERE hex(key) = '{back.key(to)}'"
+    assert back.rows(query) == [("A", "counted")]
+
+
 def test_a_dns_that_does_not_answer_asks_for_the_report_again(back: Back) -> None:
     """Whether a listed source has signed it is not guessed."""
     octets = signed(back.report("r3", "iga@inbox.test"), "s2")
@@ -211,7 +232,8 @@ def test_a_bounce_is_passed_on_before_it_is_taken(back: Back) -> None:
     assert trace.startswith(b"Received: from mx.inbox.test ([127.0.0.1])\r\n\tby gateway.test ")
     assert trace.count(b"\r\n") == 3
     assert back.rows("SELECT class, state FROM bounces") == [("invalid-mailbox", "pending")]
-    assert back.mail(path, raw, "") == TAKEN, "it goes round"
+    round_and_round = raw.replace(b"<b1@", b"<b2@")
+    assert back.mail(path, round_and_round, "") == TAKEN, "and it goes no further"
     assert len(passed()) == 1
 
 
@@ -248,7 +270,7 @@ def test_one_connection_too_many_is_told_so(back: Back) -> None:
             client = stack.enter_context(socket.create_connection((LOOPBACK, back.port), 20))
             said.append(client.recv(100))
         refused = [one for one in said if not one.startswith(b"220 ")]
-        assert 10 <= len(refused) < 30
+        assert 10 <= len(refused) <= 30
         assert all(one.startswith(b"421 4.3.2 ") for one in refused)
 
     def is_room() -> bool:
@@ -259,6 +281,8 @@ def test_one_connection_too_many_is_told_so(back: Back) -> None:
             ]
             return all(client.recv(4) == b"220 " for client in clients)
 
+    for _ in range(60):  # gone before they are greeted
+        socket.create_connection((LOOPBACK, back.port), 20).close()
     wait_until(is_room)
 
 
@@ -271,6 +295,9 @@ def test_mail_from_files_and_programs_does_the_same(back: Back, tmp_path: Path) 
     (tmp_path / "cur/2").write_bytes(b"\x00\x01 this is no mail")
     wish = f"Delivered-To: u+{back.token(Purpose.UNSUBSCRIBE, 'uma@inbox.test')}@{BACK}\n"
     (tmp_path / "new/3").write_bytes(plain("w5", extra=wish))
+    ben = f"U+{back.token(Purpose.UNSUBSCRIBE, 'ben@inbox.test')}@{BACK}"
+    shown = f'To: A list <list@acme.test>,\n "{ben}" <{ben}>\n'
+    (tmp_path / "new/4").write_bytes(plain("w6", extra=shown))
     status, printed = back.run("feedback", "ingest", str(tmp_path))
     assert status == 1
     rows = {Path(row["mail"]).name: row for row in json.loads(printed)}
@@ -279,6 +306,7 @@ def test_mail_from_files_and_programs_does_the_same(back: Back, tmp_path: Path) 
     assert (rows["3"]["what"], rows["3"]["stream"]) == ("unsubscribed", "weekly")
     assert back.answer_to("ida@inbox.test") == "550 5.7.1 [COMPLAINT]"
     assert back.answer_to("uma@inbox.test") == "550 5.7.1 [UNSUB]"
+    assert back.answer_to("ben@inbox.test") == "550 5.7.1 [UNSUB]"
 
     _, made = back.run("token", "add", "loop", "--staff", "--allow", "feedback:write")
     headers = {"Authorization": f"Bearer {json.loads(made)[0]['secret']}"}

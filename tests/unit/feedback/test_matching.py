@@ -136,12 +136,14 @@ def test_a_token_of_a_stream_that_the_records_lost_is_a_fault_of_ours() -> None:
 
 @pytest.mark.parametrize("is_signed", [True, False])
 def test_a_token_of_a_mailing_says_whose_mail_but_not_to_whom(is_signed: bool) -> None:
-    """The recipient is named only when the source is listed and the tenant has mailed them."""
+    """The recipient is named only when the source is listed, and states one alone whom the tenant
+    has mailed."""
     of_mailing = token(to="", mailing="m1")
-    found = match(report("x", EWA, ANNA), of_mailing, sent(), is_signed=is_signed).match
-    assert found is not None
-    assert (found.tenant, found.mailing, found.address) == ("acme", "m1", ANNA)
-    assert found.is_named == is_signed
+    for stated, is_one in (((ANNA,), True), (("x", ANNA), False), ((EWA, ANNA), False)):
+        found = match(report(*stated), of_mailing, sent(), is_signed=is_signed).match
+        assert found is not None
+        assert (found.tenant, found.mailing, found.address) == ("acme", "m1", ANNA)
+        assert found.is_named == (is_signed and is_one)
     others = sent(EWA, tenant="beta", stream="mail")
     unknown = match(report(EWA), of_mailing, sent(), others, is_signed=is_signed).match
     assert unknown is not None

@@ -11,6 +11,7 @@ from gateway.message.body import RelaxedBodyHash
 from gateway.message.dkim import Signer, sign
 from gateway.message.dkim_keys import KeyKind, dns_record, load_key, new_key
 from gateway.sender_dns.lookups import Unanswered
+from tests.e2e.returned_mail import narrowly_signed
 
 NOW = 1_800_000_000.0
 LOOP = "loops.isp.test"
@@ -58,7 +59,8 @@ def mail(
 async def source_of(octets: bytes, dns: Dns | None = None) -> str:
     """The listed domain that signed it."""
     keys = Keys()
-    return await signed_by(read_signed(octets, LISTED, keys, NOW), dns or Dns(), keys, NOW)
+    found = await signed_by(read_signed(octets, LISTED, keys, NOW), dns or Dns(), keys, NOW)
+    return found.domain if found else ""
 
 
 @pytest.mark.parametrize("sender", [LOOP, f"mail.{LOOP}", LOOP.upper()])
@@ -86,6 +88,37 @@ async def test_a_listed_domain_signs_for_itself_and_what_is_under_it(sender: str
 async def test_nobody_else_counts(octets: bytes) -> None:
     """Not listed, not the author's, unsigned, Subject uncovered or added, changed, key gone."""
     assert not await source_of(octets)
+
+
+def narrow(head: bytes, body: bytes) -> bytes:
+    """A mail of the loop with no more signed than must be."""
+    octets = b"From: fbl@%b\r\n%b\r\n%b" % (LOOP.encode(), head, body)
+    return narrowly_signed(octets, Signer(LOOP, "s1", load_key(pem())))
+
+
+TYPED = SUBJECT + b'Content-Type: multipart/report; boundary="b1"\r\n'
+PARTS = b"A report.\r\n--b1\r\n\r\ntext\r\n--evil\r\n\r\nmore\r\n--b1--\r\n"
+
+
+async def test_whoever_has_a_signed_report_gives_it_no_other_meaning() -> None:
+    """A Content-Type that is not signed may name no boundary but the first that stands there, or a
+    mail that the report gives back, which anybody may have written, would become the report."""
+    signed = narrow(TYPED, PARTS)
+    assert await source_of(signed) == LOOP
+    for changed in (b"multipart/report; boundary=evil", b"message/feedback-report", b"text/plain"):
+        forged = signed.replace(b'multipart/report; boundary="b1"', changed)
+        assert forged != signed
+        assert not await source_of(forged)
+    assert not await source_of(narrow(TYPED, BODY))
+    assert await source_of(mail(head=TYPED)) == LOOP
+
+
+async def test_a_token_in_the_reports_own_header_is_signed_or_nobody_has_signed_it() -> None:
+    """Else anybody could add theirs to a report about something else."""
+    plain = narrow(SUBJECT, PARTS)
+    token = b"CFBL-Feedback-ID: " + b"a" * 52 + b"\r\n"
+    assert await source_of(plain) == LOOP
+    assert not await source_of(token + plain)
 
 
 async def test_strangers_cause_no_question_to_the_dns() -> None:
@@ -118,7 +151,8 @@ async def test_a_key_is_asked_for_once_a_minute() -> None:
     dns, keys = Dns(), Keys()
     for at, asked in ((NOW, 1), (NOW + 1, 1), (NOW + KEPT_SECONDS, 2)):
         signed = read_signed(mail(), LISTED, keys, at)
-        assert await signed_by(signed, dns, keys, at) == LOOP
+        assert (found := await signed_by(signed, dns, keys, at)) is not None
+        assert found.domain == LOOP
         assert len(dns.asked) == asked
     forged = read_signed(mail() + b"more\r\n", LISTED, keys, NOW + KEPT_SECONDS)
     assert not await signed_by(forged, dns, keys, NOW + KEPT_SECONDS)

@@ -142,13 +142,14 @@ def test_a_signature_ends_with_its_x() -> None:
         ("v=DKIM1", "v=DKIM2"),
         ("v=DKIM1", "v=DKIM1; s=tlsrpt"),
         ("v=DKIM1", "v=DKIM1; h=sha1"),
+        ("v=DKIM1", "v=DKIM1; t=s:y"),
         ("k=rsa", "k=dsa"),
         ("k=rsa", "k=ed25519"),
         ("p=", "p=AAAA"),
     ],
 )
 def test_a_record_that_is_no_key_for_mail_is_none(change: tuple[str, str]) -> None:
-    """Revoked, for something else, of another kind or damaged."""
+    """Revoked, for something else, only tested, of another kind or damaged."""
     record = keys(KeyKind.RSA)[1]
     assert read_key(record) is not None
     assert read_key(record.replace(*change, 1)) is None
