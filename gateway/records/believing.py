@@ -16,7 +16,7 @@ from gateway.records import figures
 from gateway.records.case_rules import Rules
 from gateway.records.cases import take_fact
 from gateway.records.codes import encode
-from gateway.records.figures import Figure
+from gateway.records.figures import Figure, domains_of
 from gateway.records.recent import recent_counts
 from gateway.records.reports import mailing_begun
 from gateway.records.streams import find_number
@@ -69,7 +69,12 @@ def believe(
     since = connection.execute(_DELIVERED, own).scalar() or -1
     is_moot = row.at <= since
     state = BounceState.RELEASED if is_moot else BounceState.BELIEVED
-    connection.execute(update(bounces).where(_row.id == row.id).values(state=state.value))
+    # One that came before its copy stood in the journal knows no sender domain.
+    domains = (row.domain,) if row.domain else domains_of(connection, row.tenant, row.mailing)
+    known = {"state": state.value, "domain": domains[0] if len(domains) == 1 else ""}
+    row = connection.execute(
+        update(bounces).where(_row.id == row.id).values(known).returning(bounces)
+    ).one()
     if is_moot:
         return [event_of("bounce.released", row, now)]
     bounce_class = BounceClass(row._mapping["class"])
@@ -88,7 +93,7 @@ def believe(
     draft = Draft(reason, row.tenant, GATEWAY, BOUNCES, why=bounce_class.value)
     add_by_key(connection, row.key, draft, now)
     if reason is Reason.HARD_BOUNCE:
-        events += _fact(connection, row, rules, now)
+        events += _fact(connection, row, domains, rules, now)
     return events
 
 
@@ -131,8 +136,10 @@ def event_of(kind: str, row: Row[Any], now: float, **more: object) -> Event:
     )
 
 
-def _fact(connection: Connection, row: Row[Any], rules: Rules, now: float) -> tuple[Event, ...]:
-    """One for each recipient and mailing."""
+def _fact(
+    connection: Connection, row: Row[Any], domains: tuple[str, ...], rules: Rules, now: float
+) -> tuple[Event, ...]:
+    """One for each recipient and mailing; charged to the domains of the mailing."""
     own = {"tenant": row.tenant, "key": row.key, "mailing": row.mailing}
     if connection.execute(_HELD_AGAINST, own).first() is not None:
         return ()
@@ -147,7 +154,7 @@ def _fact(connection: Connection, row: Row[Any], rules: Rules, now: float) -> tu
         ref=row.ref,
         at=now,
         grade=grade,
-        domains=(row.domain,) if row.domain else rules.of(row.tenant).domains,
+        domains=domains or rules.of(row.tenant).domains,
     )
     counts = recent_counts(connection, row.tenant, fact.kind, now, is_weak=grade is Grade.B)
     sent_at = mailing_begun(connection, row.mailing)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from gateway.records.store import run
 from gateway.records.tables import figures, provider_sends
@@ -40,6 +40,17 @@ class Figure(StrEnum):
 
 _row = figures.c
 _PARTS = ("stream", "mailing", "domain")
+_DOMAINS = (
+    select(_row.domain)
+    .where(
+        _row.tenant == bindparam("tenant"),
+        _row.mailing == bindparam("mailing"),
+        _row.what == Figure.OFFERED.value,
+        _row.domain != "",
+    )
+    .distinct()
+    .order_by(_row.domain)
+)
 _FIELDS = {
     Figure.OFFERED: "offered",
     Figure.DELIVERED: "delivered",
@@ -128,6 +139,11 @@ def rates_of(
         fields[_FIELDS[Figure(what)]] = int(amount)
     rates = [Rate(**fields) for fields in found.values()]
     return sorted(rates, key=lambda rate: (-rate.offered, rate.tenant, rate.mailing))
+
+
+def domains_of(connection: Connection, tenant: str, mailing: str) -> tuple[str, ...]:
+    """The sender domains that a mailing went out from, as far as the journal is followed."""
+    return tuple(connection.execute(_DOMAINS, {"tenant": tenant, "mailing": mailing}).scalars())
 
 
 def note_sent(connection: Connection, provider: str, at: float, amount: int) -> None:

@@ -98,6 +98,10 @@ def take_report(connection: Connection, report: Report, rules: Rules, now: float
     if report.tenant and not report.mailing:
         mailing = mailing_of(connection, report.tenant, report.stream, report.received_at)
         report = replace(report, mailing=mailing)
+    if report.tenant and not report.domain:
+        # The journal does not know the copy: not yet, or no more.
+        domains = figures.domains_of(connection, report.tenant, report.mailing)
+        report = replace(report, domain=domains[0]) if len(domains) == 1 else report
     state = ReportState.UNMATCHED if report.grade is Grade.D else ReportState.WAITING
     earlier = [] if report.grade is Grade.D else same_complaints(connection, report)
     stored = insert_report(connection, rules.keyring, report, state)
@@ -230,7 +234,9 @@ def _count(
         at=now,
         grade=report.grade,
         actor="gateway" if report.grade is Grade.A else actor,
-        domains=(report.domain,) if report.domain else own.domains,
+        domains=(report.domain,)
+        if report.domain
+        else figures.domains_of(connection, report.tenant, report.mailing) or own.domains,
     )
     subject = add_subject(connection, rules.keyring.seal(address)) if address else None
     counts = recent_counts(connection, report.tenant, report.kind, now)

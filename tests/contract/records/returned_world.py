@@ -34,6 +34,11 @@ class Returns(Book):
     def key(self, address: Address = JAN) -> bytes:
         return self.rules.keyring.exact_key(address)
 
+    def own(self, *domains: str) -> None:
+        """The tenant has these sender domains."""
+        acme = replace(self.rules.of("acme"), domains=domains)
+        self.rules = replace(self.rules, tenants={**self.rules.tenants, "acme": acme})
+
     def match(self, person: Address = JAN, **more: Any) -> Match:
         """What our own token and the stated address say."""
         known = Match(

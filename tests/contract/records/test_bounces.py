@@ -9,7 +9,7 @@ import pytest
 from gateway.records import webhooks
 from gateway.records.bounces import StormDecided, decide_storm, reopen_storm, storms
 from gateway.records.database import Database
-from gateway.records.figures import Rate, rates_of
+from gateway.records.figures import Figure, Rate, add, rates_of
 from gateway.records.tables import (
     bounces,
     facts,
@@ -176,6 +176,23 @@ def test_the_threshold_blocks_by_replies_and_asks_a_person_about_reports(
     book.settle()
     (case,) = book.rows(case_table)
     assert case.phase == phase
+
+
+def test_a_bounce_that_outran_its_copy_is_charged_to_its_mailing(book: Returns) -> None:
+    """A server may return a mail before the journal has it: when that is believed the mailing's
+    domain is known, and no other of the tenant's is blamed."""
+    book.own("acme.example", "shop.example")
+    with book.database.transaction() as connection:
+        for mailing, domain in (("m1", "acme.example"), ("m2", "shop.example")):
+            add(connection, NOW, "acme", "weekly", mailing, domain, Figure.OFFERED)
+    book.bounce(domain="", grade=Grade.B)
+    book.settle()
+    assert [(row.domain, row.state) for row in book.rows(bounces)] == [("acme.example", "believed")]
+    (case,) = book.rows(case_table)
+    assert '"domains":["acme.example"]' in case.state
+    with book.database.reading() as connection:
+        blamed = [rate.domain for rate in rates_of(connection, by=("domain",)) if rate.hard_bounces]
+    assert blamed == ["acme.example"]
 
 
 # ---- storms -------------------------------------------------------------------------------------

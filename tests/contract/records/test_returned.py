@@ -10,7 +10,7 @@ import pytest
 from gateway.records import webhooks
 from gateway.records.database import Database
 from gateway.records.erasure import erase
-from gateway.records.figures import rates_of
+from gateway.records.figures import Figure, add, rates_of
 from gateway.records.holdings import about, holders
 from gateway.records.reports import (
     ReportDecided,
@@ -20,7 +20,15 @@ from gateway.records.reports import (
     words_of,
 )
 from gateway.records.suppressions import lift
-from gateway.records.tables import cases, facts, fees, reports, suppressions, webhook_deliveries
+from gateway.records.tables import (
+    blocks,
+    cases,
+    facts,
+    fees,
+    reports,
+    suppressions,
+    webhook_deliveries,
+)
 from gateway.words import WebhookKind
 from policies.returned.words import FeedbackType, Form
 from policies.sanctions.words import Decision, Grade
@@ -102,6 +110,19 @@ def test_what_no_token_names_suppresses_nobody(book: Returns) -> None:
 
 
 @pytest.mark.sqlite_file
+def test_a_complaint_about_an_unknown_copy_blocks_its_mailings_domain_only(book: Returns) -> None:
+    """What the journal does not know of the copy, the mailing's figures may tell."""
+    book.own("acme.example", "shop.example")
+    with book.database.transaction() as connection:
+        add(connection, NOW, "acme", "weekly", "m1", "acme.example", Figure.OFFERED)
+        add(connection, NOW, "acme", "weekly", "m2", "shop.example", Figure.OFFERED)
+    book.come(book.complaint(Grade.A, match=book.match(domain="")))
+    assert [row.domain for row in book.rows(blocks)] == ["acme.example"]
+    unknown = book.match(numbered(1), domain="", mailing="m3")
+    book.come(book.complaint(Grade.A, match=unknown, address=numbered(1).text))
+    assert {row.domain for row in book.rows(blocks)} == {"acme.example", "shop.example"}
+
+
 @pytest.mark.parametrize("grade", [Grade.A, Grade.B])
 @pytest.mark.parametrize(
     ("kind", "scope"),
