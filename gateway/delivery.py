@@ -30,7 +30,7 @@ from gateway.message.dkim import Signatures, Signer
 from gateway.message.header import HeaderView
 from gateway.message.message_id import message_id_digest
 from gateway.message.received import Message
-from gateway.message.stamp import Stamped, StampPlan, stamp
+from gateway.message.stamp import Stamped, StampPlan, own_message_id, stamp
 from gateway.metrics import Metrics
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
@@ -161,8 +161,9 @@ class Delivery:
             view = HeaderView.parse(job.message.header)
         except HeaderSyntaxError as problem:
             raise _Refused(replies.BAD_MESSAGE.fill(problem=problem)) from problem
-        if named := view.first(b"message-id"):
-            job.message_id = message_id_digest(named.value)
+        named = view.first(b"message-id")
+        own = own_message_id(job.transaction.ref, job.snapshot.hostname)
+        job.message_id = message_id_digest(named.value if named else own)
         started = perf_counter()
         ruling = await job.snapshot.pipeline.message(job.transaction, job.message, view)
         self._metrics.policy_seconds[Stage.MESSAGE].observe(perf_counter() - started)

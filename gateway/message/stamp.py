@@ -108,6 +108,11 @@ def list_id_field(tenant: str, stream: str, hostname: str) -> bytes:
     return f"List-Id: <{stream}.{tenant}.{hostname}>\r\n".encode("ascii")
 
 
+def own_message_id(ref: str, hostname: str) -> bytes:
+    """The Message-ID of a message that came without one."""
+    return f"<{ref}@{hostname}>".encode("ascii")
+
+
 def _own_fields(plan: StampPlan, needs_pair: bool) -> tuple[bytes, ...]:
     """The names of what each copy brings. Only with one recipient can it name who that is."""
     own: tuple[bytes, ...] = (UNSUBSCRIBE, UNSUBSCRIBE_POST) if needs_pair else ()
@@ -125,7 +130,7 @@ def _our_fields(view: HeaderView, plan: StampPlan) -> list[Field]:
     if b"date" not in view:
         ours.append(Field(b"date", f"Date: {rfc5322_date(int(plan.now))}\r\n".encode("ascii")))
     if b"message-id" not in view:
-        message_id = f"Message-ID: <{plan.ref}@{plan.hostname}>\r\n".encode("ascii")
+        message_id = b"Message-ID: " + own_message_id(plan.ref, plan.hostname) + b"\r\n"
         ours.append(Field(b"message-id", message_id))
     ours.append(feedback_id_field(plan.mailing, plan.mailing_token, plan.stream, plan.tenant))
     if plan.feedback_domain:
