@@ -31,7 +31,7 @@ OWN = frozenset(
     | {"reporter", "incidents"}
 )
 """What the intake says of a mail; staff who take a report say other things."""
-_TOKEN = re.compile(r"(?<![0-9a-z])([a-z2-7]{6})[a-z2-7]{46}(?![0-9a-z])", re.IGNORECASE)
+_TOKEN = re.compile(r"(?<![0-9a-z])[a-z2-7]{46}([a-z2-7]{6})(?![0-9a-z])", re.IGNORECASE)
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -74,7 +74,7 @@ def seen(words: Mapping[str, object] | None, is_revealed: bool) -> Seen:
 
     def plain(value: object) -> str:
         text = value if isinstance(value, str) else str(value or "")
-        return text if is_revealed else _TOKEN.sub("\\1\N{HORIZONTAL ELLIPSIS}", mask(text))
+        return text if is_revealed else _TOKEN.sub("\N{HORIZONTAL ELLIPSIS}\\1", mask(text))
 
     def pairs(name: str) -> list[tuple[str, object]]:
         listed = said.get(name)

@@ -51,7 +51,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen("today", "", today.routes),
     Screen("cases", "cases", cases.routes),
     Screen("case", "cases/{name}", case.routes, is_listed=False),
-    Screen("reported", "reports", report.routes),
+    Screen("returned", "reports", report.routes),
     Screen("storms", "storms", storms.routes, is_listed=False),
     Screen("look_up", "look-up", look_up.routes),
     Screen("tenants", "tenants", tenant.routes),

@@ -16,6 +16,7 @@ from gateway.records.subject_requests import RequestKind, record
 from gateway.records.undoings import SECONDS
 from gateway.web.desk import subjects
 from gateway.web.desk.live import MAX_LISTENERS, Live
+from gateway.web.desk.screens import SCREENS
 from gateway.words import Address, Role
 from policies.sanctions.words import Phase
 
@@ -210,6 +211,16 @@ async def test_today_shows_what_waits(world: World) -> None:
         assert title in page
         assert case in page
         assert case in (await world.as_(Role.ABUSE, language).get("live/queues")).text
+
+
+@pytest.mark.parametrize("language", ["en", "pl"])
+async def test_screens_are_called_the_same_on_every_page(world: World, language: str) -> None:
+    """No screen's own words change a name in the navigation."""
+    operator = world.as_(Role.OPERATOR, language)
+    pages = [(await operator.get(screen.path)).text for screen in SCREENS if screen.is_listed]
+    names = [re.findall(r'<li><a href="[^>]*>([^<]+)</a></li>', page) for page in pages]
+    assert len(names[0]) == len(pages)
+    assert [one for one in names if one != names[0]] == []
 
 
 async def test_counters_follow_and_end_with_the_session(world: World) -> None:
