@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.feedback.intake import KEPT, OUR_FAULT, TOO_MANY, UNKNOWN, Addressed, Intake
-from gateway.notices.gather import REPLY
+from gateway.config.sender_dns import SenderDnsSettings
+from gateway.feedback.bounce_rules import bounce_table
+from gateway.feedback.intake import KEPT, OUR_FAULT, TOO_MANY, UNKNOWN, Intake
+from gateway.feedback.mailboxes import Mailbox, Mailboxes
+from gateway.feedback.passing import Client
+from gateway.feedback.terms import Terms
+from gateway.notices.gather import REPLY, House
+from gateway.records.bounces import BounceTerms
 from gateway.records.case_replies import AUTOMATIC, MAX_A_DAY, RECEIVED
 from gateway.records.case_view import find_case
 from gateway.records.database import Database
+from gateway.records.event_index import EventIndex
 from gateway.records.streams import stream_number
 from gateway.records.subjects import plain_texts
+from gateway.sender_dns.lookups import Lookups
 from policies.sanctions.ladder import Then
 from policies.sanctions.preset import digest
 from policies.sanctions.words import FactKind, Phase
@@ -36,10 +45,25 @@ async def world(database: Database, keyring: Keyring) -> World:
     return world
 
 
+def terms(house: House) -> Terms:
+    """Replies are all that is taken."""
+    boxes = Mailboxes(house.tokens, feedback="", mailto="", notices=house.domain)
+    dns = Lookups(SenderDnsSettings())
+    return Terms(house, boxes, BounceTerms(), {}, bounce_table(), dns)
+
+
 def intake(world: World) -> Intake:
     """What the listener asks."""
-    house = house_for(world.rules)
-    return Intake(world.database, house, world.events.append, lambda: world.now)
+    known = EventIndex(Path("no-journal"), Path("no-index"))  # nobody looks a reply up
+    own = terms(house_for(world.rules))
+    return Intake(world.database, known, own, world.events.append, lambda: world.now)
+
+
+async def found(world: World, case: int = 1) -> Mailbox:
+    """The mailbox of a case."""
+    mailbox = await intake(world).find(address(world, case))
+    assert isinstance(mailbox, Mailbox)
+    return mailbox
 
 
 def address(world: World, case: int = 1, purpose: Purpose = Purpose.REPLY) -> str:
@@ -60,10 +84,8 @@ def mail(number: int, text: str = "We are sorry.", **fields: str) -> bytes:
 
 async def send(world: World, octets: bytes, sender: str = "office@acme.test") -> str:
     """One mail to the first case."""
-    inn = intake(world)
-    found = inn.addressed(address(world))
-    assert isinstance(found, Addressed)
-    return await inn.take((found, found), sender, octets)
+    mailbox = await found(world)
+    return await intake(world).take((mailbox, mailbox), sender, octets, Client())
 
 
 async def test_a_reply_is_an_answer_once(world: World) -> None:
@@ -102,9 +124,8 @@ async def test_a_screenshot_is_not_replaced_by_a_letter(world: World) -> None:
     """Where the contract asks for evidence, a reply is kept and the clock goes on."""
     world.fact("m2", kind=FactKind.PROTECTED_HIT)
     await world.at(NOW)
-    found = intake(world).addressed(address(world, 2))
-    assert isinstance(found, Addressed)
-    assert await intake(world).take((found,), "office@acme.test", mail(1)) == KEPT
+    to = (await found(world, 2),)
+    assert await intake(world).take(to, "office@acme.test", mail(1), Client()) == KEPT
     case = world.case(2)
     assert case.phase is Phase.OPEN
     assert case.due_at is not None
@@ -124,9 +145,8 @@ async def test_a_tenant_cannot_close_its_own_complaint_by_writing_again(world: W
     world.__post_init__()
     case = world.fact("", kind=FactKind.GRIEVANCE, actor="ewa")
     await world.at(NOW + 1)
-    found = intake(world).addressed(address(world, case.id))
-    assert isinstance(found, Addressed)
-    assert await intake(world).take((found,), "office@acme.test", mail(1)) == KEPT
+    to = (await found(world, case.id),)
+    assert await intake(world).take(to, "office@acme.test", mail(1), Client()) == KEPT
     assert not world.case(case.id).phase.is_over
 
 
@@ -154,8 +174,8 @@ async def test_only_a_reply_token_of_a_case_on_record_is_taken(world: World) -> 
     """A page's token, a case that is none and another domain get the same answer."""
     good = address(world)
     taken = intake(world)
-    assert isinstance(taken.addressed(good), Addressed)
-    assert isinstance(taken.addressed(good.upper()), Addressed)
+    assert isinstance(await taken.find(good), Mailbox)
+    assert isinstance(await taken.find(good.upper()), Mailbox)
     for wrong in (
         address(world, purpose=Purpose.CASE),
         address(world, case=99),
@@ -166,29 +186,24 @@ async def test_only_a_reply_token_of_a_case_on_record_is_taken(world: World) -> 
         "@",
         "case+@cases.gateway.test",
     ):
-        assert taken.addressed(wrong) == UNKNOWN, wrong
+        assert await taken.find(wrong) == UNKNOWN, wrong
     nobody = replace(house_for(world.rules), domain="")
-    taken.adopt(nobody)
-    assert taken.addressed(f"{good.partition('@')[0]}@") == UNKNOWN
+    taken.adopt(terms(nobody))
+    assert await taken.find(f"{good.partition('@')[0]}@") == UNKNOWN
 
 
 async def test_a_store_that_is_away_is_our_fault(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """451 at RCPT and at the dot: the sender's server tries again, and nothing is half kept."""
-    to = address(world)
-    found = intake(world).addressed(to)
-    assert isinstance(found, Addressed)
+    to = await found(world)
 
     async def away(*_arguments: object) -> None:
         raise StoreUnavailable("records: away")
 
-    def unreadable(*_arguments: object) -> None:
-        raise StoreUnavailable("records: away")
-
     monkeypatch.setattr(world.database, "write", away)
-    assert await intake(world).take((found,), "office@acme.test", mail(1)) == OUR_FAULT
-    monkeypatch.setattr(world.database, "reading", unreadable)
-    assert intake(world).addressed(to) == OUR_FAULT
+    assert await intake(world).take((to,), "office@acme.test", mail(1), Client()) == OUR_FAULT
+    monkeypatch.setattr(world.database, "read", away)
+    assert await intake(world).find(to.address) == OUR_FAULT
     monkeypatch.undo()
     assert world.told(RECEIVED) == 0

@@ -116,7 +116,13 @@ async def test_what_a_recipient_says_is_told_to_the_journal(site: Site) -> None:
             "report.received",
             "example",
             "weekly",
-            {"report": 1, "grade": "B", "source": "page", "key": token.key.hex()},
+            {
+                "report": 1,
+                "grade": "B",
+                "source": "page",
+                "type": "abuse",
+                "key": token.key.hex(),
+            },
         ),
     ]
 
