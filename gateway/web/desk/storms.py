@@ -130,7 +130,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "ask_release": "Forget the {bounces} bounces of {provider} that are held?",
         "ask_believe": "Believe the {bounces} bounces of {provider} that are held?",
         "touches_these": "It touches {recipients} recipients of {count} tenants: {tenants}.",
-        "means_release": "It is as if these bounces had never come. They are mailed again.",
+        "means_release": "It is as if these bounces had never come. Their recipients "
+        "are mailed as before.",
         "means_believe": "A minute from now they are suppressed as unknown, and each counts "
         "against its tenant.",
     },
@@ -156,8 +157,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "ask_release": "Odrzucić wstrzymane zwroty od {provider} ({bounces})?",
         "ask_believe": "Uznać wstrzymane zwroty od {provider} ({bounces})?",
         "touches_these": "Odbiorcy: {recipients}, klienci: {count} ({tenants}).",
-        "means_release": "Będzie tak, jakby te zwroty nigdy nie przyszły. Ci odbiorcy znów dostaną "
-        "pocztę.",
+        "means_release": "Będzie tak, jakby te zwroty nigdy nie przyszły. Odbiorcy będą dostawać "
+        "pocztę jak dotąd.",
         "means_believe": "Za minutę zostaną wykluczeni jako nieznani, a każdy z nich obciąży "
         "swojego klienta.",
     },

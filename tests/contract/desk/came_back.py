@@ -9,6 +9,7 @@ from gateway.feedback.intake import Intake
 from gateway.feedback.terms import Terms
 from gateway.message.address import parse_mailbox
 from gateway.notices.gather import House
+from gateway.records import figures
 from gateway.records.bounces import Bounced, BounceTerms, settle, take_bounce
 from gateway.records.case_rules import Rules
 from gateway.records.database import Connection
@@ -89,6 +90,7 @@ def storm(
     """Many unknown mailboxes at a provider, held by the job that looks at them."""
     terms = BounceTerms()
     before = now - terms.storm.within - 60
+    figures.note_sent(connection, provider, before, 40)
     for number in range(terms.storm.count + 1):
         person = parse_mailbox(f"user{number // 2}@{provider}")
         bounced = Bounced(
