@@ -46,6 +46,14 @@ _EARLIER = select(_row.at).where(
     _row.id != bindparam("but"),
     _row.at > bindparam("since"),
 )
+_COUNTED = select(_row.id).where(
+    _own,
+    _row.mailing == bindparam("mailing"),
+    _row["class"] == bindparam("class"),
+    _row.action == Action.FAILED.value,
+    _row.state == BounceState.BELIEVED.value,
+    _row.id != bindparam("but"),
+)
 _known = facts.c
 _HELD_AGAINST = select(_known.id).where(
     _known.key == bindparam("key"),
@@ -79,8 +87,10 @@ def believe(
         return [event_of("bounce.released", row, now)]
     bounce_class = BounceClass(row._mapping["class"])
     where = (row.tenant, row.stream, row.mailing, row.domain)
-    figures.add(connection, row.at, *where, _FIGURES[bounce_class])
-    given = {**own, "class": bounce_class.value, "but": row.id, "since": since}
+    same = {**own, "class": bounce_class.value, "but": row.id}
+    if connection.execute(_COUNTED, {**same, "mailing": row.mailing}).first() is None:
+        figures.add(connection, row.at, *where, _FIGURES[bounce_class])
+    given = {**same, "since": since}
     verdict = decide(bounce_class, row.at, connection.execute(_EARLIER, given).scalars(), limits)
     events = [event_of("bounce.believed", row, now, verdict=verdict.value)]
     match verdict:

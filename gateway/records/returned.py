@@ -138,6 +138,10 @@ def take_returned(
         case FeedbackType.ABUSE | FeedbackType.FRAUD | FeedbackType.VIRUS | FeedbackType.OTHER:
             if named is not None:
                 _complain(connection, report, named, rules, now)
+            elif report.grade is Grade.B:
+                # Every recipient of the mailing has this token, and may state whomever they like:
+                # the tenant is not told of it and no rate counts it before a person has.
+                report = replace(report, grade=Grade.C)
     taken = take_report(connection, report, rules, now)
     return Taken(taken.report, True, taken.events)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from gateway.config.feedback import StormSettings
 from gateway.events import Event
@@ -49,13 +49,14 @@ class Weather:
         known = select(storms).where(_storm.provider == provider, _storm.decision.is_(None))
         self._open = connection.execute(known).first()
         first, last = min(times) - within, max(times) + within
-        query = select(_row.at).where(
+        # Of each recipient the first: whoever has a token may write many bounces of their own.
+        query = select(func.min(_row.at)).where(
             _row.provider == provider,
             _row["class"] == BounceClass.INVALID_MAILBOX.value,
             _row.action == Action.FAILED.value,
             _row.at.between(first, last),
         )
-        ats = sorted(connection.execute(query).scalars())
+        ats = sorted(connection.execute(query.group_by(_row.tenant, _row.key)).scalars())
         sent = figures.Sent(connection, provider, first, last + within)
         self._spans = []
         for index, at in enumerate(ats):
