@@ -2,12 +2,14 @@
 
 Each shape takes a name for its Message-ID, the header section of the copy as it lay in the mailbox
 (LF), and whose it is; it gives the mail's octets. `signed` is dkimpy's, not the gateway's own.
+`flip`, `without_tokens` and `replace_trace` give a header section as forgers and strangers have it.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 
 import dkim
@@ -111,6 +113,26 @@ def xarf(name: str, header: str, recipient: str) -> bytes:
 
 
 UNSIGNED: tuple[Shape, ...] = (sparse, outlook, redacted, xarf)
+
+
+def flip(header: str) -> str:
+    """With one letter of every token changed."""
+
+    def flipped(token: re.Match[str]) -> str:
+        return token[0][:30] + ("b" if token[0][30] == "a" else "a") + token[0][31:]
+
+    return re.sub(r"[a-z2-7]{52}", flipped, header)
+
+
+def without_tokens(header: str) -> str:
+    """As a provider gives it back that keeps none of our fields."""
+    ours = "Return-Path|Feedback-ID|Consentry-Trace|CFBL-[-A-Za-z]+|List-Unsubscribe"
+    return re.sub(rf"^(?:{ours}):.*\n(?:[ \t].*\n)*", "", header + "\n", flags=re.M).rstrip("\n")
+
+
+def replace_trace(header: str, token: str) -> str:
+    """With another Consentry-Trace."""
+    return re.sub(r"(?m)^Consentry-Trace: .*$", f"Consentry-Trace: {token}", header)
 
 
 def _arf(name: str, sender: str, fields: str, kind: str, original: str) -> bytes:
