@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import StoreUnavailable
 from gateway.config.sender_dns import SenderDnsSettings
+from gateway.errors import StoreUnavailable
 from gateway.feedback.bounce_rules import bounce_table
 from gateway.feedback.intake import KEPT, OUR_FAULT, TOO_MANY, UNKNOWN, Intake
 from gateway.feedback.mailboxes import Mailbox, Mailboxes
