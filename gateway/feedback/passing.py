@@ -49,6 +49,7 @@ class Passing:
         self._emit = emit
         self._clock = clock
         self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._under_way: set[str] = set()
 
     async def pass_on(
         self,
@@ -64,23 +65,39 @@ class Passing:
         to = terms.bounces_to.get(stream)
         if to is None or _goes_round(octets, terms.house.hostname):
             return True
-        keyring = terms.rules.keyring
         name = f"{mailbox.lower()} {mail}"
-        async with self._at_once:
-            if await self._database.read(partial(self._was_taken, keyring, name)):
-                return True
-            now, ref = self._clock(), new_ref()
-            trace = received_field(
-                client.helo,
-                client.address,
-                f"{terms.house.hostname} {MARK}",
-                with_protocol(
-                    extended=True, tls=client.is_tls, authenticated=False, smtputf8=False
-                ),
-                ref,
-                now,
-            )
-            said = await hand_over(terms.house.hops, "", to, trace + octets)
+        if name in self._under_way:
+            # Whoever brought it has hung up meanwhile, and the first is still with the next hop.
+            return False
+        self._under_way.add(name)
+        try:
+            async with self._at_once:
+                return await self._hand_over(stream, to, name, octets, client, terms)
+        finally:
+            self._under_way.discard(name)
+
+    async def _hand_over(
+        self,
+        stream: tuple[str, str],
+        to: str,
+        name: str,
+        octets: bytes,
+        client: Client,
+        terms: Terms,
+    ) -> bool:
+        keyring = terms.rules.keyring
+        if await self._database.read(partial(self._was_taken, keyring, name)):
+            return True
+        now, ref = self._clock(), new_ref()
+        trace = received_field(
+            client.helo,
+            client.address,
+            f"{terms.house.hostname} {MARK}",
+            with_protocol(extended=True, tls=client.is_tls, authenticated=False, smtputf8=False),
+            ref,
+            now,
+        )
+        said = await hand_over(terms.house.hops, "", to, trace + octets)
         is_taken = said.fate is Fate.TAKEN
         if is_taken:
             await self._database.write(partial(self._note, keyring, name))
