@@ -33,6 +33,7 @@ def reports_about(
         said = words.get("said", {}).items()
         found.append(
             {
+                "report": row.id,
                 "tenant": row.tenant,
                 "stream": row.stream,
                 "type": row.type,

@@ -37,7 +37,7 @@ EVENTS = 50
 """The latest, of one person or message."""
 NEARLY = 2**20
 """Octets that the index may be behind and is brought up to date before it is asked."""
-HIDDEN = ("suppressions", "bounces", "steps", "wording", "stored_as", "headers")
+HIDDEN = ("suppressions", "bounces", "steps", "wording", "stored_as", "said", "headers")
 """What the page shows in another way, or not at all."""
 
 
@@ -123,8 +123,9 @@ def _identify(parts: DeskParts, connection: Connection, found: Found) -> None:
             _of_proof(parts, connection, found, reading.number)
             if found.proof is None and found.receipt is None:
                 person = person_under(connection, keyring, reading.number)
-                is_known = person.address or parts.index.of_key(reading.number, 1)
-                found.person = person if is_known else None
+                is_held = person.address or any(person.holdings(connection, keyring).values())
+                if is_held or parts.index.of_key(reading.number, 1):
+                    found.person = person
         case Kind.CASE:
             stored = case_view.find_case(connection, reading.case)
             found.case = stored.id if stored else ""

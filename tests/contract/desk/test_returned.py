@@ -105,6 +105,8 @@ async def test_a_report_says_what_speaks_for_it(world: World) -> None:
     assert record.detail == {"report": number, "why": "they called", "screen": "reports"}
     key = world.keyring.exact_key(parse_mailbox(JAN)).hex()
     assert f'name="what" value="{key}"' in page
+    page = (await abuse.post("look-up", what=key)).text
+    assert f'reports/{number}">{number}</a>' in page
 
 
 async def test_a_forged_token_is_named(world: World) -> None:
