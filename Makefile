@@ -13,7 +13,7 @@ PROPERTIES := $(addprefix tests/unit/,smtp/test_engine_promises.py message/test_
   suppression/test_token_promises.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-lists bench-index bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster bench-feedback notices feedback-kill feedback-fuzz packages clean
+.PHONY: help run test check fmt bench bench-lists bench-index bench-desk faults kill hostile api-fuzz token-flips soak load oracle opt-outs opt-outs-cluster cluster redis-faults hang-ups bench-cluster bench-feedback notices feedback feedback-kill feedback-fuzz packages clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ hang-ups: $(INSTALLED) packages ## 10,000 clients that hang up while Redis is in
 
 notices: $(INSTALLED) packages ## Notices to tenants with kill -9 at every step: none lost, at most one repeat per kill, none unmarked
 	@$(BIN)/python -m tests.campaigns.notices
+
+feedback: $(INSTALLED) packages ## mailings of a thousand behind a real Postfix and all that may come back: exactly the right recipients are suppressed (five minutes)
+	@$(BIN)/python -m tests.campaigns.feedback
 
 feedback-kill: $(INSTALLED) ## reports, bounces and unsubscribe mails with kill -9 after a 250, a thousand times: none lost, none twice
 	@$(BIN)/python -m tests.campaigns.feedback_kill

@@ -172,6 +172,14 @@ FAULTS = {
         self.__dict__.setdefault("kept", []).append(message)
 """,
     ),
+    # A text of a token's shape that is none of ours does not make the others doubtful.
+    "forged": Edit(
+        "gateway/feedback/traces.py",
+        """            is_forged = True
+""",
+        """            pass
+""",
+    ),
 }
 
 

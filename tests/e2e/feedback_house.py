@@ -119,13 +119,15 @@ class Coming:
         self.house, self.postfix, self.mx, self.receiver = house, postfix, mx, receiver
         self.port = port
         self._make = token_maker(house.folder / "keys/keyring.json")
-        keyring = Keyring.load(house.folder / "keys/keyring.json")
-        self._people = {
-            key(parse_mailbox(one)): one
-            for one in (*MAILING, *SLOW)
-            for key in (keyring.exact_key, keyring.loose_key)
-        }
+        self._keyring = Keyring.load(house.folder / "keys/keyring.json")
+        self._people: dict[bytes, str] = {}
+        self.meet((*MAILING, *SLOW))
         self._headers: dict[str, str] = {}
+
+    def meet(self, people: Sequence[str]) -> None:
+        """Know these from now on, wherever they stand in the records."""
+        keys = (self._keyring.exact_key, self._keyring.loose_key)
+        self._people |= {key(parse_mailbox(one)): one for one in people for key in keys}
 
     def send(self, recipients: Sequence[str], sender: str = SENDER) -> None:
         """A list mailing, a hundred recipients a message; all must be taken."""
@@ -246,8 +248,10 @@ def at_mx(recipient: str) -> str | None:
 
 
 @contextmanager
-def coming_back(folder: Path, certificates: Certificates) -> Iterator[Coming]:
-    """The house, before its mailing."""
+def coming_back(
+    folder: Path, certificates: Certificates, readers: Sequence[str] = READERS
+) -> Iterator[Coming]:
+    """The house, before its mailing; `readers` have mailboxes."""
     port = free_port()
     with ExitStack() as stack:
         mx = stack.enter_context(Sink(refuse=at_mx))
@@ -255,7 +259,7 @@ def coming_back(folder: Path, certificates: Certificates) -> Iterator[Coming]:
         dns = stack.enter_context(NameServer(zone))
         receiver = stack.enter_context(Receiver(certificates))
         postfix = stack.enter_context(
-            Postfix([*READERS, OFFICE], settings=_settings(mx.port, port), service=_SERVICE)
+            Postfix([*readers, OFFICE], settings=_settings(mx.port, port), service=_SERVICE)
         )
         (folder / "keys").mkdir(parents=True)
         write_private(folder / "keys/acme.webhook", f"{SECRET}\n".encode())
