@@ -34,6 +34,11 @@ from suppression.masking import mask
 
 _row = bounces.c
 _storm = storms_table.c
+_STORMY = BounceClass.INVALID_MAILBOX.value
+"""The class that a storm is made of."""
+UNTIL_FOLLOWED = 5.0
+"""Seconds that a bounce waits which came before its copy was found in the journal: soon the figures
+tell which sender domain its mailing went out from."""
 MIN_KEPT = 3600
 """Seconds for which it is known at least what was offered to a provider."""
 
@@ -129,8 +134,12 @@ def take_bounce(
     if not bounced.mailing:
         mailing = mailing_of(connection, bounced.tenant, bounced.stream, bounced.at)
         bounced = replace(bounced, mailing=mailing)
-    waits = not is_delivered and bounced.bounce_class is BounceClass.INVALID_MAILBOX
-    row = _insert(connection, bounced, int(now + terms.storm.within) if waits else None)
+    waits = 0.0
+    if not is_delivered and bounced.bounce_class is BounceClass.INVALID_MAILBOX:
+        waits = terms.storm.within
+    elif not is_delivered and bounced.bounce_class.is_recipients and not bounced.domain:
+        waits = UNTIL_FOLLOWED
+    row = _insert(connection, bounced, int(now + waits) if waits else None)
     events = [event_of("bounce.received", row, now, action=row.action)]
     if is_delivered:
         events += lift_soft(connection, row, now)
@@ -157,7 +166,8 @@ def settle(
         weather = Weather(connection, provider, [row.at for row in own], terms.storm)
         # Those that a storm takes in are held at once: a person decides on all of it.
         waiting = _waiting(connection, provider, now) if weather.is_stormy else ()
-        held = [row for row in (*own, *waiting) if row.storm is None and weather.takes(row.at)]
+        unknown = (row for row in (*own, *waiting) if row._mapping["class"] == _STORMY)
+        held = [row for row in unknown if row.storm is None and weather.takes(row.at)]
         if held:
             events += weather.hold(held, now)
         numbers = {row.id for row in held}

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from gateway.records import webhooks
-from gateway.records.bounces import StormDecided, decide_storm, reopen_storm, storms
+from gateway.records.bounces import UNTIL_FOLLOWED, StormDecided, decide_storm, reopen_storm, storms
 from gateway.records.database import Database
 from gateway.records.figures import Figure, Rate, add, rates_of
 from gateway.records.tables import (
@@ -193,6 +193,20 @@ def test_a_bounce_that_outran_its_copy_is_charged_to_its_mailing(book: Returns) 
     with book.database.reading() as connection:
         blamed = [rate.domain for rate in rates_of(connection, by=("domain",)) if rate.hard_bounces]
     assert blamed == ["acme.example"]
+
+
+def test_a_bounce_of_a_copy_that_is_not_journalled_yet_waits_for_its_domain(book: Returns) -> None:
+    """For seconds, though its class waits for no storm; where there is one it is no part of it."""
+    storm(book)
+    early = numbered(99)
+    book.bounce(early, bounce_class=BounceClass.FULL, domain="", grade=Grade.B)
+    with book.database.transaction() as connection:
+        add(connection, NOW, "acme", "weekly", "m1", "acme.example", Figure.OFFERED)
+    book.settle(UNTIL_FOLLOWED)
+    rows = {row.key: row for row in book.rows(bounces)}
+    row = rows.pop(book.key(early))
+    assert (row.domain, row.state) == ("acme.example", "believed")
+    assert {one.state for one in rows.values()} == {"held"}
 
 
 # ---- storms -------------------------------------------------------------------------------------
