@@ -35,6 +35,8 @@ MAX_HEADER = 65_536
 """Octets of a header section that are kept for people to read."""
 MAX_TEXT = 8_000
 """Characters of a text that are kept of what is no report that programs read."""
+SIGNED = "signed"
+"""In place of the mailbox, where a signature tells the mail apart: it may be sent on to another."""
 READ_BY_PROGRAMS = (Form.ARF, Form.XARF, Form.DSN)
 
 
@@ -121,7 +123,7 @@ def _returned(
     return Returned(
         form=parsed.form,
         mail=parsed.mail if signature is None else _digest(signature),
-        mailbox=name,
+        mailbox=name if signature is None else SIGNED,
         grade=level,
         way=way,
         received_at=now,

@@ -9,7 +9,7 @@ first. Everything is in the caller's transaction; `Taken` holds the events to em
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -62,7 +62,8 @@ class Returned:
     """A mail that came back, parsed, matched and graded.
 
     `mail` is its digest and `mailbox` what it came to (`fbl`, `abuse`, `bounce`, `u`, or `api`,
-    `cli`): together they name it once and for all. `type` is what a report complains of, None for
+    `cli`; `signed` when the digest is of a listed source's signature): together they name it once
+    and for all. `type` is what a report complains of, None for
     a bounce and for what is no report. `bounce` is what became of the recipient whom a token names,
     of a DSN or plain bounce that is to be believed, else None. `way` is `smtp`, `api` or `cli`,
     `source` the listed domain that signed it, or "". `address` is who complains, as stated; with
@@ -117,6 +118,7 @@ def take_returned(
         bounced = replace(returned.bounce, mark=mark)
         return Taken(None, True, take_bounce(connection, bounced, rules, terms, now))
     report = _report(connection, returned, rules, mail)
+    earlier: Sequence[StoredReport] | None = None
     match returned.form:
         case Form.AUTO_REPLY | Form.CHALLENGE:
             return _noted(connection, report, f"it is an {returned.form}", rules, now)
@@ -137,12 +139,12 @@ def take_returned(
             report = replace(report, grade=max(report.grade, Grade.C))
         case FeedbackType.ABUSE | FeedbackType.FRAUD | FeedbackType.VIRUS | FeedbackType.OTHER:
             if named is not None:
-                _complain(connection, report, named, rules, now)
+                report, earlier = _complain(connection, report, named, rules, now)
             elif report.grade is Grade.B:
                 # Every recipient of the mailing has this token, and may state whomever they like:
                 # the tenant is not told of it and no rate counts it before a person has.
                 report = replace(report, grade=Grade.C)
-    taken = take_report(connection, report, rules, now)
+    taken = take_report(connection, report, rules, now, earlier)
     return Taken(taken.report, True, taken.events)
 
 
@@ -225,17 +227,19 @@ def _opt_out(
 
 def _complain(
     connection: Connection, report: Report, match: Match, rules: Rules, now: float
-) -> None:
-    """Suppress the recipient, unless this complaint has done so before: it may be lifted since."""
+) -> tuple[Report, Sequence[StoredReport]]:
+    """Suppress the recipient, unless this complaint has done so before: it may be lifted since. The
+    report with its mailing, and the recipient's complaints about that so far."""
     mailing = report.mailing or mailing_of(
         connection, report.tenant, report.stream, report.received_at
     )
-    same = same_complaints(connection, replace(report, mailing=mailing))
-    if any(one.grade in (Grade.A, Grade.B) for one in same):
-        return
-    draft = Draft(Reason.COMPLAINT, match.tenant, "recipient", report.source)
-    stated = _own(rules.keyring, match)
-    complain(connection, rules.keyring, match.key, draft, now, stated)
+    report = replace(report, mailing=mailing)
+    same = same_complaints(connection, report)
+    if not any(one.grade in (Grade.A, Grade.B) for one in same):
+        draft = Draft(Reason.COMPLAINT, match.tenant, "recipient", report.source)
+        stated = _own(rules.keyring, match)
+        complain(connection, rules.keyring, match.key, draft, now, stated)
+    return report, same
 
 
 def _own(keyring: Keyring, match: Match) -> Address | None:

@@ -162,12 +162,13 @@ def test_nobody_has_signed_the_envelope(back: Back) -> None:
     assert back.rows(graded % back.key(to)) == [("B", "waiting")]
 
 
-def test_a_signed_report_is_the_same_by_whatever_message_id(back: Back) -> None:
+def test_a_signed_report_is_the_same_by_whatever_message_id_and_way(back: Back) -> None:
     """Whoever has one could else send it on a thousand times."""
     to = "lea@inbox.test"
     octets = narrowly_signed(back.report("r8", to), Signer(LISTED, "s1", load_key(KEY)))
     for name in (b"<r8@", b"<r9@", b"<r10@"):
-        assert back.mail(f"fbl@{BACK}", octets.replace(b"<r8@", name)) == TAKEN
+        for mailbox in ("fbl", "abuse"):
+            assert back.mail(f"{mailbox}@{BACK}", octets.replace(b"<r8@", name)) == TAKEN
     query = f"SELECT grade, state FROM reports WHERE hex(key) = '{back.key(to)}'"
     assert back.rows(query) == [("A", "counted")]
 
