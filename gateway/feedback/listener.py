@@ -29,9 +29,13 @@ MAX_LINE = 1_000_000
 """Octets without an end of line, for which aiosmtpd has no limit, until we hang up."""
 MAX_MAIL_LINE = 1_001
 """Octets of a line of a mail with its end, and one (RFC 5321 section 4.5.3.1.6)."""
+MAX_ENDS = 500_000
+"""Carriage returns and line feeds of a mail; passing it on costs microseconds of the loop for each,
+which ten megabytes of them would hold up for seconds."""
 _END = b"\r\n.\r\n"
 _GO_ON = "354 end data with <CR><LF>.<CR><LF>"
 _TOO_LARGE = "552 5.3.4 the mail is too large"
+_TOO_MANY = "552 5.3.4 the mail has too many lines"
 _TOO_LONG = "500 5.6.0 a line is too long (RFC 5321 section 4.5.3.1.6)"
 
 
@@ -177,6 +181,8 @@ class _Session(SMTP):
         content = await self._content()
         if content is None:
             status = _TOO_LARGE
+        elif content.count(b"\r") + content.count(b"\n") > MAX_ENDS:
+            status = _TOO_MANY
         elif _has_long_line(content):
             status = _TOO_LONG
         else:
