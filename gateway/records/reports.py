@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -36,6 +36,7 @@ from gateway.records.report_store import (
     same_complaints,
     words_of,
 )
+from gateway.records.store import remembered
 from gateway.records.streams import stream_number
 from gateway.records.subjects import add_subject
 from gateway.records.tables import mailings, reports
@@ -63,7 +64,8 @@ __all__ = [
 ACTOR = "reports"
 _row = reports.c
 _SET = update(reports).where(_row.id == bindparam("number"))
-"""Made once: making it costs more than running it."""
+_BEGUN = select(mailings.c.started_at).where(mailings.c.id == bindparam("mailing"))
+"""Made once: making them costs more than running them."""
 
 
 class ReportDecided(ConsentryError):
@@ -87,12 +89,19 @@ class ReportDecision(StrEnum):
     MATCH = "match"
 
 
-def take_report(connection: Connection, report: Report, rules: Rules, now: float) -> ReportTaken:
+def take_report(
+    connection: Connection,
+    report: Report,
+    rules: Rules,
+    now: float,
+    earlier: Sequence[StoredReport] | None = None,
+) -> ReportTaken:
     """Store a complaint with all that follows from its grade: of A it becomes a fact, of A and B
     the tenant's webhook is told. A from a source that is none of the configured ones is but B.
 
     One recipient complains about one mailing once: what comes after one that counts already, or
-    after one of no weaker grade, is on record as dismissed, and nothing follows from it.
+    after one of no weaker grade, is on record as dismissed, and nothing follows from it. `earlier`
+    are those (`same_complaints`), where the caller has read them.
     """
     report = graded(report, rules)
     if report.tenant and not report.mailing:
@@ -103,7 +112,10 @@ def take_report(connection: Connection, report: Report, rules: Rules, now: float
         domains = figures.domains_of(connection, report.tenant, report.mailing)
         report = replace(report, domain=domains[0]) if len(domains) == 1 else report
     state = ReportState.UNMATCHED if report.grade is Grade.D else ReportState.WAITING
-    earlier = [] if report.grade is Grade.D else same_complaints(connection, report)
+    if report.grade is Grade.D:
+        earlier = ()
+    elif earlier is None:
+        earlier = same_complaints(connection, report)
     stored = insert_report(connection, rules.keyring, report, state)
     received = _received(connection, stored, now)
     for same in earlier:
@@ -200,9 +212,15 @@ def mailing_of(connection: Connection, tenant: str, stream: str, at: float) -> s
 def mailing_begun(connection: Connection, mailing: str) -> float | None:
     """When a mailing began: its mail went out before the first notice, which ended it. Of one that
     is long over the day in its id must do."""
-    started = connection.execute(select(mailings.c.started_at).where(mailings.c.id == mailing))
-    if (at := started.scalar()) is not None:
-        return float(at)
+    known = remembered(connection)
+    if ("begun", mailing) not in known:
+        at = connection.execute(_BEGUN, {"mailing": mailing}).scalar()
+        known["begun", mailing] = _day_of(mailing) if at is None else float(at)
+    begun: float | None = known["begun", mailing]
+    return begun
+
+
+def _day_of(mailing: str) -> float | None:
     day = re.match(r"(\d{6})-", mailing)
     return datetime.strptime(f"{day[1]}+0000", "%y%m%d%z").timestamp() if day else None
 
