@@ -159,7 +159,7 @@ class _SharedStores(Stores):
         start = secrets.token_hex(8)
         stored = self.ledger.load
         flights = RedisFlights(calls, keys, config.node, process.number, start, stored)
-        self.flights = flights
+        self.flights = self._flights = flights
         self.work = (("flights", flights.run),)
 
     async def start(self) -> None:
@@ -167,6 +167,7 @@ class _SharedStores(Stores):
         await super().start()
 
     async def close(self) -> None:
+        await self._flights.close()
         await super().close()
         await self._state.close()
 

@@ -62,7 +62,7 @@ class Hop:
         """A transaction is as good as another: nothing is kept."""
         return self
 
-    async def ask(self, recipients: Sequence[str]) -> list[HopReply]:
+    async def ask(self, recipients: Sequence[str], sender: str = "") -> list[HopReply]:
         """One reply for each."""
         return [_verdict(recipient) for recipient in recipients]
 

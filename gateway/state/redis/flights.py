@@ -53,6 +53,8 @@ MARGIN = 0.5
 """Seconds before `ALIVE` is over that nothing is sent any more."""
 FIRST_LOOK, LAST_LOOK = 0.05, 0.5
 """Seconds between two looks at an entry that another has."""
+LAST_WAIT = 2.0
+"""Seconds that a stopping worker waits for what the records are just asked."""
 _SEEDED_AT_ONCE = 500
 _MOVED = -1
 
@@ -184,6 +186,13 @@ class RedisFlights:
     def untold(self) -> list[bytes]:
         """Entries that were let go and that Redis has not heard of yet."""
         return list(self._ends)
+
+    async def close(self) -> None:
+        """End what is under way; what asks the records gets a moment to have its answer."""
+        if self._seeding is not None:
+            await asyncio.wait((self._seeding,), timeout=LAST_WAIT)
+            self._seeding.cancel()
+            await asyncio.gather(self._seeding, return_exceptions=True)
 
     async def seeded(self) -> None:
         """Wait until what this worker was told to mark is marked, or has failed to be."""

@@ -50,6 +50,8 @@ class House:
         self.starts = 0
         self.calls: dict[int, Troubled] = {}
         """Of the last start of each worker."""
+        self.last: RedisFlights
+        """Of the last start of all, also while it is starting."""
         self._open = AsyncExitStack()
 
     async def load(self) -> Iterable[bytes]:
@@ -62,7 +64,7 @@ class House:
         self._open.push_async_callback(asking.close)
         self.starts += 1
         self.calls[name] = asking
-        flights = RedisFlights(
+        flights = self.last = RedisFlights(
             asking, self.keys, "node", name, f"s{self.starts}", self.load,
             closed=closed, clock=lambda: self.now,
         )  # fmt: skip

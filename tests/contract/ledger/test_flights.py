@@ -147,6 +147,27 @@ async def test_once_all_is_marked_the_records_are_not_asked(house: House) -> Non
     assert await one.claim([A, B], 0.0) == [STORED, FREE]
 
 
+async def test_a_worker_that_stops_lets_the_records_answer(house: House) -> None:
+    """What is asked of them would else come back to nobody, on a connection that none closes."""
+    is_read, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def load_slowly() -> list[bytes]:
+        is_read.set()
+        await goes_on.wait()
+        return [B]
+
+    house.load = load_slowly
+    starting = asyncio.create_task(house.worker(1))
+    await is_read.wait()
+    one = house.last
+    closing = asyncio.create_task(one.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    goes_on.set()
+    await closing
+    await starting
+
+
 async def test_a_loss_while_the_records_are_read_leaves_the_marks_incomplete(house: House) -> None:
     """What was stored after the reading began is asked for, though its own mark was lost."""
     is_read, goes_on = asyncio.Event(), asyncio.Event()
