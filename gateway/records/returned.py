@@ -140,9 +140,10 @@ def take_returned(
         case FeedbackType.ABUSE | FeedbackType.FRAUD | FeedbackType.VIRUS | FeedbackType.OTHER:
             if named is not None:
                 report, earlier = _complain(connection, report, named, rules, now)
-            elif report.grade is Grade.B:
-                # Every recipient of the mailing has this token, and may state whomever they like:
-                # the tenant is not told of it and no rate counts it before a person has.
+            elif report.grade is not Grade.D:
+                # Every recipient of the mailing has this token, and may state whomever they like,
+                # or put it into mail to themselves and report that as often as they like: the
+                # tenant is not told of it and no rate counts it before a person has.
                 report = replace(report, grade=Grade.C)
     taken = take_report(connection, report, rules, now, earlier)
     return Taken(taken.report, True, taken.events)

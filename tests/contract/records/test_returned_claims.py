@@ -23,18 +23,22 @@ def book(database: Database, keyring: Keyring) -> Returns:
 
 
 @pytest.mark.sqlite_file
-def test_a_mailings_token_counts_for_no_rate_and_tells_the_tenant_of_nobody(book: Returns) -> None:
-    """Without a listed source it waits for a person, whomever it states and however often."""
+@pytest.mark.parametrize("grade", [Grade.A, Grade.B])
+def test_a_mailings_token_counts_for_no_rate_and_tells_the_tenant_of_nobody(
+    book: Returns, grade: Grade
+) -> None:
+    """It waits for a person, whomever it states and however often; also from a listed source, to
+    which anybody may report mail of their own with that token in it."""
     with book.database.transaction() as connection:
         webhooks.mark(connection, {"acme": list(WebhookKind)}, book.now)
     for stated in (numbered(1), numbered(2)):
         match = book.match(stated, is_named=False)
-        taken = book.come(book.complaint(Grade.B, match=match, address=stated.text))
+        taken = book.come(book.complaint(grade, match=match, address=stated.text))
         assert taken.report is not None
         assert taken.report.grade is Grade.C
     nobody = book.match(key=b"", address="", is_named=False)
     for _ in range(3):
-        book.come(book.complaint(Grade.B, match=nobody, address=""))
+        book.come(book.complaint(grade, match=nobody, address=""))
     with book.database.reading() as connection:
         assert rates_of(connection) == []
     assert book.rows(webhook_deliveries) == book.rows(facts) == []
