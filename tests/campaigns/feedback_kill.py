@@ -78,7 +78,7 @@ class Campaign:
 
     def run(self) -> None:
         """All clients at once."""
-        threads = [threading.Thread(target=self._client) for _ in range(CLIENTS)]
+        threads = [threading.Thread(target=self._client, daemon=True) for _ in range(CLIENTS)]
         for thread in threads:
             thread.start()
         while (alive := next((one for one in threads if one.is_alive()), None)) is not None:
