@@ -251,9 +251,9 @@ class Gateway:
             records.execute("UPDATE suppressions SET created_at = created_at - ?", (seconds,))
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Every event in the journal, file by file."""
+        """Every event in the journal, file by file; not the line that is being written just now."""
         for file in sorted((self.folder / "state/journal").glob("*.jsonl*")):
-            for line in file.read_text().splitlines():
+            for line in file.read_bytes().split(b"\n")[:-1]:
                 yield json.loads(line)
 
 

@@ -14,6 +14,7 @@ import socket
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -98,12 +99,13 @@ def scrape(house: Served) -> dict[str, float]:
 
 
 def greeting(house: Served) -> str:
-    """Connect, hear the greeting, and leave."""
+    """Connect, hear the greeting, and leave. A QUIT that crosses a 421 may be met by a reset."""
     with socket.create_connection((LOOPBACK, house.open), timeout=60) as client:
         said = client.recv(512).decode()
-        client.sendall(b"QUIT\r\n")
-        while client.recv(512):
-            pass
+        with suppress(ConnectionResetError, BrokenPipeError):
+            client.sendall(b"QUIT\r\n")
+            while client.recv(512):
+                pass
     return said[:3]
 
 
