@@ -13,7 +13,7 @@ from pydantic import Field
 
 from gateway.config.dkim import DkimKey
 from gateway.config.notices import key_problems
-from gateway.config.problem import GATEWAY, Problem
+from gateway.config.problem import GATEWAY, Problem, warning
 from gateway.config.values import Count, Domain, Duration, Listen, Settings, Size
 
 if TYPE_CHECKING:
@@ -90,12 +90,26 @@ class FeedbackSettings(Settings):
 def problems(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iterator[Problem]:
     """Everything wrong or unsafe about it."""
     feedback = config.feedback
+    domain = feedback.domain if feedback else None
     for name, tenant in tenants.items():
         for stream, settings in tenant.streams.items():
-            if settings.verp and (feedback is None or feedback.domain is None):
+            at = ("streams", stream, "verp")
+            if settings.verp and domain is None:
                 text = "bounces would have nowhere to go; write `feedback.domain`, or remove it"
-                yield Problem(name, ("streams", stream, "verp"), text)
+                yield Problem(name, at, text)
+            elif settings.verp and domain and (unsigned := _unsigned(tenant, domain)):
+                text = (
+                    f"mail from {', '.join(unsigned)} cannot pass DMARC, unsigned and with a "
+                    f"return path at {domain}; give it a DKIM key, or remove this"
+                )
+                yield warning(name, at, text)
     if feedback is None:
+        if config.web.mailto_domain is not None:
+            text = (
+                "nobody takes the wishes to unsubscribe that are mailed there; write `feedback`, "
+                "or hand them in by `consentry feedback ingest`"
+            )
+            yield warning(GATEWAY, ("web", "mailto_domain"), text)
         return
     if config.notices.domain is None and feedback.domain is None:
         text = "nothing would be taken there; write `feedback.domain`, `notices.domain` or both"
@@ -110,3 +124,15 @@ def problems(config: GatewayConfig, tenants: Mapping[str, TenantConfig]) -> Iter
     for index, key in enumerate(feedback.dkim):
         if feedback.domain is not None:
             yield from key_problems(("feedback", "dkim", index), key, feedback.domain)
+
+
+def _unsigned(tenant: TenantConfig, return_domain: str) -> list[str]:
+    """The sender domains without a key whose SPF does not count either: with a return path at
+    `return_domain` it is aligned only where that is the domain or below it (RFC 7489 section
+    3.1.2)."""
+    own = f".{return_domain.lower()}"
+    return [
+        domain
+        for domain, settings in tenant.domains.items()
+        if not settings.keys and not own.endswith(f".{domain.removeprefix('*.')}")
+    ]

@@ -237,6 +237,56 @@ def test_list_streams_need_signatures(folder, errors: Findings, warnings: Findin
     assert "mail goes out unsigned" in warnings()[0]
 
 
+def _unsigned(folder, domain: str) -> None:
+    """One stream, transactional and with return paths of its own, and a domain without a key."""
+    text = folder.tenant.read_text()
+    start, end = text.index("    dkim:\n"), text.index("\nlogins:")
+    folder.tenant.write_text(text[:start] + "    dkim: none\n" + text[end:])
+    folder.replace(folder.tenant, "kind: list", "kind: transactional\n    verp: true")
+    with folder.gateway.open("a") as file:
+        file.write(f"feedback: {{listen: '127.0.0.1:2525', domain: {domain}}}\n")
+
+
+def test_unsigned_mail_with_our_return_path(folder, warnings: Findings, errors: Findings) -> None:
+    """Nothing is left for DMARC to pass by, which names the stream's line."""
+    _unsigned(folder, "back.example")
+    line = folder.tenant.read_text().split("verp: true")[0].count("\n") + 1
+    (found,) = (one for one in warnings() if "verp" in one)
+    assert found.startswith(
+        f"example.yaml:{line}: streams.weekly.verp: mail from customer.example cannot pass DMARC"
+    )
+    assert errors() == []
+
+
+def test_a_return_path_below_the_sender_domain_is_aligned(folder, warnings: Findings) -> None:
+    """SPF counts for it, but not at a domain whose name only ends alike."""
+    _unsigned(folder, "back.customer.example")
+    assert not any("verp" in one for one in warnings())
+    folder.replace(folder.gateway, "back.customer.example", "backcustomer.example")
+    assert any("streams.weekly.verp: mail from customer.example" in one for one in warnings())
+
+
+def test_signed_mail_may_have_our_return_path(folder, warnings: Findings) -> None:
+    """DMARC passes by its signature."""
+    folder.replace(folder.tenant, "kind: list", "kind: list\n    verp: true")
+    with folder.gateway.open("a") as file:
+        file.write("feedback: {listen: '127.0.0.1:2525', domain: back.example}\n")
+    assert not any("verp" in one for one in warnings())
+
+
+def test_mailed_wishes_need_somebody_who_takes_them(folder, warnings: Findings) -> None:
+    """`web.mailto_domain` alone opens no mailbox."""
+    folder.replace(folder.gateway, "  base_url:", "  mailto_domain: u.example\n  base_url:")
+    line = folder.gateway.read_text().split("mailto_domain")[0].count("\n") + 1
+    (found,) = (one for one in warnings() if "mailto_domain" in one)
+    assert found.startswith(
+        f"consentry.yaml:{line}: web.mailto_domain: nobody takes the wishes to unsubscribe"
+    )
+    with folder.gateway.open("a") as file:
+        file.write("feedback: {listen: '127.0.0.1:2525', domain: back.example}\n")
+    assert not any("mailto_domain" in one for one in warnings())
+
+
 def test_secrets_that_others_can_read(folder, warnings: Findings, errors: Findings) -> None:
     """A world-readable key or tenant file is a warning, a world-readable keyring an error."""
     folder.tenant.chmod(0o644)
