@@ -30,7 +30,7 @@ from gateway.message.dkim import Signatures, Signer
 from gateway.message.header import HeaderView
 from gateway.message.message_id import message_id_digest
 from gateway.message.received import Message
-from gateway.message.stamp import Stamped, StampPlan, own_message_id, stamp
+from gateway.message.stamp import Stamped, StampPlan, message_id_of, stamp
 from gateway.metrics import Metrics
 from gateway.relay.answers import reply_for, without_addresses
 from gateway.relay.hops import NextHops
@@ -74,7 +74,7 @@ class _Job:
     taken: int = 0
     taken_octets: int = 0
     message_id: str = ""
-    """Digest of the customer's Message-ID, for finding the message by it."""
+    """Digest of its Message-ID, for finding the message by it."""
     doubles: list[int] = field(default_factory=list)
     """Numbers of recipients who may get the message twice: an earlier copy's fate is unknown."""
     outcomes: list[Outcome] = field(default_factory=list)
@@ -161,9 +161,8 @@ class Delivery:
             view = HeaderView.parse(job.message.header)
         except HeaderSyntaxError as problem:
             raise _Refused(replies.BAD_MESSAGE.fill(problem=problem)) from problem
-        named = view.first(b"message-id")
-        own = own_message_id(job.transaction.ref, job.snapshot.hostname)
-        job.message_id = message_id_digest(named.value if named else own)
+        own = message_id_of(view, job.transaction.ref, job.snapshot.hostname)
+        job.message_id = message_id_digest(own)
         started = perf_counter()
         ruling = await job.snapshot.pipeline.message(job.transaction, job.message, view)
         self._metrics.policy_seconds[Stage.MESSAGE].observe(perf_counter() - started)

@@ -108,8 +108,13 @@ def list_id_field(tenant: str, stream: str, hostname: str) -> bytes:
     return f"List-Id: <{stream}.{tenant}.{hostname}>\r\n".encode("ascii")
 
 
-def own_message_id(ref: str, hostname: str) -> bytes:
-    """The Message-ID of a message that came without one."""
+def message_id_of(view: HeaderView, ref: str, hostname: str) -> bytes:
+    """The Message-ID that copies have: the message's own, or ours when it came without one."""
+    own = view.first(b"message-id")
+    return own.value if own else _own_message_id(ref, hostname)
+
+
+def _own_message_id(ref: str, hostname: str) -> bytes:
     return f"<{ref}@{hostname}>".encode("ascii")
 
 
@@ -130,7 +135,7 @@ def _our_fields(view: HeaderView, plan: StampPlan) -> list[Field]:
     if b"date" not in view:
         ours.append(Field(b"date", f"Date: {rfc5322_date(int(plan.now))}\r\n".encode("ascii")))
     if b"message-id" not in view:
-        message_id = b"Message-ID: " + own_message_id(plan.ref, plan.hostname) + b"\r\n"
+        message_id = b"Message-ID: " + _own_message_id(plan.ref, plan.hostname) + b"\r\n"
         ours.append(Field(b"message-id", message_id))
     ours.append(feedback_id_field(plan.mailing, plan.mailing_token, plan.stream, plan.tenant))
     if plan.feedback_domain:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.message import stamp as stamping
 from gateway.message.header import HeaderView
-from gateway.message.stamp import StampPlan, stamp
+from gateway.message.stamp import StampPlan, message_id_of, stamp
 from gateway.message.trace_fields import TRACE_FIELDS
 
 PLAN = StampPlan(
@@ -70,6 +71,21 @@ def test_no_other_octet_changes(raws: list[bytes]) -> None:
     added = HeaderView.parse(octets[:top])
     assert [field.name for field in added.fields] == [n for n in expected if n not in present]
     assert stamped.shared.fields == HeaderView.parse(octets).fields
+
+
+def test_the_message_id_that_copies_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours is the one that is stamped, and is made for a message without one only."""
+    bare = HeaderView.parse(b"From: a@a.org\r\n")
+    ours = stamp(bare, PLAN).shared.first(b"message-id")
+    assert ours is not None
+    assert message_id_of(bare, PLAN.ref, PLAN.hostname) == ours.value == b"<r1@mx.b.org>"
+
+    def not_needed(ref: str, hostname: str) -> bytes:
+        raise AssertionError("made for nothing")
+
+    monkeypatch.setattr(stamping, "_own_message_id", not_needed)
+    named = HeaderView.parse(b"message-ID: <1@a.org>\r\n")
+    assert message_id_of(named, PLAN.ref, PLAN.hostname) == b"<1@a.org>"
 
 
 def test_adds_what_is_missing() -> None:
