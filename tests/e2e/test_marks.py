@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.config.load import load
+from gateway.feedback.mailboxes import Kind, Mailboxes
 from gateway.feedback.parsed import Form, Original, Parsed
 from gateway.feedback.traces import Traces, read_traces
 from gateway.message.header import HeaderView
@@ -206,3 +207,39 @@ def test_the_empty_sender_stays_empty(house: InsideGateway, hop: DecidingHop) ->
     copies = hop.wait_for(2)
     assert [copy.recipients for copy in copies] == [(ANNA,), (BERT,)]
     assert {copy.mail_from for copy in copies} <= {"", "<>"}
+
+
+def test_wishes_are_mailed_to_where_somebody_takes_them(
+    house: InsideGateway, hop: DecidingHop
+) -> None:
+    """List-Unsubscribe names `web.mailto_domain`, without it `feedback.domain`; with both, mail to
+    either is that recipient's."""
+
+    def mailto() -> str:
+        with Session(house.open, "acme/weekly") as session:
+            assert session.send(SENDER, [ANNA], letter(SENDER)).code == 250
+        copy = hop.wait_for(1)[-1]
+        hop.messages.clear()
+        view = HeaderView.parse(copy.raw.partition(b"\r\n\r\n")[0] + b"\r\n")
+        (field,) = view.all(b"list-unsubscribe")
+        return field.value.partition(b"<mailto:")[2].rstrip(b">").decode()
+
+    written = house.config.read_text()
+    with_both = Mailboxes.of(load(house.config).config, tokens_of(house))
+    at_its_own = mailto()
+    try:
+        house.config.write_text(
+            written.replace('"mailto_domain": "unsubscribe.test"', '"mailto_domain": null')
+        )
+        house.on_loop(house.inner.reload())
+        at_feedback = mailto()
+    finally:
+        house.config.write_text(written)
+        house.on_loop(house.inner.reload())
+    assert at_its_own.partition("@")[2] == "unsubscribe.test"
+    assert at_feedback.partition("@")[2] == "fbl.test"
+    for address in (at_its_own, at_feedback):
+        mailbox = with_both.find(address)
+        assert mailbox is not None
+        assert mailbox.kind is Kind.UNSUBSCRIBE
+        assert mailbox.token == tokens_of(house).read(Purpose.UNSUBSCRIBE, at_its_own[2:54])
