@@ -14,8 +14,10 @@ from hashlib import sha256
 
 from gateway.feedback.mailboxes import Mailbox
 from gateway.feedback.matching import Found, Known, Matcher, stated_in
+from gateway.feedback.mime import read_header
+from gateway.feedback.originals import original_of
 from gateway.feedback.parse import parse
-from gateway.feedback.parsed import Form, Parsed
+from gateway.feedback.parsed import Form, Original, Parsed
 from gateway.feedback.signatures import Keys, Signed, read_signed, signed_by
 from gateway.feedback.terms import Terms
 from gateway.feedback.traces import Traces, read_traces
@@ -133,9 +135,14 @@ def _returned(
         source=signature.domain if signature else "",
         address=(match.address if match else "") or next(iter(stated), ""),
         said=_said(parsed, stated, traces),
-        raw=mail.octets.partition(CRLF + CRLF)[0][:MAX_HEADER],
-        original=(parsed.original.header if parsed.original else b"")[:MAX_HEADER],
+        # Whole fields: whatever its line ends are, nothing of a body may pass for a header.
+        raw=_octets(original_of(read_header(mail.octets)))[:MAX_HEADER],
+        original=_octets(parsed.original)[:MAX_HEADER],
     )
+
+
+def _octets(header: Original | None) -> bytes:
+    return b"" if header is None else header.header
 
 
 def _digest(signature: Signature) -> str:
@@ -176,7 +183,7 @@ def _said(parsed: Parsed, stated: list[str], traces: Traces) -> dict[str, object
         "form": parsed.form.value,
         "from": parsed.sender,
         "subject": parsed.subject,
-        "text": "" if parsed.form in READ_BY_PROGRAMS else parsed.text[:MAX_TEXT],
+        "text": _words(parsed)[:MAX_TEXT],
         "trouble": parsed.trouble,
         "recipients": stated,
         "fields": [list(field) for field in parsed.fields],
@@ -187,3 +194,11 @@ def _said(parsed: Parsed, stated: list[str], traces: Traces) -> dict[str, object
         told["reporter"] = parsed.complaint.user_agent
         told["incidents"] = parsed.complaint.incidents
     return {name: value for name, value in told.items() if value}
+
+
+def _words(parsed: Parsed) -> str:
+    """What it says to people, where programs read nothing better. Of a server's words those about
+    recipients: below them our mail may stand, body and all."""
+    if parsed.bounce is not None and parsed.form is Form.PLAIN_BOUNCE:
+        return "\n".join(f"{one.address}: {one.text}" for one in parsed.bounce.recipients)
+    return "" if parsed.form in READ_BY_PROGRAMS else parsed.text
