@@ -159,7 +159,7 @@ def _find(
 ) -> bool:
     """Where to go on; False when there is no event yet."""
     known = by_inode.get(file.status.st_ino)
-    if known is not None and known.octets and _mark(file, known.octets) == known.mark:
+    if known is not None and _stands(file, known):
         file.stored = file.place = known
         return True
     first = _first(file)
@@ -169,6 +169,11 @@ def _find(
     if stored is None:
         file.place = Place(first, node)
         return True
+    if _stands(file, stored):
+        # Of a node that has another name now, or beside the place of a deleted file whose inode
+        # this one has got.
+        file.place = replace(stored, node=node)
+        return True
     if stored.inode == file.status.st_ino:
         # Its end was lost, with the power or for want of room; what came since was not followed.
         lines, octets = _skip(file, lambda event: event.at <= stored.at)
@@ -176,6 +181,11 @@ def _find(
         lines, octets = _skip(file, lines=stored.lines)
     file.place = replace(stored, node=node, lines=lines, octets=octets)
     return True
+
+
+def _stands(file: _File, place: Place) -> bool:
+    """Whether what was followed is still before the place."""
+    return place.octets > 0 and _mark(file, place.octets) == place.mark
 
 
 def _first(file: _File) -> str:

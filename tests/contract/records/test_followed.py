@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import orjson
 import pytest
+from sqlalchemy import select
 
 from gateway.errors import StoreUnavailable
 from gateway.events import Event
@@ -15,6 +17,7 @@ from gateway.privacy.journal import mask_addresses
 from gateway.records import followed
 from gateway.records.database import Database
 from gateway.records.followed import begin, move, next_stretch
+from gateway.records.tables import meta
 
 AT = 1_772_000_000.0
 NODE = "one"
@@ -85,6 +88,13 @@ class World:
     def check(self) -> None:
         """Everything written was followed once."""
         assert sorted(map(str, self.followed)) == sorted(map(str, range(1, self.written + 1)))
+
+
+def _places_in(world: World) -> list[tuple[str, str]]:
+    """As they stand in the records."""
+    with world.database.reading() as connection:
+        rows = connection.execute(select(meta).where(meta.c.name.startswith("followed:")))
+        return [(row.name, row.value) for row in rows]
 
 
 def seen(line: bytes) -> Event | None:
@@ -178,6 +188,34 @@ def test_a_node_begins_an_hour_before_its_first_start(world: World) -> None:
             begin(connection, world.journal, node, world.now)
         world.follow(node=node)
         assert world.followed == [4, 5]
+
+
+def test_a_renamed_node_goes_on_where_it_was_though_the_clock_went_back(world: World) -> None:
+    """Lines are told apart by where they stand: their times may be out of order."""
+    world.write(0, 3)
+    world.follow()
+    world.now -= 100
+    world.write(0, 3)
+    world.follow()
+    world.follow(node="other")
+    world.check()
+
+
+def test_the_inode_of_a_deleted_file_misleads_nobody(world: World) -> None:
+    """A new file may get it while the records still have the old one's place."""
+    world.write(0, 3)
+    world.follow()
+    ((name, value),) = _places_in(world)
+    gone = orjson.loads(value) | {"first": "gone", "ended": 1, "name": "smtp-1.jsonl", "mark": ""}
+    with world.database.transaction() as connection:
+        for kept in ((f"{name}-gone", orjson.dumps(gone).decode()), (name, value)):
+            connection.execute(meta.delete().where(meta.c.name == kept[0]))
+            connection.execute(meta.insert(), {"name": kept[0], "value": kept[1]})
+    world.now -= 100
+    for _ in range(2):
+        world.write(0, 2)
+        world.follow()
+    world.check()
 
 
 def test_each_node_follows_its_own_journal(world: World, tmp_path: Path) -> None:
