@@ -201,7 +201,7 @@ class Supervisor:
         child.starts += 1
         if process.pid in self._early:
             child.serves.set()
-        self._early.clear()
+        self._early.discard(process.pid)
         ended = asyncio.create_task(process.wait())
         try:
             await self._first_of(child, ended)

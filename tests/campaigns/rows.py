@@ -32,6 +32,7 @@ OCTETS = "tests/faults/test_hostile_octets.py"
 STARTTLS = "tests/faults/test_hostile_starttls.py"
 NEXT_HOP = "tests/faults/test_hostile_next_hop.py"
 SESSIONS = "tests/faults/test_hostile_sessions.py"
+SLOW = "tests/faults/test_slow_customers.py"
 MESSAGES = "tests/faults/test_hostile_messages.py"
 SMUGGLING = "tests/e2e/test_smuggling.py"
 SIGN_IN = "tests/unit/smtp/test_sign_in.py"
@@ -173,22 +174,22 @@ ROWS = (
     )),
     Row("one octet a second; half a handshake; a reader that never reads", (
         Proof("a command is timed as a whole",
-            f"{SESSIONS}::test_a_command_that_comes_octet_by_octet_is_timed_out",
+            f"{SLOW}::test_a_command_that_comes_octet_by_octet_is_timed_out",
             Edit(CONNECTION,
                 "        self.has_heard = True\n",
                 "        self.has_heard = True\n"
                 "        self.waiting_since = self.loop.time()\n")),
         Proof("message data has a least speed",
-            f"{SESSIONS}::test_a_message_that_comes_octet_by_octet_is_timed_out",
+            f"{SLOW}::test_a_message_that_comes_octet_by_octet_is_timed_out",
             Edit(CONNECTION, "if spent > SLOW_GRACE and", "if False and")),
-        Proof("a handshake has a limit", f"{SESSIONS}::test_half_a_handshake_is_dropped",
+        Proof("a handshake has a limit", f"{SLOW}::test_half_a_handshake_is_dropped",
             Edit(CONNECTION, "ssl_handshake_timeout=patience", "ssl_handshake_timeout=600")),
         Proof("handshakes count as connections",
             f"{SESSIONS}::test_half_handshakes_count_as_connections",
             Edit("gateway/smtp/listener.py",
                 "if services.watch.is_flooded_by(peer):",
                 "if False:")),
-        Proof("a reader has a limit", f"{SESSIONS}::test_a_reader_that_never_reads_is_dropped",
+        Proof("a reader has a limit", f"{SLOW}::test_a_reader_that_never_reads_is_dropped",
             Edit(CONNECTION, "if self._stalled_since and now -", "if False and now -")),
     )),
     Row("addresses with two readings", (

@@ -40,7 +40,7 @@ LOGIN, PASSWORD = "acme", "correct horse"
 DOMAIN = "acme.test"
 COMMAND = Path(sys.executable).with_name("consentry")
 CONFINE = Path(__file__).with_name("confine.py")
-START_SECONDS, STOP_SECONDS = 30.0, 45.0
+START_SECONDS, STOP_SECONDS = 60.0, 60.0
 
 
 def acme(**changes: Any) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class Gateway:
             stderr=subprocess.STDOUT,
             cwd=self.folder,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
-            timeout=60,
+            timeout=100,
         )
         if check and done.returncode != 0:
             raise RuntimeError(f"consentry {' '.join(arguments)} failed:\n{done.stdout}")
@@ -246,7 +246,7 @@ class Gateway:
 
     def age_entries(self, seconds: int = 2 * 86_400) -> None:
         """Have all suppressions stand since so much longer: young ones excuse who mails them."""
-        records = sqlite3.connect(self.folder / "state/consentry.db", timeout=10)
+        records = sqlite3.connect(self.folder / "state/consentry.db", timeout=60)
         with closing(records), records:
             records.execute("UPDATE suppressions SET created_at = created_at - ?", (seconds,))
 

@@ -12,6 +12,7 @@ import ssl
 import struct
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ class Customer:
     """One connection to `port`, with implicit TLS when `tls` is given; entered, it is greeted."""
 
     def __init__(
-        self, port: int, *, tls: Certificates | None = None, seconds: float = 20.0
+        self, port: int, *, tls: Certificates | None = None, seconds: float = 60.0
     ) -> None:
         self.socket: socket.socket = socket.create_connection((LOOPBACK, port), timeout=seconds)
         # Each `send` is a segment of its own, at once.
@@ -66,8 +67,9 @@ class Customer:
         self.socket.close()
 
     def send(self, octets: bytes) -> None:
-        """Send octets as they are."""
-        self.socket.sendall(octets)
+        """Send octets as they are; when the other side has gone, `answer` tells."""
+        with suppress(ConnectionError):
+            self.socket.sendall(octets)
 
     def answer(self) -> Answer:
         """The next reply; code 0 once the connection is closed."""

@@ -156,12 +156,12 @@ class Hop:
     def hold(self) -> None:
         with self._lock:
             self.held += 1
-        self._released.wait(60)
+        self._released.wait(100)
         with self._lock:
             self.held -= 1
 
     def stall(self) -> None:
-        self._closed.wait(60)
+        self._closed.wait(100)
 
 
 class _Talk:
@@ -197,30 +197,32 @@ class _Talk:
             case "EHLO":
                 self._answer(verb, EHLO)
             case "MAIL":
-                if self._answer(verb, "250 2.1.0 Ok"):
-                    self._sender, self._recipients = address, []
+                is_taken = self._answer(verb, "250 2.1.0 Ok")
+                self._sender, self._recipients = address if is_taken else None, []
             case "RCPT":
-                if self._answer(verb, "250 2.1.5 Ok"):
+                no_mail = "503 5.5.1 need MAIL command"
+                if self._answer(verb, no_mail if self._sender is None else "250 2.1.5 Ok"):
                     self._recipients.append(address)
             case "DATA":
                 usual = "354 go on" if self._recipients else "554 5.5.1 no valid recipients"
                 if self._answer(verb, usual) and self._recipients:
                     self._message()
             case "RSET":
-                self._recipients = []
+                self._sender, self._recipients = None, []
                 self._answer(verb, "250 2.0.0 Ok")
             case _:
                 self._say("502 5.5.2 unknown")
 
     def _message(self) -> None:
+        self._buffer = b"\r\n" + self._buffer  # a dot at once ends a message of nothing
         data = self._until(b"\r\n.\r\n")
         if data is None:
             raise ConnectionError
-        raw = (b"\r\n" + data + b"\r\n").replace(b"\r\n..", b"\r\n.")[2:]
+        raw = (data + b"\r\n").replace(b"\r\n..", b"\r\n.")[2:]
         message = Kept(
             self._number, self._sender or "", tuple(self._recipients), raw, time.monotonic()
         )
-        self._recipients = []
+        self._sender, self._recipients = None, []
         step = self._hop.step("DOT")
         if step in (None, Action.HOLD, Action.KEEP_AND_DROP) or str(step).startswith("250"):
             self._hop.kept.append(message)

@@ -29,6 +29,8 @@ import uvloop
 from gateway.app import Gateway as SmtpProcess
 from gateway.config.load import load
 from gateway.control import SMTP_SOCKET, ask
+from gateway.ledger.entry import entry_keys
+from gateway.message.received import Receiver
 from policies.ports import Clock
 from tests.e2e.gateway import Gateway
 from tests.e2e.ports import LOOPBACK
@@ -57,7 +59,7 @@ class Served(Gateway):
         for pid in children:
             try:
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 continue
             if _role_in(words) == part:
                 return int(pid)
@@ -108,7 +110,7 @@ class Served(Gateway):
         """Click once; the status of the answer."""
         request = urllib.request.Request(link, data=b"List-Unsubscribe=One-Click")
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as refusal:
             return refusal.code
@@ -120,11 +122,18 @@ class Served(Gateway):
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the records hold, as any other process sees it."""
-        connection = sqlite3.connect(self.database)
+        connection = sqlite3.connect(self.database, timeout=60)
         try:
             return connection.execute(query).fetchall()
         finally:
             connection.close()
+
+    def state_of(self, octets: bytes, stream: str, sender: str, recipient: str) -> str:
+        """What the ledger says of one copy of a message; "" for nothing."""
+        receiver = Receiver()
+        receiver.add(octets)
+        (key,) = entry_keys(stream, sender, receiver.finish().digest, [recipient])
+        return dict(self.rows("SELECT key, state FROM ledger")).get(key, "")
 
     def event(self, kind: str, **wanted: object) -> dict[str, Any]:
         """The last journalled event of that kind whose members are as wanted; waits for it."""
@@ -168,7 +177,7 @@ class Inside:
     def __enter__(self) -> Inside:
         self.harness.write()
         self._thread.start()
-        self.gateway = self._ready.result(20)
+        self.gateway = self._ready.result(60)
         return self
 
     def __exit__(
@@ -178,12 +187,12 @@ class Inside:
         trace: TracebackType | None,
     ) -> None:
         self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine on the gateway's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def call(self, work: Callable[[], T]) -> T:
         """The result of a function called on the gateway's loop."""
@@ -192,6 +201,12 @@ class Inside:
             return work()
 
         return self.run(once())
+
+    @property
+    def spent(self) -> float:
+        """Seconds of a processor's time that the gateway's loop has had."""
+        assert self._thread.ident is not None
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
 
     def event(self, kind: str) -> Any:
         """The last event of that kind; waits for one."""

@@ -110,7 +110,7 @@ def meet(stores: Stores, name: str, fault: Fault, moment: Moment, seconds: float
         (said,) = _recipients(stores, WEEKLY, reader)
         met.judge("RCPT of who opted out", said, "UNSUB")
     if met.told != 250:
-        eventually(lambda: send(stores.node.open, octets, address).code == 250, 30)
+        eventually(lambda: send(stores.node.open, octets, address).code == 250)
     _count(stores, met, address)
     return met
 

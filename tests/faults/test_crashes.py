@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.certificates import Certificates
 from tests.e2e.gateway import Settings, acme
-from tests.faults.customer import ANNA, Answer, Customer, message, new_id, send
+from tests.faults.customer import ANNA, SENDER, Answer, Customer, message, new_id, send
 from tests.faults.hop import Action, Hop
 from tests.faults.houses import STREAMS, WEEKLY, Served
 from tests.faults.waiting import eventually
@@ -88,7 +88,7 @@ def test_gone_after_the_dot(leaves: str, behind: bytes, house: Served, hop: Hop)
         hop.wait_held()
         customer.leave(resets=leaves == "with a reset")
     hop.release()
-    eventually(lambda: house.rows("SELECT 1 FROM ledger WHERE state='taken'"))
+    eventually(lambda: house.state_of(message(unique), "acme/news", SENDER, ANNA) == "taken")
     for copies in (1, 2):  # the retry is seen, so what comes after it is new
         assert send(house.open, message(unique)).code == 250
         assert hop.copies_of(unique) == copies

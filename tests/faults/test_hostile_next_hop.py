@@ -75,7 +75,6 @@ def house(
         "tls": "verify",
         "ca_file": str(certificates.authority),
         "messages_per_connection": 1,
-        "timeouts": dict.fromkeys(("connect", "greeting", "command", "data", "dot"), 1.0),
     }
     if request.param == "signs in":
         hop["auth"] = {"username": "gateway", "password_file": str(folder / "password")}
@@ -101,7 +100,7 @@ def assert_nothing_out(house: Inside, middle: Middle) -> None:
 def assert_well_again(house: Inside, middle: Middle) -> None:
     """Left alone, the next hop gets everything inside TLS, by what it offers there."""
     middle.behave()
-    eventually(lambda: send(house.port, message(new_id())).code == 250, 5)
+    eventually(lambda: send(house.port, message(new_id())).code == 250)
     assert middle.kept == 1
     assert {line.split()[0] for line in middle.clear} == {b"EHLO", b"STARTTLS"}
     first = [line.split(b" FROM")[0] for line in middle.inside[:3] if not line.startswith(b"RCPT")]

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.certificates import Certificates
 from tests.faults.customer import ANNA, Customer, message, new_id
 from tests.faults.hop import Hop
-from tests.faults.hostile import impatient_house
+from tests.faults.hostile import hostile_house
 from tests.faults.houses import Inside
 from tests.faults.smuggling import ENDS, LIMIT, MARK, smuggle, splits
 
@@ -25,7 +25,7 @@ def house(
 ) -> Iterator[Inside]:
     """A gateway that forgives any number of refused commands, and takes small messages."""
     folder = tmp_path_factory.mktemp("house")
-    with impatient_house(shared_hop, certificates, folder, message_bytes=LIMIT) as running:
+    with hostile_house(shared_hop, certificates, folder, message_bytes=LIMIT) as running:
         yield running
 
 

@@ -13,11 +13,12 @@ from contextlib import suppress
 
 import pytest
 
+from gateway.smtp import session
 from tests.e2e.certificates import HOST, Certificates
 from tests.e2e.gateway import PASSWORD
 from tests.faults.customer import Customer
 from tests.faults.hop import Hop
-from tests.faults.hostile import SHORT, impatient_house, others_are_served
+from tests.faults.hostile import SHORT, hostile_house, others_are_served, the_connection
 from tests.faults.houses import Inside
 
 
@@ -25,8 +26,8 @@ from tests.faults.houses import Inside
 def house(
     shared_hop: Hop, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Inside]:
-    """A gateway of short patience and small memory."""
-    with impatient_house(shared_hop, certificates, tmp_path_factory.mktemp("house")) as running:
+    """A gateway of small memory."""
+    with hostile_house(shared_hop, certificates, tmp_path_factory.mktemp("house")) as running:
         yield running
 
 
@@ -93,8 +94,11 @@ def test_more_than_is_read_at_once_ends_the_connection(house: Inside, hop: Hop) 
     others_are_served(house, hop)
 
 
-def test_a_handshake_that_does_not_wait_for_the_220_is_given_up(house: Inside, hop: Hop) -> None:
+def test_a_handshake_that_does_not_wait_for_the_220_is_given_up(
+    house: Inside, hop: Hop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A ClientHello in the segment of STARTTLS may be anybody's: thrown away like the rest."""
+    monkeypatch.setattr(session, "HANDSHAKE", SHORT)
     into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(into, out, server_hostname=HOST)
     with pytest.raises(ssl.SSLWantReadError):
@@ -117,8 +121,7 @@ def test_what_was_said_before_tls_counts_for_nothing(
         victim.handshake(certificates)
         assert victim.sign_in("acme", PASSWORD).tag == "SEQUENCE"
         assert victim.ask("MAIL FROM:<news@acme.test>").tag == "AUTH-REQUIRED"
-        (connection,) = house.gateway.watch
-        assert connection.engine.hello == ""
+        assert the_connection(house).engine.hello == ""
         assert_new(victim, certificates=None)
 
 
@@ -142,10 +145,11 @@ def test_a_command_right_behind_the_handshake_is_answered(
                 into.write(quick.socket.recv(65_536))
         tls.write(b"EHLO client.test\r\n")
         quick.send(out.read())
-        quick.socket.settimeout(SHORT / 2)
         reply = b""
         while b"250 HELP" not in reply:
-            into.write(quick.socket.recv(65_536))
+            octets = quick.socket.recv(65_536)
+            assert octets, reply
+            into.write(octets)
             try:
                 reply += tls.read()
             except ssl.SSLWantReadError:

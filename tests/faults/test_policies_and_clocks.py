@@ -55,10 +55,9 @@ def house(
     tmp_path_factory: pytest.TempPathFactory,
     wall: Wall,
 ) -> Iterator[Inside]:
-    """A gateway whose policies have little time, with one recipient suppressed for 90 days."""
+    """A gateway with one recipient suppressed for 90 days."""
     settings = Settings(
         shared_hop.port,
-        gateway={"policy_deadline_seconds": 0.2},
         tenants={
             "acme": acme(streams=STREAMS),
             "small": customer("small", limits={"bytes_per_day": 20_000}),

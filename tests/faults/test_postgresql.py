@@ -1,14 +1,16 @@
 """PostgreSQL fails under the records: every answer is StoreUnavailable, and all is well afterwards.
 
-Patience is a second here, not five, and the waits are for a state: how long each takes is the
-campaign's to measure.
+Patience is a second while a fault lasts, and long before and after it; the waits are for a state:
+how long each takes is the campaign's to measure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -63,12 +65,27 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def database(
     settings: PostgresSettings, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Database]:
-    """As a service opens it, but in more of a hurry."""
-    monkeypatch.setattr(postgresql, "PATIENCE", 1.0)
-    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 2)
+    """As a service opens it, but with all the time in the world."""
+    monkeypatch.setattr(postgresql, "PATIENCE", 60.0)
+    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 60)
     database = open_database(settings, log, node="first", is_service=True)
     yield database
     database.close()
+
+
+@contextmanager
+def in_a_hurry() -> Iterator[None]:
+    """Whoever asks the server waits for a second."""
+    wait = postgresql._Impatient.wait
+
+    def hasty(self: Any, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        return wait(self, gen, interval, timeout or 1.0)
+
+    with (
+        patch.object(postgresql._Impatient, "wait", hasty),
+        patch.object(postgresql, "CONNECT_SECONDS", 2),
+    ):
+        yield
 
 
 def _note(name: str) -> Callable[[Connection], None]:
@@ -176,12 +193,13 @@ async def test_what_was_acknowledged_is_on_record_whatever_fails(
     name = fault.__name__
     await database.write(_note(f"{name}:before"))
     fault(hurt)
-    with pytest.raises(StoreUnavailable):
-        await database.write(_note(f"{name}:during"))
-    with pytest.raises(StoreUnavailable):
-        _write(database, f"{name}:during")
-    with pytest.raises(StoreUnavailable):
-        _noted(database)
+    with in_a_hurry():
+        with pytest.raises(StoreUnavailable):
+            await database.write(_note(f"{name}:during"))
+        with pytest.raises(StoreUnavailable):
+            _write(database, f"{name}:during")
+        with pytest.raises(StoreUnavailable):
+            _noted(database)
     hurt.end()
     tries = iter(range(100))
     wait_for(lambda: _serves(database, f"{name}:after:{next(tries)}"))
@@ -235,11 +253,12 @@ def test_a_writer_that_stops_half_way_holds_the_others_up_for_some_time_only(
     database: Database, settings: PostgresSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits for the lock gives up; the server ends the transaction of who does not go on."""
-    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 4)
     holder = postgresql.connect(settings)
     holder.execute("SELECT pg_advisory_xact_lock(%s)", (postgresql.WRITE_LOCK,))
     tries = iter(range(100))
-    assert not _serves(database, "held")
+    with in_a_hurry():
+        assert not _serves(database, "held")
     wait_for(lambda: _serves(database, f"freed:{next(tries)}"))
     with pytest.raises(psycopg.Error):
         holder.execute("SELECT 1")

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], seconds: float = 10.0) -> T:
+def eventually(condition: Callable[[], T], seconds: float = 60.0) -> T:
     """The condition's value once it holds; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -96,7 +96,7 @@ class RedisCluster:
             after = self.owner(slot)
             return after if after is not before and self._is_whole() else None
 
-        return wait_for(another, 30)
+        return wait_for(another)
 
     def open_move(self, slot: int, to: RedisServer) -> RedisServer:
         """Begin to give a slot away and move its keys; returns who still answers for it."""
@@ -117,7 +117,7 @@ class RedisCluster:
 
     def wait_until_whole(self) -> None:
         """Return once every running server sees all slots served and every other in its role."""
-        wait_for(self._is_whole, 30)
+        wait_for(self._is_whole)
 
     def _join(self) -> None:
         first = self.servers[0]

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-START_SECONDS, STOP_SECONDS = 30.0, 15.0
+START_SECONDS, STOP_SECONDS = 60.0, 30.0
 T = TypeVar("T")
 
 
@@ -172,10 +172,10 @@ class Program(ABC):
             process.kill()
             process.wait()
         # Children of a killed server see that and leave; until then they hold its port.
-        wait_for(lambda: not any(map(_is_alive, members)), STOP_SECONDS)
+        wait_for(lambda: not any(map(is_alive, members)), STOP_SECONDS)
 
 
-def wait_for(what: Callable[[], T], seconds: float = 20.0) -> T:
+def wait_for(what: Callable[[], T], seconds: float = 60.0) -> T:
     """The first answer of `what` that is true; asks every 10 ms; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not (answer := what()):
@@ -198,7 +198,7 @@ def _descent(pid: int) -> Iterator[int]:
                 yield from _descent(int(child))
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether a process still runs; one that only waits to be reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"

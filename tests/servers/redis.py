@@ -94,7 +94,7 @@ class RedisServer(Program):
         """A client of this server, as its most powerful user; close it, or use it as a context."""
         if self.certificates:
             more |= {"ssl": True, "ssl_ca_certs": str(self.certificates.authority)}
-        more = {"password": self.password, "socket_timeout": 10, **more}
+        more = {"password": self.password, "socket_timeout": 30, **more}
         return redis.Redis(LOOPBACK, self.port, database, retry=None, **more)
 
     def ask(self, *command: str | int | bytes) -> Any:

@@ -81,7 +81,7 @@ class Wire:
         self._run(self._mend())
 
     def _run(self, what: Coroutine[None, None, None]) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
 
     async def _set(self, *, flows: bool, delay: float) -> None:
         self._delay = delay
