@@ -55,6 +55,7 @@ _AWAY = re.compile(
     r"|respuesta autom|fuera de (?:la )?oficina|risposta automatica|fuori ufficio"
     r"|automatyczna odpowied|odpowied[zź] automatyczna|autoodpowied|poza biurem|nieobecno"
     r"|automatisch antwoord|afwezig|resposta autom|fora do escrit|автоответ|автоматический ответ"
+    r"|automatick[áa] odpov|自[动動](?:回[复覆]|答复|応答|返信)"
     r"|auto ?svar|automatisk(?:t)? svar|fr[åa]nvaro|automaattinen vastaus"
     r")",
     re.IGNORECASE,

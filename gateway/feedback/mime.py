@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from gateway.feedback.charsets import UTF_8, codec_of, is_ascii_within
+from gateway.feedback.html_text import visible_text
+
 MAX_DEPTH = 8
 """How deep multiparts are followed; what is deeper is one leaf of its kind."""
 MAX_PARTS = 100
@@ -40,8 +43,8 @@ _PARAMETER = re.compile(
 )
 _WORD = re.compile(rb"=\?([!->@-~]{1,60}+)\?([bq])\?([!->@-~]{0,4000}+)\?=", re.IGNORECASE)
 """An encoded word (RFC 2047), also a longer one than allowed."""
-_CHARSET = re.compile(r"utf-?8|us-ascii|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]")
-"""Character sets whose decoding takes time in proportion; others are read as UTF-8."""
+_ISO_2022 = b"\x1b$"
+"""What only texts of ISO-2022 hold: some servers write them bare into fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,22 @@ class Part:
 
     def text(self, most: int = MAX_TEXT) -> str:
         """The same as lines of visible characters, at most `most`."""
-        charset = _charset(self.parameters.get("charset", ""))
-        return lines(self.content(4 * most).decode(charset, "replace"), most)
+        return lines(self.content(4 * most).decode(self.codec, "replace"), most)
+
+    @property
+    def codec(self) -> str:
+        """The codec of its text."""
+        return codec_of(self.parameters.get("charset", ""))
+
+    def plain(self) -> Part:
+        """Its text as a part of plain text whose octets hold ASCII as such: of HTML what that
+        shows. A reader of plain texts so finds in it what it would find in them, and no more."""
+        is_html = self.kind == "text/html"
+        if not is_html and is_ascii_within(self.codec):
+            return self
+        text = self.content().decode(self.codec, "replace")
+        raw = (visible_text(text) if is_html else text).encode("utf-8", "replace")
+        return Part(Header(b"", ()), "text/plain", {"charset": UTF_8}, raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +140,18 @@ class Mail:
         """The first leaf of one of these kinds."""
         return next((part for part in self.parts if part.kind in kinds), None)
 
+    def words(self) -> Part | None:
+        """What it says to people: the first plain text that is not attached; where there is none,
+        what the first HTML shows, as a plain text."""
+        for kind in ("text/plain", "text/html"):
+            for part in self.parts:
+                if part.kind == kind and not part.is_attached:
+                    return part.plain()
+        return None
+
     def text(self, most: int = MAX_TEXT) -> str:
-        """The first plain text that is not attached, or ""."""
-        found = (part for part in self.parts if part.kind == "text/plain" and not part.is_attached)
-        part = next(found, None)
+        """The same as text, or ""."""
+        part = self.words()
         return "" if part is None else part.text(most)
 
 
@@ -166,7 +191,8 @@ def shown(text: str, most: int) -> str:
 
 def lines(text: str, most: int) -> str:
     """The text with its line ends, and nothing else that cannot be seen."""
-    text = text[:most].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    text = text[:most].replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\t", " ").replace("\xa0", " ")
     each = text.split("\n")
     return "\n".join(line if line.isprintable() else _visible(line) for line in each).strip()
 
@@ -179,9 +205,9 @@ def decoded(value: bytes) -> str:
     for word in _WORD.finditer(value[:MAX_VALUE]):
         between = value[place : word.start()]
         if between.strip() or not was_word:
-            pieces.append(("utf-8", between))
+            pieces.append((_bare(between), between))
             was_word = False
-        charset = _charset(word[1].partition(b"*")[0].decode("ascii"))
+        charset = codec_of(word[1].partition(b"*")[0].decode("ascii"))
         content = (
             _from_base64(word[3])
             if word[2] in b"bB"
@@ -191,7 +217,7 @@ def decoded(value: bytes) -> str:
             content = pieces.pop()[1] + content
         pieces.append((charset, content))
         place, was_word = word.end(), True
-    pieces.append(("utf-8", value[place:MAX_VALUE]))
+    pieces.append((_bare(value), value[place:MAX_VALUE]))
     return "".join(content.decode(charset, "replace") for charset, content in pieces)
 
 
@@ -199,15 +225,9 @@ def _visible(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _charset(name: str) -> str:
-    name = name.lower()
-    if not _CHARSET.fullmatch(name):
-        return "utf-8"
-    try:
-        "".encode(name)
-    except LookupError:  # iso-8859-77
-        return "utf-8"
-    return name
+def _bare(octets: bytes) -> str:
+    """The codec of what stands in a field without being encoded (RFC 6532)."""
+    return "iso2022_jp" if _ISO_2022 in octets else UTF_8
 
 
 def _from_base64(octets: bytes) -> bytes:

@@ -107,8 +107,7 @@ def read_plain_bounce(mail: Mail) -> BounceMail | None:
     """What it reports, with at least one recipient."""
     if not is_from_a_server(mail):
         return None
-    found = (part for part in mail.parts if part.kind == "text/plain" and not part.is_attached)
-    part = next(found, None)
+    part = mail.words()
     if part is None:
         return None
     text, original = _divided(part)

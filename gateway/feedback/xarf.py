@@ -65,7 +65,7 @@ def read_xarf(mail: Mail) -> ReportMail | None:
             report = _json(part)
             if report is not None and _is_xarf(report):
                 return _from_json(report, mail)
-        elif part.kind in YAML or is_marked or claims:
+        elif part.kind in YAML or ((is_marked or claims) and part.kind != "text/html"):
             lines = _yaml(part)
             if "report-type" in lines:
                 return _from_yaml(lines, mail)

@@ -40,6 +40,10 @@ WORDS = (
     *(b"=?utf-8?b?", b"=?utf-8?q?=C5=82?=", b"=?koi8-r?B?w8Q=?=", b"=?utf-16?q?x?=", b"?="),
     *(b"[", b"]", b"{", b"}", b'"', b"\\u0000", b"\\ud800", b": *a", b": &a", b"1e999", b"NaN"),
     *(b"Arrival-Date: Thu, 99 Foo 2026 25:61:61 +9999\r\n", b"Source-IP: [IPv6:::1%x]\r\n"),
+    *(b"Content-Type: text/html; charset=windows-1250\r\n\r\n", b"<p>", b"<br>", b"</td>"),
+    *(b"<!--", b"-->", b"<style>", b"</style", b"<pre>", b"<a b='", b'="', b"&lt;", b"&#64;"),
+    *(b"&#xD800;", b"&", b"=?iso-2022-jp?B?GyRCPSo=?=", b"charset=iso-2022-jp", b"\x1b$B"),
+    *(b"\x1b(B", b"charset=utf-16", b"charset=iso-8859-2", b"charset=gb18030", b"\xff\xfe"),
     *(b"From x Thu Nov  5 08:12:44 2026\r\n", b"charset=punycode", b"charset=utf-7", b"+2B", b"\0"),
 )
 
@@ -60,6 +64,11 @@ def _nested(size: int) -> bytes:
 
 def _report(octets: bytes) -> bytes:
     return _headed(b"message/feedback-report", octets)
+
+
+def _html(octets: bytes) -> bytes:
+    server = b"From: MAILER-DAEMON@mx.example\r\n"
+    return server + _headed(b"text/html", b"<p>undeliverable" + octets)
 
 
 def _json(octets: bytes) -> bytes:
@@ -121,6 +130,16 @@ BOMBS: dict[str, Callable[[int], bytes]] = {
     ),
     "soft line ends": lambda size: (
         b"Content-Transfer-Encoding: quoted-printable\r\n" + _report(b"=\r\n" * size)
+    ),
+    "html tags": lambda size: _html(b"<br>a@b.example" * size),
+    "html without ends": lambda size: _html(b"<" * size),
+    "html comments": lambda size: _html(b"<!--" * size),
+    "html values": lambda size: _html(b"<a b='" * size + b'<a b="' * size),
+    "html styles": lambda size: _html(b"<style></styl" * size),
+    "html references": lambda size: _html(b"&#" + b"9" * size + b"&nbsp;" * size),
+    "html preformatted": lambda size: _html(b"<pre>" + b" " * size + b"x" + b"\r\n " * size),
+    "shifts of character set": lambda size: _headed(
+        b"text/plain; charset=iso-2022-jp", b"\x1b$B!!\x1b(B" * size
     ),
     "nothing but NUL": lambda size: b"\0" * size,
     "nothing but CR": lambda size: b"\r" * size,

@@ -48,15 +48,16 @@ def test_text_subject_and_sender_are_decoded(encoding: str) -> None:
     assert read.form is Form.OTHER
 
 
-def test_the_plain_part_is_taken_never_html_or_attachments() -> None:
-    """Also inside multiparts, and past a text that is an attachment."""
+def test_the_plain_part_is_taken_before_html_and_never_attachments() -> None:
+    """Also inside multiparts, and past a text that is an attachment; HTML is what it shows."""
     message = plain("the text")
     message.add_alternative("<p>the <b>html</b></p>", subtype="html")
     message.add_attachment("an attachment", filename="a.txt")
     assert parse(octets(message)).text == "the text"
     only = EmailMessage()
-    only.set_content("<p>html</p>", subtype="html")
-    assert parse(octets(only)).text == ""
+    only.set_content("<style>p {}</style><p>the <b>html</b></p>", subtype="html")
+    only.add_attachment("<p>an attachment</p>", subtype="html", filename="a.html")
+    assert parse(octets(only)).text == "the html"
     first = EmailMessage()
     first.add_attachment("an attachment", filename="a.txt")
     first.add_attachment(b"GIF", maintype="image", subtype="gif", filename="a.gif")
