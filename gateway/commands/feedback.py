@@ -12,6 +12,7 @@ from gateway.commands.deciding import deciding
 from gateway.commands.ingest import ingest
 from gateway.commands.records import open_records, when
 from gateway.commands.shared import (
+    MAX_NUMBER,
     ByOption,
     ConfigOption,
     JsonOption,
@@ -45,7 +46,9 @@ class Part(StrEnum):
     DOMAIN = "domain"
 
 
-StormArgument = Annotated[int, typer.Argument(help="The storm's number, as `storms` shows it.")]
+StormArgument = Annotated[
+    int, typer.Argument(min=1, max=MAX_NUMBER, help="The storm's number, as `storms` shows it.")
+]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept for good.", callback=clean)]
 
 

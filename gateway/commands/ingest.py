@@ -8,6 +8,7 @@ was taken (or had been before), 1 when one was not.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ TOLD_EVERY = 5.0
 """Seconds between two lines of progress."""
 FOLDERS = ("cur", "new")
 """Of a Maildir; what is in `tmp` is not delivered yet."""
+MARK = b"From "
+"""What each mail of an mbox begins with (RFC 4155), and no line within one."""
 Row = dict[str, object]
 
 
@@ -129,6 +132,8 @@ async def _one(intake: Intake, path: Path, most: int) -> Row:
         octets = await asyncio.to_thread(_read, path, most + 1)
         if len(octets) > most:
             raise NoMail(f"it has more than {most} octets")
+        if octets.startswith(MARK) and re.search(rb"\r?\n\r?\n" + MARK, octets):
+            raise NoMail("it is an mbox of several mails; give each as a file of its own")
         done = await intake.ingest(octets, "cli")
     except TooManyReplies:
         return row | {"problem": "its case has had its replies for today"}

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from gateway.commands.records import open_records, when
-from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, clean, fail, show
+from gateway.commands.shared import (
+    MAX_NUMBER,
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    actor,
+    clean,
+    fail,
+    show,
+)
 from gateway.records import audit, notices
 from gateway.records.blocks import case_id, case_number
 from gateway.records.notices import Mail, Notice
@@ -24,7 +33,9 @@ def register(target: typer.Typer) -> None:
     target.add_typer(app, name="notice", rich_help_panel="Abuse desk")
 
 
-NumberArgument = Annotated[int, typer.Argument(help="The notice's number, as `list` shows it.")]
+NumberArgument = Annotated[
+    int, typer.Argument(min=1, max=MAX_NUMBER, help="The notice's number, as `list` shows it.")
+]
 
 
 @app.command("list")

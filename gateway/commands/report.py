@@ -10,6 +10,7 @@ import typer
 from gateway.commands.deciding import deciding
 from gateway.commands.records import open_records, when
 from gateway.commands.shared import (
+    MAX_NUMBER,
     ByOption,
     ConfigOption,
     JsonOption,
@@ -38,7 +39,9 @@ def register(target: typer.Typer) -> None:
     target.add_typer(app, name="report", rich_help_panel="Abuse desk")
 
 
-NumberArgument = Annotated[int, typer.Argument(help="The report's number, as `list` shows it.")]
+NumberArgument = Annotated[
+    int, typer.Argument(min=1, max=MAX_NUMBER, help="The report's number, as `list` shows it.")
+]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept for good.", callback=clean)]
 
 

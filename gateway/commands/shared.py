@@ -23,6 +23,8 @@ from gateway.errors import ConfigurationError
 from gateway.explanation import show as printable
 
 SEARCHED = (Path("consentry.yaml"), Path("/etc/consentry/consentry.yaml"))
+MAX_NUMBER = 2**63 - 1
+"""What the records can hold; nothing there has a larger number."""
 PIPED_WIDTH = 200
 """Columns of a table that is read by a program, where a row should stay one line."""
 

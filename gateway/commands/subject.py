@@ -20,7 +20,16 @@ from typing import Annotated
 import typer
 
 from gateway.commands.records import Records, open_records, when
-from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, clean, fail, show
+from gateway.commands.shared import (
+    MAX_NUMBER,
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    actor,
+    clean,
+    fail,
+    show,
+)
 from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
 from gateway.privacy.page import as_html, as_text
@@ -41,8 +50,6 @@ from gateway.words import Address
 from suppression.address import a_label
 
 app = typer.Typer(no_args_is_help=True, help="What people ask for their own data.")
-
-MAX_NUMBER = 2**63 - 1
 
 
 class Format(StrEnum):

@@ -14,7 +14,16 @@ from typing import Annotated
 import typer
 
 from gateway.commands.records import open_records, when
-from gateway.commands.shared import ByOption, ConfigOption, JsonOption, actor, clean, fail, show
+from gateway.commands.shared import (
+    MAX_NUMBER,
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    actor,
+    clean,
+    fail,
+    show,
+)
 from gateway.records.api_tokens import (
     STAFF_ONLY,
     ApiToken,
@@ -32,9 +41,6 @@ def register(target: typer.Typer) -> None:
     """Add the group to `target`."""
     target.add_typer(app, name="token", rich_help_panel="Customers")
 
-
-MAX_NUMBER = 2**63 - 1
-"""What a number can be in the records."""
 
 NameArgument = Annotated[
     str, typer.Argument(help="The program or person it is for, as the audit trail names it.")

@@ -82,6 +82,7 @@ def test_a_storm_is_listed_and_released_once(folder: Path) -> None:
     assert (storm["decision"], storm["by"]) == ("release", "ann")
     assert isinstance(run(folder, "believe", *given).exception, StormDecided)
     assert isinstance(run(folder, "believe", "9", *given[1:]).exception, ConfigurationError)
+    assert run(folder, "believe", str(2**63), *given[1:]).exit_code == 2
     assert states(folder) == {"released"}
     journal = load(folder / "consentry.yaml").config.state_dir / "journal" / "command.jsonl"
     assert "storm.decided" in journal.read_text()
@@ -105,3 +106,15 @@ def test_rates_are_shown_with_how_they_read(folder: Path) -> None:
     assert second["complaints_read"] == "few"
     assert "acme" in done(folder, "rates")
     assert done(folder, "rates", "nobody") == "no figures\n"
+
+
+def test_an_mbox_of_several_mails_is_not_taken_for_one(folder: Path) -> None:
+    """All but the first would be lost unnoticed; one with a single mail is that mail."""
+    single = b"From MAILER Thu Jan  1 00:00:00 2026\nFrom: jan@inbox.test\n\nPlease stop.\n"
+    (folder / "one").write_bytes(single)
+    (folder / "two").write_bytes(single + b"\n" + single)
+    result = run(folder, "ingest", str(folder / "one"), str(folder / "two"), "--json")
+    assert result.exit_code == 1
+    one, two = json.loads(result.stdout)
+    assert (one["what"], one["problem"]) == ("report", "")
+    assert two["problem"] == "it is an mbox of several mails; give each as a file of its own"
