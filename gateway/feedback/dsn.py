@@ -2,8 +2,10 @@
 
 `read_dsn` takes a mail and gives `BounceMail`, or None for one without a status part that can be
 read, whose words may be a plain bounce. Tolerant: empty lines may be missing or too many between
-groups of fields, a status part may be called plain text, address types may be missing. Never
-raises.
+groups of fields, a status part may be called plain text, address types may be missing.
+`read_forwarded_dsn` does so for a notification that somebody has sent on, with its parts in a mail
+of their own or as the one mail that theirs attaches: one level deep, and never out of a report,
+whose attached mail is what it gives back. Neither raises.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from gateway.feedback.mime import Mail, Part, blocks, decoded, shown
+from gateway.feedback.mime import Mail, Part, blocks, decoded, read_mail, shown
 from gateway.feedback.originals import HOLDS_ORIGINAL, original_in
 from gateway.feedback.parsed import Action, Bounce, BouncedRecipient
 from gateway.feedback.server_words import (
@@ -30,6 +32,7 @@ MAX_FIELDS = 200
 MAX_FIELD = 1_000
 STATUS = ("message/delivery-status", "message/global-delivery-status")
 _REPORT = "multipart/report"
+_MAILS = ("message/rfc822", "message/global")
 _NEEDED = (b"\nfinal-recipient:", b"\naction:")
 """Fields that make a status part of a text."""
 _RECIPIENT = ("original-recipient", "final-recipient")
@@ -40,6 +43,8 @@ _ABOUT = (
     "received-from-mta",
     "dsn-gateway",
 )
+_OURS = b":consentry"
+"""What Feedback-ID ends with in every mail that we relay."""
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\d)", re.ASCII)
 _TYPE = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]{0,30})\s*;")
 _WORD = re.compile(r"\s*([a-z]{1,20})", re.IGNORECASE)
@@ -53,7 +58,27 @@ Group = dict[str, str]
 
 def read_dsn(mail: Mail) -> BounceMail | None:
     """What it reports, with at least one recipient."""
-    part = _status(mail)
+    is_own = mail.kind in (_REPORT, *STATUS) or is_from_a_server(mail)
+    return _read(mail, _status(mail)) if is_own else None
+
+
+def read_forwarded_dsn(mail: Mail) -> BounceMail | None:
+    """What a notification reports that is not this mail, but in it. Read strictly: it must be a
+    report with a status part, and no mail of ours, which a tenant may write to look like one."""
+    if mail.kind == _REPORT:
+        return None
+    if (part := mail.first(*STATUS)) is not None:
+        return _read(mail, part)
+    attached = [part for part in mail.parts if part.kind in _MAILS]
+    if len(attached) != 1:
+        return None
+    inner = read_mail(attached[0].content())
+    if inner.kind != _REPORT or inner.header.first("feedback-id").endswith(_OURS):
+        return None
+    return _read(inner, inner.first(*STATUS))
+
+
+def _read(mail: Mail, part: Part | None) -> BounceMail | None:
     if part is None:
         return None
     about, groups, fields = _groups(part)

@@ -71,7 +71,9 @@ class Judge:
     ) -> Returned:
         """What the records take: of a mail to `mailbox` (None: none of ours is known), which is
         told apart by `name`. `way` is how it came."""
-        signature = await signed_by(mail.signed, terms.dns, self._keys, now)
+        # Whoever has signed a mail has not written what is sent on in it.
+        is_theirs = mail.parsed.form is not Form.FORWARDED_DSN
+        signature = await signed_by(mail.signed, terms.dns, self._keys, now) if is_theirs else None
         recipient = mailbox.address if mailbox else ""
         async with self._at_once:
             traces, found = await asyncio.to_thread(
@@ -94,10 +96,15 @@ class Judge:
     ) -> tuple[Traces, Found]:
         tokens, domain = terms.house.tokens, terms.mailboxes.feedback
         traces = read_traces(parsed, recipient, tokens, domain)
-        if is_signed and recipient:
-            # Nobody has signed the envelope: a report may be sent on to whatever token one has.
+        is_forwarded = parsed.form is Form.FORWARDED_DSN
+        if recipient and (is_signed or is_forwarded):
+            # Nobody has signed the envelope: a report may be sent on to whatever token one has, and
+            # a notification about somebody else to one's own.
             within = read_traces(parsed, "", tokens, domain)
-            is_signed = within.has_token and within.key == traces.key
+            is_within = within.has_token and within.key == traces.key
+            is_signed = is_signed and is_within
+            if is_forwarded and not is_within and traces.agrees:
+                traces = within
         matcher = Matcher(terms.rules.keyring, self._known, self.stream_of)
         return traces, matcher.match(parsed, traces, is_signed, now)
 

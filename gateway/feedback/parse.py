@@ -3,8 +3,8 @@
 `parse` takes the octets of a whole mail and gives `Parsed`, whatever they are; it never raises.
 The forms are tried from the strictest: feedback reports (xarf.py, arf.py), delivery status
 notifications (dsn.py), what answers by itself (automatic.py), the words of mail servers
-(plain_bounce.py). Nothing here believes what it reads. Time is linear in the octets; run it in a
-thread.
+(plain_bounce.py), a notification that somebody has sent on (dsn.py). Nothing here believes what it
+reads. Time is linear in the octets; run it in a thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from gateway.feedback.arf import read_arf
 from gateway.feedback.automatic import is_marked, read_automatic
-from gateway.feedback.dsn import read_dsn
+from gateway.feedback.dsn import read_dsn, read_forwarded_dsn
 from gateway.feedback.mime import Mail, read_mail, shown
 from gateway.feedback.originals import original_in_mail
 from gateway.feedback.parsed import Form, Parsed
@@ -49,6 +49,8 @@ def parse(octets: bytes) -> Parsed:
         return replace(parsed, form=form)
     if (bounce := read_plain_bounce(mail)) is not None:
         return _bounce(parsed, Form.PLAIN_BOUNCE, bounce)
+    if (bounce := read_forwarded_dsn(mail)) is not None:
+        return _bounce(parsed, Form.FORWARDED_DSN, bounce)
     if is_marked(mail.header) and not is_of_a_server(parsed.sender):
         return replace(parsed, form=Form.AUTO_REPLY)
     return replace(parsed, original=original_in_mail(mail))

@@ -122,7 +122,7 @@ def take_returned(
     match returned.form:
         case Form.AUTO_REPLY | Form.CHALLENGE:
             return _noted(connection, report, f"it is an {returned.form}", rules, now)
-        case Form.DSN | Form.PLAIN_BOUNCE:
+        case Form.DSN | Form.FORWARDED_DSN | Form.PLAIN_BOUNCE:
             # Nobody can know from whom it is: a person may look at it, and no more.
             return _noted(connection, replace(report, grade=Grade.D), "", rules, now)
         case Form.ARF | Form.XARF | Form.OTHER:
@@ -168,7 +168,7 @@ def _report(connection: Connection, returned: Returned, rules: Rules, mail: str)
         raw=returned.raw,
         original=returned.original,
     )
-    if returned.form in (Form.DSN, Form.PLAIN_BOUNCE):
+    if returned.form in (Form.DSN, Form.FORWARDED_DSN, Form.PLAIN_BOUNCE):
         report = replace(report, kind=FactKind.HARD_BOUNCE)
     if returned.grade is Grade.D:
         # Of nobody's mail; but whoever it names may ask for it, and have it erased.
@@ -190,7 +190,7 @@ def _report(connection: Connection, returned: Returned, rules: Rules, mail: str)
 
 def _type(returned: Returned) -> str:
     match returned.form:
-        case Form.DSN | Form.PLAIN_BOUNCE:
+        case Form.DSN | Form.FORWARDED_DSN | Form.PLAIN_BOUNCE:
             return BOUNCE
         case Form.AUTO_REPLY | Form.CHALLENGE:
             return ""

@@ -17,6 +17,8 @@ class Form(StrEnum):
     XARF = "xarf"
     DSN = "dsn"
     """RFC 3464."""
+    FORWARDED_DSN = "forwarded-dsn"
+    """A DSN that somebody has sent on; who they are and to whom they sent it proves nothing."""
     PLAIN_BOUNCE = "plain-bounce"
     """The words of a mail server, for people."""
     AUTO_REPLY = "auto-reply"

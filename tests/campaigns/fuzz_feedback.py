@@ -25,7 +25,7 @@ from tests.campaigns.mutation import mutate
 from tests.campaigns.promises import COUNTS, promise
 
 REPORTS = (Form.ARF, Form.XARF)
-BOUNCES = (Form.DSN, Form.PLAIN_BOUNCE)
+BOUNCES = (Form.DSN, Form.FORWARDED_DSN, Form.PLAIN_BOUNCE)
 _TOKENS = Tokens(Keyring([Generation.fresh(7)]))
 _BOMBS = tuple(feedback_seeds.BOMBS.values())
 _SIZES = (10, 1_000, 10_000)

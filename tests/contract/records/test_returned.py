@@ -165,6 +165,7 @@ def test_what_is_no_complaint_is_recorded_only(
         (Form.AUTO_REPLY, ReportState.DISMISSED),
         (Form.CHALLENGE, ReportState.DISMISSED),
         (Form.DSN, ReportState.UNMATCHED),
+        (Form.FORWARDED_DSN, ReportState.UNMATCHED),
         (Form.PLAIN_BOUNCE, ReportState.UNMATCHED),
         (Form.OTHER, ReportState.WAITING),
     ],

@@ -70,6 +70,7 @@ FIXTURES = {
     "dsn-exchange-online": ANNA,
     "dsn-exim": {"anna@inbox.test": "failed refuses-us"},
     "dsn-gmail": ANNA,
+    "dsn-in-a-wrapper": ANNA,
     "dsn-no-empty-lines": {**ANNA, "bob@inbox.test": f"failed {FULL}"},
     "dsn-no-status": ANNA,
     "dsn-postfix-dead": {"anna@dead.test": f"failed {DEAD}"},
