@@ -105,9 +105,12 @@ def take_returned(
     is_believed = match is not None and returned.grade in (Grade.A, Grade.B)
     named = match if match is not None and is_believed and match.is_named else None
     mail = f"{returned.mailbox} {returned.mail}"
+    # Some give each report the Message-ID of our mail, which is that of all its copies. Whoever
+    # states another's address stops no report that our token names.
     if named is not None:
-        # Some give each report the Message-ID of our mail, which is that of all its copies.
         mail = f"{mail} {named.key.hex()}"
+    elif key := match.key if match is not None else _key(rules, returned.address):
+        mail = f"{mail} stated {key.hex()}"
     known = of_mail(connection, mail)
     if known is not None:
         return Taken(known, False)
@@ -135,8 +138,9 @@ def take_returned(
                 return _noted(connection, report, "", rules, now)
             return _opt_out(connection, report, named, returned.type, rules, now)
         case None:
-            # What a person has written may hold our token; whether it complains, a person reads.
-            report = replace(report, grade=max(report.grade, Grade.C))
+            # What a person has written may hold our token; whether it complains, a person reads,
+            # also when its writer has complained before.
+            report, earlier = replace(report, grade=max(report.grade, Grade.C)), ()
         case FeedbackType.ABUSE | FeedbackType.FRAUD | FeedbackType.VIRUS | FeedbackType.OTHER:
             if named is not None:
                 report, earlier = _complain(connection, report, named, rules, now)
@@ -172,8 +176,7 @@ def _report(connection: Connection, returned: Returned, rules: Rules, mail: str)
         report = replace(report, kind=FactKind.HARD_BOUNCE)
     if returned.grade is Grade.D:
         # Of nobody's mail; but whoever it names may ask for it, and have it erased.
-        named = _parsed(address)
-        return report if named is None else replace(report, key=rules.keyring.exact_key(named))
+        return replace(report, key=_key(rules, address))
     if match.tenant and _is_erased(connection, rules, match):
         report = replace(report, address="", said=None, raw=b"", original=b"")
     return replace(
@@ -248,6 +251,12 @@ def _own(keyring: Keyring, match: Match) -> Address | None:
     address = _parsed(match.address)
     is_own = address is not None and match.key in person_keys(keyring, address).own
     return address if is_own else None
+
+
+def _key(rules: Rules, text: str) -> bytes:
+    """The exact key of a stated address, empty when it is none."""
+    address = _parsed(text)
+    return b"" if address is None else rules.keyring.exact_key(address)
 
 
 def _parsed(text: str) -> Address | None:

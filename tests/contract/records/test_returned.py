@@ -237,6 +237,32 @@ def test_reports_with_one_message_id_are_told_apart_by_whom_our_token_names(book
 
 
 @pytest.mark.sqlite_file
+@pytest.mark.parametrize("grade", [Grade.C, Grade.D])
+def test_reports_with_one_message_id_are_told_apart_by_whom_they_state(
+    book: Returns, grade: Grade
+) -> None:
+    """Without our token, too: all but the first would be answered 250 and read by nobody."""
+    mail = book.complaint(grade, mail="same")
+    numbers = set()
+    for person in (JAN, numbered(1), numbered(1)):
+        match = None if grade is Grade.D else book.match(person, is_named=False)
+        report = book.come(replace(mail, match=match, address=person.text)).report
+        assert report is not None
+        numbers.add(report.number)
+    assert len(numbers) == 2
+
+
+@pytest.mark.sqlite_file
+def test_what_a_person_writes_after_a_complaint_is_read(book: Returns) -> None:
+    """Whether it complains once more is not known before."""
+    book.come(book.complaint(Grade.A))
+    for _ in range(2):
+        report = book.come(book.complaint(Grade.B, form=Form.OTHER, type=None)).report
+        assert report is not None
+        assert (report.grade, report.state) == (Grade.C, ReportState.WAITING)
+
+
+@pytest.mark.sqlite_file
 def test_a_forged_complaint_that_was_dismissed_covers_no_other(book: Returns) -> None:
     """Without our token anybody may have written it, so the next one is looked at again."""
     weak = [book.come(book.complaint(Grade.C)).report for _ in range(2)]

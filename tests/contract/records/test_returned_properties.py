@@ -137,7 +137,8 @@ def test_no_sequence_of_reports_of_grades_c_and_d_changes_any_standing() -> None
             for one in told:
                 book.now += one["after"]
                 mail = mail_of(book, one)
-                mails.add(mail.mail)
+                stated = book.key(numbered(one["stated"]))
+                mails.add((mail.mail, mail.match.key if mail.match else stated))
                 book.come(mail)
                 book.settle(0)
             book.settle()
