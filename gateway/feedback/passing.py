@@ -24,6 +24,9 @@ from policies.ports import Clock
 from suppression.keys import Keyring
 
 AT_ONCE = 10
+MOST = 30
+"""Mails that wait for their turn or the next hop's answer, each of them in memory. Whoever brought
+one may have hung up long ago, when the next hop is silent for minutes."""
 MAX_HOPS = 50
 """Received fields: with more a mail goes round in circles (RFC 5321 section 6.3)."""
 MARK = "(returned mail)"
@@ -66,7 +69,7 @@ class Passing:
         if to is None or _goes_round(octets, terms.house.hostname):
             return True
         name = f"{mailbox.lower()} {mail}"
-        if name in self._under_way:
+        if name in self._under_way or len(self._under_way) >= MOST:
             # Whoever brought it has hung up meanwhile, and the first is still with the next hop.
             return False
         self._under_way.add(name)
@@ -97,7 +100,8 @@ class Passing:
             ref,
             now,
         )
-        said = await hand_over(terms.house.hops, "", to, trace + octets)
+        # SMTP knows no NUL (RFC 5321 section 4.5.2), and what follows one may be lost.
+        said = await hand_over(terms.house.hops, "", to, trace + octets.replace(b"\0", b""))
         is_taken = said.fate is Fate.TAKEN
         if is_taken:
             await self._database.write(partial(self._note, keyring, name))
