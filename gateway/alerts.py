@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from gateway.alert import Alert, Severity, more, quantile, refused
 from gateway.metrics_declared import (
     CONFIGURATIONS,
+    DEFERRED_UNPROVEN,
     INDEX_MENDED,
     INDEX_PROVEN_AT,
     JOBS_LEADER,
@@ -286,6 +287,19 @@ ALERTS = (
         "The desk's abuse mailbox shows each as parsed and as it came: match it to a tenant, or "
         "dismiss it. Many at once from one sender are mostly a loop whose originals lack our "
         "header fields.",
+    ),
+    Alert(
+        "ConsentryNoRoomForReports",
+        Severity.TICKET,
+        f"sum by (instance, limit) (increase({DEFERRED_UNPROVEN.full_name}[1h])) > 0",
+        "0m",
+        "{{ $labels.instance }} defers mail to the abuse mailbox ({{ $labels.limit }})",
+        "More mail than `feedback.unproven` says came today with neither a token of ours nor the "
+        "signature of a listed source. Its senders try again; reports that are proven are taken.",
+        "The desk's abuse mailbox shows what was kept. `per_source`: one client sends too much; "
+        "if it is a feedback loop, list it in `sanctions.feedback_sources`, if it is a relay of "
+        "your own, raise the setting. `per_day`: many do; raise it when they mean it, else refuse "
+        "them before they come here.",
     ),
     Alert(
         "ConsentryReloadRefused",

@@ -41,6 +41,7 @@ ROWS: tuple[tuple[str, tuple[Declared, ...]], ...] = (
         "Mail that comes back",
         (
             declared.RETURNED,
+            declared.DEFERRED_UNPROVEN,
             declared.REPORTS,
             declared.BOUNCES,
             declared.STORMS_HELD,

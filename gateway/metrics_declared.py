@@ -180,6 +180,13 @@ RETURNED = Declared(
     "report, bounce, unsubscribed, reply, nothing, or known (the same mail once more).",
     ("form", "became"),
 )
+DEFERRED_UNPROVEN = Declared(
+    Kind.COUNTER,
+    "unproven_mails_deferred_total",
+    "Mails to our mailboxes that nothing proves and that there was no room for, by the setting of "
+    "`feedback.unproven` that was reached: per_day or per_source.",
+    ("limit",),
+)
 REPORTS = Declared(
     Kind.COUNTER,
     "reports_total",

@@ -58,6 +58,18 @@ class StormSettings(Settings):
     )
 
 
+class UnprovenSettings(Settings):
+    """How many mails a day (UTC) are kept that neither a token of ours nor the signature of a
+    listed source proves. Over it they are deferred; proven ones are never counted."""
+
+    per_source: Count = Field(
+        default=100,
+        description="From one client: an IPv4 address, or a /64 of IPv6. Behind a relay of your "
+        "own, which all mail comes from, write as many as in `per_day`.",
+    )
+    per_day: Count = Field(default=1_000, description="From everybody together.")
+
+
 class FeedbackSettings(Settings):
     """An SMTP listener for mail that comes back: complaints, bounces, requests to unsubscribe,
     replies to notices; see [feedback.md](feedback.md)."""
@@ -84,6 +96,10 @@ class FeedbackSettings(Settings):
     )
     storm: StormSettings = Field(
         default=StormSettings(), description="When bounces are held instead of believed."
+    )
+    unproven: UnprovenSettings = Field(
+        default=UnprovenSettings(),
+        description="How much mail of strangers is kept for a person to read.",
     )
 
 

@@ -8,6 +8,7 @@ and says what became of it; it raises NoMail, StoreUnavailable and Unanswered.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,10 +23,15 @@ from gateway.feedback.parsed import FeedbackType, Form, Parsed
 from gateway.feedback.passing import Client, Passing
 from gateway.feedback.report_words import stated_address
 from gateway.feedback.terms import Terms
+from gateway.metrics import ProcessMetrics
+from gateway.metrics_declared import DEFERRED_UNPROVEN
+from gateway.networks import network_of
+from gateway.records import unproven
 from gateway.records.case_replies import Reply, TooManyReplies, attach
 from gateway.records.case_view import by_tracking
 from gateway.records.choices import choose
 from gateway.records.database import Connection, Database
+from gateway.records.figures import day_of
 from gateway.records.returned import Returned, Taken, take_returned
 from gateway.sender_dns.lookups import Unanswered
 from policies.ports import Clock
@@ -39,6 +45,13 @@ UNKNOWN = "550 5.1.1 no such recipient here"
 TOO_MANY = "452 4.2.2 too many mails to this case today"
 OUR_FAULT = "451 4.3.0 cannot be kept now, please try again"
 NOT_PASSED_ON = "451 4.4.1 cannot be passed on now, please try again"
+NO_ROOM = {
+    "per_source": "451 4.7.1 too much mail from your address today that is about none of ours, "
+    "please try again tomorrow",
+    "per_day": "451 4.7.1 too much mail today that is about none of ours, "
+    "please try again tomorrow",
+}
+"""By the setting under `feedback.unproven` that is reached."""
 MAIL = "mail"
 """The source of a suppression that was asked for by mail."""
 NO_REPLY = (Form.DSN, Form.PLAIN_BOUNCE, Form.AUTO_REPLY, Form.CHALLENGE)
@@ -96,10 +109,20 @@ class Intake:
         self._clock = clock
         self._judge = Judge(database, known)
         self._passing = Passing(database, emit, clock)
+        self._deferred = Counter(dict.fromkeys(NO_ROOM, 0))
+        """Unproven mails without room since the start, by the setting that was reached."""
+        self._told: dict[str, int] = {}
+        """The day on which each of these was told of last."""
 
     def adopt(self, terms: Terms) -> None:
         """Work by a new configuration from now on."""
         self._terms = terms
+
+    def watch(self, metrics: ProcessMetrics) -> None:
+        """Show what there was no room for."""
+        metrics.watch(
+            DEFERRED_UNPROVEN, lambda: {(limit,): n for limit, n in self._deferred.items()}
+        )
 
     async def find(self, recipient: str) -> Mailbox | str:
         """The mailbox with this address, or the reply that refuses it."""
@@ -123,11 +146,16 @@ class Intake:
         try:
             mail = await self._judge.read(octets, terms, self._clock())
             for mailbox in dict.fromkeys(mailboxes):
-                await self._take(mail, mailbox, bool(mail_from), mailbox.kind, "smtp", terms)
+                await self._take(
+                    mail, mailbox, bool(mail_from), mailbox.kind, "smtp", terms, client
+                )
                 if not await self._pass_on(mail, mailbox, client, terms):
                     return NOT_PASSED_ON
         except TooManyReplies:
             return TOO_MANY
+        except unproven.NoRoom as full:
+            self._tell(full.limit)
+            return NO_ROOM[full.limit]
         except (StoreUnavailable, Unanswered) as error:
             self._emit(Event("returned.failed", self._clock(), detail={"error": str(error)}))
             return OUR_FAULT
@@ -161,6 +189,7 @@ class Intake:
         name: str,
         way: str,
         terms: Terms,
+        client: Client | None = None,
     ) -> Done:
         """All that one mailbox does with a mail, committed."""
         parsed, token = mail.parsed, mailbox.token if mailbox else None
@@ -177,7 +206,7 @@ class Intake:
         else:
             now = self._clock()
             returned = await self._judge.judge(mail, mailbox, name, way, terms, now)
-            work = partial(self._store, returned, terms)
+            work = partial(self._store, returned, terms, client)
         done = await self._database.write(work)
         became = done.what if done.is_new else "known"
         said: dict[str, object] = {"form": done.form.value, "became": became, "way": way}
@@ -187,6 +216,14 @@ class Intake:
         for event in done.events:
             self._emit(event)
         return done
+
+    def _tell(self, limit: str) -> None:
+        """Count a mail without room; an event for each would let strangers fill the journal."""
+        self._deferred[limit] += 1
+        now = self._clock()
+        if self._told.get(limit) != day_of(now):
+            self._told[limit] = day_of(now)
+            self._emit(Event("returned.no_room", now, detail={"limit": limit}))
 
     # ---- in the writer's transaction --------------------------------------------------------
 
@@ -228,8 +265,14 @@ class Intake:
             "unsubscribed", parsed.form, is_new, chosen.tenant, chosen.stream, events=events
         )
 
-    def _store(self, returned: Returned, terms: Terms, connection: Connection) -> Done:
-        taken = take_returned(connection, returned, terms.rules, terms.bounces, self._clock())
+    def _store(
+        self, returned: Returned, terms: Terms, client: Client | None, connection: Connection
+    ) -> Done:
+        now = self._clock()
+        taken = take_returned(connection, returned, terms.rules, terms.bounces, now)
+        if client is not None and taken.is_new and not unproven.is_proven(returned):
+            network, keyring = network_of(client.address), terms.rules.keyring
+            unproven.count(connection, keyring, network, terms.unproven, now)
         match = returned.match
         return Done(
             "report" if taken.report else "bounce",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from gateway.config.feedback import UnprovenSettings
 from gateway.config.load import Loaded
 from gateway.feedback.bounce_rules import bounce_table
 from gateway.feedback.mailboxes import Mailboxes
@@ -26,6 +27,7 @@ class Terms:
     bounces_to: Mapping[tuple[str, str], str]
     table: BounceTable
     dns: Texts
+    unproven: UnprovenSettings = field(default_factory=UnprovenSettings)
 
     @classmethod
     def of(cls, loaded: Loaded, house: House) -> Terms:
@@ -43,6 +45,7 @@ class Terms:
             },
             bounce_table(),
             Lookups(config.sender_dns),
+            config.feedback.unproven if config.feedback else UnprovenSettings(),
         )
 
     @property

@@ -42,6 +42,7 @@ from gateway.records.tables import (
     standing_index,
     subject_secrets,
     subjects,
+    unproven_mails,
 )
 from gateway.records.undoings import KEPT
 
@@ -77,6 +78,7 @@ def purge(
     removed["idempotency"] = _idempotency(database, now - IDEMPOTENCY_SECONDS, dry_run)
     removed["pre_check_clearances"] = _clearances(database, now, dry_run)
     removed["figures"] = _figures(database, settings.cutoff("figures", now), dry_run)
+    removed["unproven_mails"] = _unproven(database, now, dry_run)
     removed["audit"] = _audit(database, settings.cutoff("audit", now), actor, now, dry_run)
     removed["subjects"] = _orphans(database, dry_run)
     if not dry_run:
@@ -169,6 +171,11 @@ def _clearances(database: Database, now: float, dry_run: bool) -> int:
 def _figures(database: Database, cutoff: float | None, dry_run: bool) -> int:
     old = figures.c.day < (0 if cutoff is None else day_of(cutoff))
     return _by_key(database, figures, tuple(figures.primary_key), old, dry_run)
+
+
+def _unproven(database: Database, now: float, dry_run: bool) -> int:
+    old = unproven_mails.c.day < day_of(now)
+    return _by_key(database, unproven_mails, tuple(unproven_mails.primary_key), old, dry_run)
 
 
 def _by_key(

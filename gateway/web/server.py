@@ -87,6 +87,7 @@ class WebProcess:
             self._jobs = jobs
         taken = Terms.of(loaded, terms.notices)
         self._intake = Intake(self.database, self._index, taken, self._emit, time.time)
+        self._intake.watch(self.metrics)
         self._feedback: FeedbackListener | None = None
         self._sender_dns = SenderDns(config.sender_dns)
         self._parts = self._make_parts(loaded, self._keyring, self._rules)

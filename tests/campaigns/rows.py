@@ -38,6 +38,7 @@ SMUGGLING = "tests/e2e/test_smuggling.py"
 SIGN_IN = "tests/unit/smtp/test_sign_in.py"
 BOUNDARIES = "tests/contract/desk/test_boundaries.py"
 UNSUBSCRIBE = "tests/unit/web/test_unsubscribe.py"
+UNPROVEN = "tests/contract/records/test_unproven.py"
 ENGINE = "gateway/smtp/engine.py"
 FRAMING = "gateway/framing.py"
 CONNECTION = "gateway/smtp/connection.py"
@@ -286,6 +287,16 @@ ROWS = (
         Proof("two tokens that disagree count for nothing", "tests/unit/feedback/test_traces.py",
             Edit("gateway/feedback/traces.py",
                 "max(len(streams), len(keys), len(mailings)) <= 1", "True")),
+    )),
+    Row("a flood of mail to the abuse mailbox", (
+        Proof("each source has its room", UNPROVEN,
+            Edit("gateway/records/unproven.py",
+                "if kept.get(source, 0) >= most.per_source:", "if False:")),
+        Proof("and all of them together", UNPROVEN,
+            Edit("gateway/records/unproven.py",
+                "if kept.get(EVERYBODY, 0) >= most.per_day:", "if False:")),
+        Proof("what is proven always has room", UNPROVEN,
+            Edit("gateway/feedback/intake.py", " and not unproven.is_proven(returned):", ":")),
     )),
     Row("mail that comes back: nested, in parts, with bombs in it", (
         Proof("multiparts are followed to a depth",

@@ -17,6 +17,7 @@ import pytest
 from gateway import alerts, boards
 from gateway.metrics_declared import (
     DECLARED,
+    DEFERRED_UNPROVEN,
     INDEX_MENDED,
     JOURNAL_DROPPED,
     NEXT_HOP_REFUSALS,
@@ -36,7 +37,13 @@ STEADY = "1x60"
 """A value that stays so for an hour, in promtool's notation; `0+6x60` grows by 6 a minute."""
 NEW = "_x20 1x40"
 """A counter that begins with its first event after 20 minutes."""
-NEVER = (INDEX_MENDED, JOURNAL_DROPPED, NEXT_HOP_REFUSALS, POLICY_FAILURES)
+NEVER = (
+    DEFERRED_UNPROVEN,
+    INDEX_MENDED,
+    JOURNAL_DROPPED,
+    NEXT_HOP_REFUSALS,
+    POLICY_FAILURES,
+)
 """Counters that stand still while all is well."""
 OTHERWISE = {STORMS_HELD: "0x60", REPORTS_WAITING: "0x60", OUTCOMES_FOLLOWED: "0+60x60"}
 """Gauges that are not 1 while all is well: nothing waits, and what is followed goes on."""
@@ -134,6 +141,10 @@ TROUBLE: dict[str, tuple[dict[str, str], str]] = {
     "ConsentryReportsUnmatched": (
         {f'consentry_reports_waiting{{{NODE},state="unmatched"}}': "0x5 1x80"},
         "70m",
+    ),
+    "ConsentryNoRoomForReports": (
+        {f'consentry_unproven_mails_deferred_total{{{NODE},limit="per_day"}}': "0x20 3x40"},
+        "21m",
     ),
     "ConsentryGuessing": (
         {f'consentry_sign_ins_total{{{NODE},outcome="failed"}}': "0+120x60"},

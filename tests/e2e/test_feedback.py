@@ -60,7 +60,7 @@ class Back:
 
     def mail(self, to: str, octets: bytes, sender: str = LOOP) -> str:
         """What the listener says: the first refusal, or the answer to the dot."""
-        with smtplib.SMTP(LOOPBACK, self.port, timeout=20) as client:
+        with smtplib.SMTP(LOOPBACK, self.port, timeout=60) as client:
             client.ehlo("mx.inbox.test")
             client.mail(sender)
             code, text = client.rcpt(to)
@@ -90,6 +90,11 @@ class Back:
         options = ("--config", str(self.house.config), "--json")
         done = CliRunner().invoke(app, [*arguments, *options])
         return done.exit_code, done.stdout
+
+    def reload(self) -> None:
+        """Put the configuration in force that is written now."""
+        done = CliRunner().invoke(app, ["reload", "--config", str(self.house.config)])
+        assert done.exit_code == 0, done.output
 
     def answer_to(self, to: str) -> str:
         """What the very next RCPT gets."""
@@ -208,7 +213,7 @@ def test_an_unsubscribe_mail_and_a_click_are_one_suppression(back: Back) -> None
 def test_a_bounce_is_passed_on_before_it_is_taken(back: Back) -> None:
     """From nobody, its octets under one field more, once; deferred while nobody takes it."""
     to = "gone@inbox.test"
-    with smtplib.SMTP(LOOPBACK, back.house.open, timeout=20) as client:
+    with smtplib.SMTP(LOOPBACK, back.house.open, timeout=60) as client:
         client.sendmail(NOTICES, [to], b"From: notices@acme.test\r\nSubject: hello\r\n\r\nHi.\r\n")
     sent = next(one for one in back.sink.messages if one.recipients == (to,))
     path = sent.mail_from
@@ -263,12 +268,38 @@ def test_forged_and_other_recipients_get_one_answer(back: Back) -> None:
     assert back.answer_to(to) == "250 2.1.5"
 
 
+def test_strangers_have_so_much_room_and_what_is_proven_needs_none(back: Back) -> None:
+    """Over it they are deferred, which the metrics show; a token of ours is taken all the same."""
+    written = back.house.config.read_text()
+    settings = json.loads(written)
+    settings["feedback"]["unproven"] = {"per_source": 1}
+    try:
+        back.house.config.write_text(json.dumps(settings))
+        back.reload()
+        said = [back.mail(f"abuse@{BACK}", plain(f"s{number}")) for number in range(2)]
+        assert said[1].startswith("451 4.7.1 too much mail from your address today")
+        to = "sue@inbox.test"
+        assert back.mail(f"fbl@{BACK}", back.report("s3", to)) == TAKEN
+        assert back.answer_to(to) == "550 5.7.1 [COMPLAINT]"
+    finally:
+        back.house.config.write_text(written)
+        back.reload()
+    assert back.mail(f"abuse@{BACK}", plain("s1")) == TAKEN, "the same mail, once there is room"
+    page = httpx.get(f"http://{HOST}:{back.house.web}/metrics").text
+    (value,) = (
+        float(line.rpartition(" ")[2])
+        for line in page.splitlines()
+        if line.startswith('consentry_unproven_mails_deferred_total{limit="per_source"}')
+    )
+    assert value >= 1
+
+
 def test_one_connection_too_many_is_told_so(back: Back) -> None:
     """And not just cut off; whoever leaves makes room."""
     with ExitStack() as stack:
         said = []
         for _ in range(30):  # those of other tests may still be there
-            client = stack.enter_context(socket.create_connection((LOOPBACK, back.port), 20))
+            client = stack.enter_context(socket.create_connection((LOOPBACK, back.port), 60))
             said.append(client.recv(100))
         refused = [one for one in said if not one.startswith(b"220 ")]
         assert 10 <= len(refused) <= 30
@@ -277,13 +308,13 @@ def test_one_connection_too_many_is_told_so(back: Back) -> None:
     def is_room() -> bool:
         with ExitStack() as stack:
             clients = [
-                stack.enter_context(socket.create_connection((LOOPBACK, back.port), 20))
+                stack.enter_context(socket.create_connection((LOOPBACK, back.port), 60))
                 for _ in range(15)
             ]
             return all(client.recv(4) == b"220 " for client in clients)
 
     for _ in range(60):  # gone before they are greeted
-        socket.create_connection((LOOPBACK, back.port), 20).close()
+        socket.create_connection((LOOPBACK, back.port), 60).close()
     wait_until(is_room)
 
 

@@ -27,7 +27,7 @@ DIAGRAM = """
     gateway.journal_reader gateway.journal gateway.explanation gateway.alerts gateway.alert
     gateway.boards gateway.metrics_merge gateway.metrics gateway.metrics_declared gateway.reference
     gateway.refs gateway.events policies suppression gateway.message gateway.framing gateway.replies
-    gateway.reply gateway.words gateway.errors gateway.loading
+    gateway.reply gateway.networks gateway.words gateway.errors gateway.loading
 """
 LAYERS = DIAGRAM.split()
 PEERS = {"policies", "suppression"}

@@ -50,6 +50,7 @@ from gateway.records.tables.returned import (
     figures,
     provider_sends,
     storms,
+    unproven_mails,
 )
 from gateway.records.tables.staff import (
     mailed_codes,
@@ -109,6 +110,7 @@ __all__ = [
     "subjects",
     "suppressions",
     "undoings",
+    "unproven_mails",
     "webhook_deliveries",
     "windows",
 ]

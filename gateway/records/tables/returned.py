@@ -91,3 +91,15 @@ provider_sends = Table(
 """Copies offered to recipients' domains, in slots of five minutes, for as long as storms need."""
 
 Index("ix_provider_sends_start", provider_sends.c.start)
+
+unproven_mails = Table(
+    "unproven_mails",
+    metadata,
+    Column("day", WHOLE, primary_key=True, nullable=False),
+    Column("source", LargeBinary, primary_key=True, nullable=False),
+    Column("amount", WHOLE, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Kept mails that nothing proves, by day (since 1970, UTC) and keyed hash of the client's network;
+empty: of all together."""

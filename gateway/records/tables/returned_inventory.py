@@ -68,4 +68,14 @@ RETURNED_HOLDINGS: dict[str, Holding] = {
         {"provider": "domain", "start": "begin of five minutes", "amount": "count"},
         kept="as long as a storm may last, an hour at least",
     ),
+    "unproven_mails": Holding(
+        "How many mails strangers have sent to the abuse mailbox, so that they cannot fill it.",
+        {
+            "day": "day, counted from 1970",
+            "source": "keyed hash of the day and the client's address (of IPv6: its /64), or empty "
+            "for all together",
+            "amount": "count",
+        },
+        kept="until the next day",
+    ),
 }

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from ipaddress import IPv6Address, ip_address
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import StoreUnavailable
+from gateway.networks import network_of
 from gateway.records import api_tokens
 from gateway.refs import Refs
 from gateway.web.api.errors import (
@@ -106,14 +106,6 @@ class Gate:
         # RFC 6750 section 3.1: no error code when no token was sent at all.
         error = ', error="invalid_token"' if scheme.lower() == "bearer" else ""
         raise Problem(TOKEN, headers={"WWW-Authenticate": CHALLENGE + error})
-
-
-def network_of(ip: str) -> str:
-    """Whom an attempt is counted for: an IPv4 address, or the /64 that one site has."""
-    address = ip_address(ip) if ip else None
-    if isinstance(address, IPv6Address):
-        return str(int(address) >> 64)
-    return ip
 
 
 def _limit(path: str) -> int:

@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from gateway.config.desk import Totp
 from gateway.events import Event
+from gateway.networks import network_of
 from gateway.records import audit, staff, staff_sessions
 from gateway.records.database import Connection
 from gateway.records.staff import Member
-from gateway.web.api.gate import network_of
 from gateway.web.desk import totp
 from gateway.web.desk.gate import (
     Form,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.web.api.gate import network_of
+from gateway.networks import network_of
 from gateway.web.api.rates import MAX_KNOWN, WINDOW, Rates
 
 
@@ -45,6 +45,8 @@ def test_memory_is_bounded_and_the_busy_are_kept() -> None:
         ("192.0.2.1", "192.0.2.2", False),
         ("2001:db8::1", "2001:db8::ffff:2", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
         ("", "", True),
     ],
 )
