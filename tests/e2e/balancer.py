@@ -107,7 +107,7 @@ class Balancer:
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
     def states(self, backend: str = "submission") -> dict[str, bool]:
         """Which gateways HAProxy sends new connections to, by their names in the file."""
@@ -120,7 +120,7 @@ class Balancer:
 
     def wait_for(self, backend: str = "submission", **expected: bool) -> None:
         """Return once HAProxy takes the gateways for up or down as `expected`; TimeoutError."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not expected.items() <= (states := self.states(backend)).items():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"HAProxy sees {states}, not {expected}")

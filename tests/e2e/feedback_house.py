@@ -156,7 +156,7 @@ class Coming:
     def mail(self, to: str, *mails: bytes, sender: str = f"bounces@{LISTED}") -> list[str]:
         """What the listener says to each: the refusal of the recipient, or the final answer."""
         said = []
-        with smtplib.SMTP(LOOPBACK, self.port, timeout=20) as client:
+        with smtplib.SMTP(LOOPBACK, self.port, timeout=60) as client:
             client.ehlo("mx.isp.test")
             for octets in mails:
                 client.mail(sender)
@@ -210,7 +210,7 @@ class Coming:
 
     def measured(self, metric: str) -> float:
         """A metric's value, of these labels if any are named; else all its lines together."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.house.web}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://{HOST}:{self.house.web}/metrics", timeout=60) as page:
             text = page.read().decode()
         found = re.findall(rf"^{re.escape(metric)}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
         return sum(map(float, found))
@@ -319,5 +319,5 @@ def send_the_mailing(coming: Coming) -> None:
     expected = len(UNKNOWN) + len(STRANGE) + len(FULL) + len(DEAD)
     delivered = "SELECT sum(amount) FROM figures WHERE what='delivered'"
     wait_until(lambda: coming.house.rows(delivered) == [(len(MAILING),)])
-    wait_until(lambda: sum(coming.bounces().values()) == expected, 60)
-    wait_until(lambda: all(state == "believed" for _, state in coming.bounces()), 30)
+    wait_until(lambda: sum(coming.bounces().values()) == expected)
+    wait_until(lambda: all(state == "believed" for _, state in coming.bounces()))

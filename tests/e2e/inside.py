@@ -37,7 +37,7 @@ class Thread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine gives there."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def end(self) -> None:
         """End loop and thread."""

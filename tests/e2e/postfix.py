@@ -185,7 +185,7 @@ class Postfix:
         pid = self._run("cat", f"{self.folder}/queue/pid/master.pid").stdout.strip()
         if pid.isdigit():
             self._run("sh", "-c", f"kill {pid}")  # the shell's own: the program is a package
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while (
                 self._run("sh", "-c", f"kill -0 {pid}").returncode == 0
                 and time.monotonic() < deadline
@@ -196,7 +196,7 @@ class Postfix:
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def take(self, address: str, count: int = 1, seconds: float = 30.0) -> list[bytes]:
+    def take(self, address: str, count: int = 1, seconds: float = 60.0) -> list[bytes]:
         """Wait until `address` has `count` messages, give all with CRLF line ends, and empty it.
 
         Raises TimeoutError with Postfix's log.

@@ -34,7 +34,7 @@ def check(gateway: Gateway, transcript: str, shown: tuple[int, str, str]) -> Non
     refusal = row(gateway, transcript, shown)
     case = re.search(r"case (C-\d+)", transcript)
     explained = case[1] if case else BY_TAG[refusal.tag].explanation
-    with urllib.request.urlopen(refusal.link, timeout=10) as page:
+    with urllib.request.urlopen(refusal.link, timeout=60) as page:
         assert explained in html.unescape(page.read().decode())
     assert refusal.tag in explain(gateway, refusal.ref, refusal.tag)
 

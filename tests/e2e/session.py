@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from tests.e2e.gateway import PASSWORD
 from tests.e2e.ports import LOOPBACK
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds a reply may take before a test fails."""
 
 T = TypeVar("T")

@@ -86,7 +86,7 @@ class Sink:
         self._controller.hang_up()
         self._controller.stop()
 
-    def wait_for(self, count: int, seconds: float = 20.0) -> Sequence[Captured]:
+    def wait_for(self, count: int, seconds: float = 60.0) -> Sequence[Captured]:
         """All messages once there are `count` of them; raises TimeoutError."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.messages) >= count, seconds):
@@ -141,4 +141,4 @@ class _Controller(Controller):
                         server.transport.abort()
             await asyncio.sleep(0)  # lets them hear of it
 
-        asyncio.run_coroutine_threadsafe(close(), self.loop).result(5)
+        asyncio.run_coroutine_threadsafe(close(), self.loop).result(60)

@@ -85,7 +85,7 @@ def answer(link: str, **form: str) -> int:
     """What a POST of `form`, or a GET without one, is answered."""
     octets = urllib.parse.urlencode(form).encode() if form else None
     try:
-        with urllib.request.urlopen(link, octets, timeout=20) as page:
+        with urllib.request.urlopen(link, octets, timeout=60) as page:
             return int(page.status)
     except urllib.error.HTTPError as error:
         return error.code

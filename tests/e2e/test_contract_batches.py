@@ -39,7 +39,7 @@ def house(
         "double": customer("double", limits={"batches": 2, "batch_wait": "0.3s"}),
         "hasty": customer("hasty", limits={"batch_wait": "0.3s"}),
         "brisk": customer("brisk", limits={"batch_idle": "0.5s"}),
-        "lively": customer("lively", limits={"batch_idle": "1.5s", "batch_wait": "3s"}),
+        "lively": customer("lively", limits={"batch_idle": "2.5s", "batch_wait": "4s"}),
     }
     settings = Settings(hop.port, trusted=None, gateway=shape, tenants=tenants)
     with InsideGateway(tmp_path_factory.mktemp("house"), settings, certificates) as running:

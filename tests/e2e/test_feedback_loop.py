@@ -188,7 +188,7 @@ def test_complaints_of_five_shapes_count_by_their_grade(coming: Coming) -> None:
     assert all(call.is_signed() for call in tuple(coming.receiver.calls))
     assert blocked["domains"] == ["acme.test"]
     subject = f"[C-{number:06d}] "
-    wait_until(lambda: _subjects(coming, subject), 30)
+    wait_until(lambda: _subjects(coming, subject))
 
     counted = own[0]["report"]
     coming.run("report", "decide", str(counted), "count", "--reason", "seen", "--by", "ewa")

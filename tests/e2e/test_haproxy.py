@@ -120,7 +120,7 @@ def test_a_gateway_that_ended_gets_no_connections(balancer, gateways):
 
 def test_a_connection_without_a_header_is_closed(gateway):
     """On a listener for balancers, what does not begin with a PROXY header gets no banner."""
-    with socket.create_connection((LOOPBACK, gateway.submission), timeout=10) as bare:
+    with socket.create_connection((LOOPBACK, gateway.submission), timeout=60) as bare:
         bare.sendall(b"EHLO me\r\n")
         heard = b""
         with suppress(ConnectionResetError):

@@ -141,7 +141,7 @@ def consentry(house: Served, *arguments: str) -> str:
 
 def reply(house: Served, to: str, octets: bytes, sender: str = OFFICE, *, tls: bool = False) -> str:
     """What the feedback listener says to a mail: the first refusal, or the answer to the dot."""
-    with smtplib.SMTP(LOOPBACK, house.feedback, timeout=20) as client:  # type: ignore[attr-defined]
+    with smtplib.SMTP(LOOPBACK, house.feedback, timeout=60) as client:  # type: ignore[attr-defined]
         client.ehlo("mx.kontakt.test")
         assert not client.has_extn("auth")
         if tls:

@@ -68,7 +68,7 @@ def alarms(house: Gateway) -> list[str]:
 
 def measured(house: Gateway, metric: str) -> float:
     """A metric's value, of these labels if any are named; else all its lines together."""
-    with urllib.request.urlopen(f"http://{LOOPBACK}:{house.web}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{house.web}/metrics", timeout=60) as answer:
         text = answer.read().decode()
     return sum(
         map(float, re.findall(rf"^{re.escape(metric)}(?:{{.*}})? (\S+)$", text, re.MULTILINE))

@@ -93,7 +93,7 @@ def send(session: Session) -> int:
 
 def scrape(house: Served) -> dict[str, float]:
     """What `/metrics` has."""
-    with urllib.request.urlopen(f"http://{LOOPBACK}:{house.web}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{house.web}/metrics", timeout=60) as answer:
         found = re.findall(r"^([^# ]\S*(?: \S+=\S+)*) (\S+)$", answer.read().decode(), re.MULTILINE)
     return {name: float(value) for name, value in found}
 

@@ -74,7 +74,7 @@ def nothing(_house: Served) -> Iterator[None]:
 def records_away(house: Served) -> Iterator[None]:
     """The table that every look-up reads is not there."""
     renamed = "ALTER TABLE {} RENAME TO {}"
-    with sqlite3.connect(house.database, timeout=5) as connection:
+    with sqlite3.connect(house.database, timeout=60) as connection:
         connection.execute(renamed.format("standing_index", "away"))
     try:
         yield
@@ -215,6 +215,6 @@ def test_a_gateway_that_is_ending(tls: str, inside: tuple[Inside, Hop]) -> None:
         running.call(lambda: watch.drain(-1.0))
         running.call(watch._sweep)
         hop.release()
-        transcript = sending.result(20)
+        transcript = sending.result(60)
     refusal = row(running.harness, transcript, (421, "4.3.2", "SHUTDOWN"))
     assert "SHUTDOWN" in explain(running.harness, refusal.ref, "SHUTDOWN")

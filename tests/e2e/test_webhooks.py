@@ -24,7 +24,7 @@ ONE_CLICK = b"List-Unsubscribe=One-Click"
 
 def post(link: str, octets: bytes) -> None:
     """A POST to a page; it must be answered 200."""
-    with urllib.request.urlopen(link, octets, timeout=20) as answer:
+    with urllib.request.urlopen(link, octets, timeout=60) as answer:
         assert answer.status == 200
 
 

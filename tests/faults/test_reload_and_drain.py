@@ -175,7 +175,7 @@ def test_sigterm(ending: Served, hop: Hop) -> None:
         assert not ending.is_listening
         hop.release()
         assert done.answer().code == 250
-        stopping.join(20)
+        stopping.join(60)
         assert not stopping.is_alive()
     assert [hop.copies_of(name) for name in (past, before)] == [1, 0]
     # A customer that cannot know whether its 250 counted comes again: nothing is doubled.

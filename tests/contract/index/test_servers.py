@@ -72,7 +72,7 @@ class Site:
         """What is suppressed is found, the rest by the index alone, and each shard is proven."""
         free = [f"free{n}@d{n}.example" for n in range(40)]
         self.counted.by_index = 0
-        async with asyncio.timeout(20):  # until its own connection knows the server, too
+        async with asyncio.timeout(60):  # until its own connection knows the server, too
             while self.counted.by_index != len(free):
                 # As the index keeper does: a primary that was replaced while it took a change
                 # loses it, and whoever publishes next brings it in.
@@ -88,7 +88,7 @@ class Site:
 
     async def recovered(self, work: Callable[[], Awaitable[object]]) -> None:
         """Do it as soon as Redis can serve; meanwhile who is suppressed stays so."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await work()

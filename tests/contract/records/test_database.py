@@ -178,7 +178,7 @@ async def test_a_server_that_does_not_answer_holds_up_its_asker_only(database: D
     if not database.store.is_shared:
         pytest.skip("a file answers at once")
     others = Event()
-    asking = asyncio.create_task(database.read(lambda _connection: others.wait(10)))
+    asking = asyncio.create_task(database.read(lambda _connection: others.wait(60)))
     await asyncio.sleep(0)
     others.set()
     assert await asking

@@ -85,7 +85,7 @@ class Stage:
 
     async def until(self, is_done: Callable[[], bool]) -> None:
         """Run the job until something is so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not is_done():
                 await self.sender.run()
                 await asyncio.sleep(0.005)
@@ -201,7 +201,7 @@ async def test_a_slow_receiver_holds_up_nobody_else(
     hold = threading.Event()
 
     def answer(_call: Call) -> int:
-        hold.wait(20)
+        hold.wait(60)
         return 204
 
     with Receiver(certificates, answer) as slow:

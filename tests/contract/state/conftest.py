@@ -24,7 +24,7 @@ from tests.contract.state.redis.acl import Server, restricted
 from tests.contract.state.redis.conftest import Records, at_once
 
 NOON = 1_800_000_000.0
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which a state that never comes fails a test."""
 
 

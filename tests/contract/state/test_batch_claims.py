@@ -27,7 +27,7 @@ async def waiting(stores, number, on_contended=None):
 
 async def until(condition):
     """Wait for what a callback notes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - a callback of the store's sets it
             await asyncio.sleep(0.001)
 

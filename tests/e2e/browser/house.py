@@ -69,7 +69,7 @@ class House(NamedTuple):
             None if body is None else json.dumps(body).encode(),
             {**headers, "Authorization": f"Bearer {token}"},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             octets = answer.read()
             assert answer.headers.get_content_type() == kind
         assert isinstance(octets, bytes)

@@ -51,7 +51,7 @@ def serving(world: World) -> Iterator[Served]:
         yield Served(world, listening.getsockname()[1])
     finally:
         server.end()
-        thread.join(20)
+        thread.join(60)
         listening.close()
 
 

@@ -53,13 +53,13 @@ class Service:
         )
 
     def wait_for(self, line: str, count: int = 1) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.log.read_text().count(f"{line}\n") < count:
             assert time.monotonic() < deadline, f"no {line!r} in {self.log.read_text()!r}"
             time.sleep(0.01)
 
     def end(self) -> tuple[int, str]:
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
 
@@ -144,7 +144,7 @@ asyncio.run(main())
 """
 
 
-def restarted(folder: Path, before: str, after: str, patience: float = 20) -> tuple[str, list[str]]:
+def restarted(folder: Path, before: str, after: str, patience: float = 60) -> tuple[str, list[str]]:
     """What a restart from some children to others prints, and what the children did, in order."""
     (folder / "log").touch()
     done = subprocess.run(
@@ -152,7 +152,7 @@ def restarted(folder: Path, before: str, after: str, patience: float = 20) -> tu
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
-        timeout=60,
+        timeout=100,
         check=True,
     )
     return done.stdout, (folder / "log").read_text().splitlines()

@@ -89,7 +89,7 @@ async def test_observing_neither_waits_nor_counts_as_a_warning(world):
     policy = BatchPolicy(waits=False)
     await world.mail(policy, world.transaction())
     for _ in range(2):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(19):
             verdict = await world.mail(policy, world.transaction())
         assert tag(verdict) == "BATCH-BUSY"
         assert "defiance" not in verdict.inputs

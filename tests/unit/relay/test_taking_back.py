@@ -116,7 +116,7 @@ async def test_nobody_is_robbed_in_the_middle(hop: Any, relay_to: Make, verb: st
     assert not in_line.done()
     assert not hop.of("RSET")
     answer.set()
-    assert await asyncio.wait_for(mailing, 5) == [State.TAKEN]
+    assert await asyncio.wait_for(mailing, 60) == [State.TAKEN]
     assert (await in_line)[0].is_positive
     assert len(hop.taken) == 1
 

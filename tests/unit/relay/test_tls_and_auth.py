@@ -192,7 +192,7 @@ async def test_half_a_handshake_ends_in_time(hop: Any, relay_to: Callable[..., A
     hop.on("EHLO", lambda _: OFFERS_TLS)
     hop.on("STARTTLS", lambda _: b"220 2.0.0 go on\r\n")
     reply = await asyncio.wait_for(
-        relay_one(relay_to(hop, tls=Tls.OPPORTUNISTIC).settings[0]), timeout=10
+        relay_one(relay_to(hop, tls=Tls.OPPORTUNISTIC).settings[0]), timeout=60
     )
     assert reply.trouble is Trouble.AWAY
 

@@ -39,7 +39,9 @@ async def restricted(server: Server) -> AsyncIterator[RedisSettings]:
         one.ask("ACL", "SETUSER", *rules())
     file = servers[0].password_file(PASSWORD.replace(" ", "-"))
     try:
-        yield RedisSettings(**server.settings(username="consentry", password_file=str(file)))
+        signs_in = server.settings(username="consentry", password_file=str(file))
+        # A call may take longer than an operator may set, however slow the machine.
+        yield RedisSettings(**signs_in).model_copy(update={"timeout": 5.0})
     finally:
         for one in servers:
             one.ask("ACL", "DELUSER", "consentry")

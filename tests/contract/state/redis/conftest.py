@@ -20,6 +20,8 @@ from gateway.state.table import Bucket
 from policies.claims import BatchClaim, Claim, Granted, Hold
 
 LEASE = 1.2
+PATIENCE = 5.0
+"""Seconds that a call may take, however slow the machine; `hurry` is for calls that shall fail."""
 NOON = 1_800_000_000.0
 T = Any
 
@@ -71,7 +73,8 @@ async def states(records: Records) -> AsyncIterator[States]:
         for name in ("clock", "is_ended", "on_blocks", "lease", "saved", "tenants"):
             if name in more:
                 options[name] = more.pop(name)
-        settings = RedisSettings(**server.settings(**more))
+        patience = more.pop("timeout", PATIENCE)  # longer than an operator may set
+        settings = RedisSettings(**server.settings(**more)).model_copy(update={"timeout": patience})
         state = RedisState.open(settings, node, 1, **options)
         running.append(state)
         await state.start()
@@ -89,6 +92,15 @@ async def at_once(state: RedisState, *tenants: str) -> None:
     await state.calls.all(
         [("HSET", state.keys.tenant(tenant).holds, "ready", 0) for tenant in tenants]
     )
+
+
+def hurry(state: RedisState, seconds: float = 0.2) -> None:
+    """Have the connections that are open now wait for answers no longer than that."""
+    for wire in state.calls.wires():
+        wire._timeout = seconds
+        if wire._timer is not None:  # set for what was asked before
+            wire._timer.cancel()
+            wire._timer = None
 
 
 def no_one(_waiting: bool = False) -> None:
@@ -114,7 +126,7 @@ async def claim_batch(
     return hold, (await hold.claim(claims))[0]
 
 
-async def until(holds_true: Callable[[], Awaitable[bool] | bool], seconds: float = 20.0) -> None:
+async def until(holds_true: Callable[[], Awaitable[bool] | bool], seconds: float = 60.0) -> None:
     """Return as soon as it holds true; a store that is away does not end the wait."""
     async with asyncio.timeout(seconds):
         while True:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from policies.claims import BatchClaim
-from tests.contract.state.redis.conftest import claim_batch, open_hold, until
+from tests.contract.state.redis.conftest import claim_batch, hurry, open_hold, until
 from tests.servers.wire import Wire
 
 
@@ -24,7 +24,7 @@ async def fail(state, wait: float) -> None:
 async def test_what_could_not_begin_is_not_kept(states, redis_server, wait):
     """An hour without Redis, with a thousand tries a second, costs no memory and no time later."""
     with Wire(redis_server.port) as line:
-        one = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"], timeout=0.2)
+        one = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"])
         line.refuse()
         await until(lambda: not one.is_ready())
         for _ in range(100):
@@ -45,8 +45,9 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(states, redis_server):
     """What may have been granted all the same is told to be over as soon as that can be told."""
     with Wire(redis_server.port) as line:
         servers = [f"127.0.0.1:{line.port}"]
-        one = await states(redis_server, "acme", servers=servers, timeout=0.2, lease=60)
+        one = await states(redis_server, "acme", servers=servers, lease=60)
         hold = open_hold(one)
+        hurry(one)
         line.slow(0.5)
         with pytest.raises(StoreUnavailable):
             await hold.claim([BatchClaim(1, 0)])
@@ -55,7 +56,7 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(states, redis_server):
         line.mend()
         await until(one.is_ready)
         two = await states(redis_server, "acme", lease=60)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await claim_batch(two))[1].units == 0:
                 await one.holds._settle_again()
 
@@ -85,8 +86,9 @@ async def test_an_end_that_can_never_be_told_keeps_no_other_waiting(states, redi
     with Wire(redis_server.port) as line:
         servers = [f"127.0.0.1:{line.port}"]
         tenants = ("bad", "acme")
-        one = await states(redis_server, *tenants, servers=servers, timeout=0.2)
+        one = await states(redis_server, *tenants, servers=servers)
         held = [(await claim_batch(one, tenant))[0] for tenant in tenants]
+        hurry(one)
         line.stall()
         for hold in held:
             with pytest.raises(StoreUnavailable):

@@ -9,7 +9,14 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.state.redis.keys import slot_number
 from policies.claims import BatchClaim, OctetsClaim
-from tests.contract.state.redis.conftest import at_once, claim_batch, open_hold, until
+from tests.contract.state.redis.conftest import (
+    PATIENCE,
+    at_once,
+    claim_batch,
+    hurry,
+    open_hold,
+    until,
+)
 from tests.servers.redis import RedisSet
 
 LIMIT = 100_000
@@ -32,6 +39,8 @@ async def test_a_failover_that_lost_writes_breaks_no_limit(states, records):
         await done.claim([OctetsClaim("acme", 5000, 0, 0, LIMIT)])
         await done.settle(5000)
         await one.checkpoint.save()
+        hurry(one)
+        hurry(two)
         primary.pause()
         replica.resume()
         for state in (one, two):
@@ -73,7 +82,7 @@ async def test_a_failover_in_good_order_is_over_in_seconds(states, redis_set):
     def has_moved() -> bool:
         return state.is_ready() and str(before.port) not in str(state.describe())
 
-    await until(has_moved, 10)
+    await until(has_moved)
     assert await state.rates.count("delivered:acme", 60) == 3
 
 
@@ -105,19 +114,21 @@ async def has_batch(state) -> bool:
 async def test_a_lost_master_leaves_the_others_slots_in_use(states, redis_cluster):
     """What is on another server goes on while one does not answer."""
     names = ["acme", *(f"tenant{number}" for number in range(40))]
-    state = await states(redis_cluster, *names, timeout=0.3)
+    state = await states(redis_cluster, *names)
     owners = {name: redis_cluster.owner(slot_of(state, name)) for name in names}
     stopped = owners["acme"]
     others = [name for name, owner in owners.items() if owner is not stopped]
+    hurry(state)
     stopped.pause()
     try:
         with pytest.raises(StoreUnavailable):
             await state.rates.count("delivered:acme", 60)
+        hurry(state, PATIENCE)
         counts = [state.rates.count(f"delivered:{name}", 60) for name in others]
         assert set(await asyncio.gather(*counts)) == {0}
     finally:
         stopped.resume()
-    await until(lambda: counts_again(state), 5)
+    await until(lambda: counts_again(state))
     await asyncio.to_thread(redis_cluster.wait_until_whole)
     await at_once(state, "acme")
 

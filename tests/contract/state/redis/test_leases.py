@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from policies.claims import BatchClaim, OctetsClaim
-from tests.contract.state.redis.conftest import LEASE, at_once, claim_batch, open_hold, until
+from tests.contract.state.redis.conftest import LEASE, at_once, claim_batch, hurry, open_hold, until
 from tests.servers.wire import Wire
 
 DAY_LIMIT = 10_000
@@ -106,11 +106,12 @@ async def test_octets_that_a_killed_process_was_sending_count(states, redis_serv
 async def test_who_was_taken_for_dead_while_sending_counts_once(states, redis_server):
     """What it says at its end, much later, adds nothing to what was counted for it."""
     with Wire(redis_server.port) as line:
-        one = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"], timeout=0.2)
+        one = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"])
         two = await states(redis_server, "acme")
         hold = open_hold(one)
         await hold.claim([BatchClaim(1, 0)])
         await hold.claim([OctetsClaim("acme", 6_000, 0, 0, DAY_LIMIT, is_sent=True)])
+        hurry(one)
         line.stall()
         other, granted = await claim_batch(two, wait=30)
         assert granted.units == 1
@@ -140,13 +141,14 @@ async def test_who_waited_in_a_killed_process_holds_up_nobody(states, redis_serv
 async def test_a_holder_that_cannot_renew_stops_before_another_has_its_batch(states, redis_server):
     """`check` raises and `on_lost` is told while the lease in Redis still stands."""
     with Wire(redis_server.port) as line:
-        one = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"], timeout=0.2)
+        one = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"])
         two = await states(redis_server, "acme")
         lost = asyncio.Event()
         hold, _ = await claim_batch(one, on_lost=lost.set)
         hold.check()
         taken = asyncio.create_task(claim_batch(two, wait=30))
         await until(lambda: waiting(two, 1))
+        hurry(one)
         line.stall()
         await lost.wait()
         assert not taken.done()
@@ -258,10 +260,11 @@ async def test_records_that_are_away_grant_nothing(states, redis_server, records
 async def test_an_end_that_could_not_be_told_is_told_later_and_once(states, redis_server):
     """Octets that were used while Redis was away are counted when it is back, and not twice."""
     with Wire(redis_server.port) as line:
-        state = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"], timeout=0.3)
+        state = await states(redis_server, "acme", servers=[f"127.0.0.1:{line.port}"])
         other = await states(redis_server, "acme")
         hold = open_hold(state)
         await hold.claim([BatchClaim(1, 0), OctetsClaim("acme", 700, 0, 0, DAY_LIMIT)])
+        hurry(state)
         line.slow(0.5)  # it is carried out, but the answer comes too late
         with pytest.raises(StoreUnavailable):
             await hold.settle(700)
@@ -282,9 +285,10 @@ async def test_an_end_is_told_once_though_the_hash_was_looked_at_meanwhile(state
     """Only what began anew has lost an end that was told before."""
     with Wire(redis_server.port) as line:
         servers = [f"127.0.0.1:{line.port}"]
-        state = await states(redis_server, "acme", servers=servers, timeout=0.3, lease=60)
+        state = await states(redis_server, "acme", servers=servers, lease=60)
         hold = open_hold(state)
         await hold.claim([BatchClaim(1, 0), OctetsClaim("acme", 700, 0, 0, DAY_LIMIT)])
+        hurry(state)
         line.slow(0.5)
         with pytest.raises(StoreUnavailable):
             await hold.settle(700)
