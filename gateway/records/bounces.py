@@ -175,8 +175,9 @@ def settle(
             if row.id not in numbers:
                 events += believe(connection, row, rules, terms.limits, now)
     if due:
+        # Not by the clock: when nobody led for hours, the next of these are as old.
         kept = max(MIN_KEPT, 3 * terms.storm.within)
-        figures.forget_sent(connection, now - kept)
+        figures.forget_sent(connection, min(row.at for row in due) - kept)
     return tuple(events)
 
 

@@ -367,6 +367,16 @@ def test_what_was_sent_is_forgotten_soon(book: Returns) -> None:
 # ---- by mail ------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_file
+def test_what_was_sent_is_known_until_all_that_waited_is_judged(book: Returns) -> None:
+    """Nobody led for hours: the last of many bounces are judged like the first."""
+    book.sent("example.org", 1_000)
+    for number in range(30):
+        book.bounce(numbered(number))
+    book.settle(3 * 3600)
+    assert states(book) == {"believed": 30}
+
+
 def test_a_bounce_mail_with_our_token_is_a_bounce(book: Returns) -> None:
     """Taken once, whatever mailbox of the same token it came to; there is no report to decide."""
     bounce = book.bounced(grade=Grade.B, mark="")
