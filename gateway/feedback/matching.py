@@ -21,7 +21,7 @@ from gateway.message.address import parse_mailbox
 from gateway.records.returned import Match
 from gateway.relay.outcome import State
 from policies.returned.evidence import Evidence
-from suppression.address import exact_form
+from suppression.address import a_label, exact_form
 from suppression.keys import Keyring
 
 OF_LATE = 30 * 86_400
@@ -61,7 +61,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """A copy that we relayed, as the journal has it."""
+    """A copy that we relayed, as the journal has it; `provider` (A-label) is whose it was."""
 
     event: Event
     key: bytes
@@ -117,7 +117,7 @@ class Matcher:
             return Found(
                 evidence,
                 _with(base, copy),
-                copy.provider if copy else own.rpartition("@")[2].lower(),
+                copy.provider if copy else a_label(own.rpartition("@")[2]),
                 _bounced(parsed, own),
             )
         # All copies of a mailing carry the same token: it says whose mail it was, not to whom.
@@ -200,7 +200,7 @@ def _copies(events: Iterable[Event], keys: Iterable[bytes] | None = None) -> Ite
                 continue
             key = entry.get("key")
             if isinstance(key, str) and (wanted is None or key in wanted):
-                yield _Copy(event, bytes.fromhex(key), str(entry.get("domain", "")))
+                yield _Copy(event, bytes.fromhex(key), a_label(str(entry.get("domain", ""))))
 
 
 def _of(copy: _Copy, address: str = "") -> Match:

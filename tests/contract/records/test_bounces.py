@@ -364,9 +364,6 @@ def test_what_was_sent_is_forgotten_soon(book: Returns) -> None:
     assert book.rows(provider_sends) == []
 
 
-# ---- by mail ------------------------------------------------------------------------------------
-
-
 @pytest.mark.sqlite_file
 def test_what_was_sent_is_known_until_all_that_waited_is_judged(book: Returns) -> None:
     """Nobody led for hours: the last of many bounces are judged like the first."""
@@ -375,6 +372,9 @@ def test_what_was_sent_is_known_until_all_that_waited_is_judged(book: Returns) -
         book.bounce(numbered(number))
     book.settle(3 * 3600)
     assert states(book) == {"believed": 30}
+
+
+# ---- by mail ------------------------------------------------------------------------------------
 
 
 def test_a_bounce_mail_with_our_token_is_a_bounce(book: Returns) -> None:

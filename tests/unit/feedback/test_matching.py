@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from gateway.errors import StoreUnavailable
@@ -197,3 +199,14 @@ def test_a_bounce_is_of_the_tokens_recipient() -> None:
     assert match(bounce(JAN, EWA), token()).bounced is None
     assert match(bounce(ANNA), Traces(), sent()).bounced is None
     assert match(bounce(ANNA), token()).provider == "inbox.test"
+
+
+@pytest.mark.parametrize("written", ["BÜCHER.example", "xn--bcher-kva.Example"])
+def test_a_provider_has_one_name_however_a_customer_writes_it(written: str) -> None:
+    """A storm is counted by it, and what was sent there, too."""
+    to, provider = f"anna@{written}", "xn--bcher-kva.example"
+    copy = sent(to)
+    (entry,) = cast(list[dict[str, str]], copy.detail["recipients"])
+    entry["domain"] = written
+    for events in ((copy,), ()):  # from the journal, and from the bounce
+        assert match(bounce(to), token(to=to), *events).provider == provider
