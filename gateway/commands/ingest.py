@@ -139,6 +139,8 @@ async def _one(intake: Intake, path: Path, most: int) -> Row:
         return row | {"problem": "its case has had its replies for today"}
     except (NoMail, OSError, StoreUnavailable, Unanswered) as error:
         return row | {"problem": printable(str(error))}
+    except Exception as error:  # a fault of ours keeps no other mail away
+        return row | {"problem": f"it could not be read: {type(error).__name__}"}
     return {"mail": row["mail"], **done.shown(), "problem": ""}
 
 

@@ -8,6 +8,7 @@ and says what became of it; it raises NoMail, StoreUnavailable and Unanswered.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -156,8 +157,10 @@ class Intake:
         except unproven.NoRoom as full:
             self._tell(full.limit)
             return NO_ROOM[full.limit]
-        except (StoreUnavailable, Unanswered) as error:
-            self._emit(Event("returned.failed", self._clock(), detail={"error": str(error)}))
+        except Exception as error:  # whatever it is, somebody must hear of it
+            is_known = isinstance(error, StoreUnavailable | Unanswered)
+            what = str(error) if is_known else type(error).__name__  # it may quote a stranger
+            self._emit(Event("returned.failed", self._clock(), detail={"error": what}))
             return OUR_FAULT
         return KEPT
 
@@ -293,7 +296,7 @@ class Intake:
     ) -> bool:
         if mailbox.kind is not Kind.BOUNCES or mailbox.token is None or not terms.bounces_to:
             return True
-        stream = self._judge.stream_of(mailbox.token.stream_number)
+        stream = await asyncio.to_thread(self._judge.stream_of, mailbox.token.stream_number)
         if stream is None:
             raise StoreUnavailable(f"no stream has the number {mailbox.token.stream_number}")
         return await self._passing.pass_on(
