@@ -67,6 +67,15 @@ def dsn(
     )
 
 
+def sent_on(notification: bytes) -> bytes:
+    """The mail of a person who attaches it."""
+    return (
+        b"From: Olga <olga@isp.test>\r\nSubject: Fwd\r\nMessage-ID: <f@isp.test>\r\n"
+        b'Content-Type: multipart/mixed; boundary="out"\r\n\r\n--out\r\n\r\nSee below.\r\n\r\n'
+        b"--out\r\nContent-Type: message/rfc822\r\n\r\n" + notification + b"\r\n--out--\r\n"
+    )
+
+
 def plain(
     name: str, text: str = "Please stop.", sender: str = "me@inbox.test", extra: str = ""
 ) -> bytes:

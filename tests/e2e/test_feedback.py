@@ -27,7 +27,7 @@ from tests.e2e.gateway import DOMAIN, Settings, acme
 from tests.e2e.name_server import NameServer
 from tests.e2e.ports import LOOPBACK, free_port, wait_for_port
 from tests.e2e.returned_mail import DOMAIN as BACK
-from tests.e2e.returned_mail import LOOP, dsn, narrowly_signed, plain, report, token_maker
+from tests.e2e.returned_mail import LOOP, dsn, narrowly_signed, plain, report, sent_on, token_maker
 from tests.e2e.session import Session, wait_until
 from tests.e2e.sink import Sink
 from tests.faults.houses import WEEKLY, Served
@@ -203,6 +203,9 @@ def test_an_unsubscribe_mail_and_a_click_are_one_suppression(back: Back) -> None
     assert back.house.unsubscribe(f"http://{HOST}:{back.house.web}/u/{token}") == 200
     assert back.mail(mailbox, plain("w3"), to) == TAKEN
     assert back.sources(to) == ["mail"]
+    sender = "ina@inbox.test"  # who sends a notification on is somebody who has written
+    assert back.mail(f"u+{back.token(Purpose.UNSUBSCRIBE, sender)}@{BACK}", sent_on(dsn("d2", to)))
+    assert back.answer_to(sender) == "550 5.7.1 [UNSUB]"
     other = "ola@inbox.test"
     link = f"http://{HOST}:{back.house.web}/u/{back.token(Purpose.UNSUBSCRIBE, other)}"
     assert back.house.unsubscribe(link) == 200

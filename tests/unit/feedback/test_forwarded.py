@@ -26,7 +26,7 @@ from policies.returned.classes import BounceClass
 from policies.sanctions.words import Grade
 from suppression.keys import Generation, Keyring
 from suppression.tokens import Purpose, Tokens
-from tests.e2e.returned_mail import DOMAIN, dsn, report
+from tests.e2e.returned_mail import DOMAIN, dsn, report, sent_on
 
 KEYRING = Keyring([Generation.fresh(0)], 0)
 TOKENS = Tokens(KEYRING)
@@ -62,15 +62,6 @@ def path(address: str) -> Mailbox:
     text = TOKENS.make(Purpose.RETURN_PATH, 1, key(address))
     token = TOKENS.read(Purpose.RETURN_PATH, text)
     return Mailbox(Kind.BOUNCES, f"bounce+{text}@{DOMAIN}", token)
-
-
-def sent_on(notification: bytes) -> bytes:
-    """The mail of a person who attaches it."""
-    return (
-        b"From: Olga <olga@isp.test>\r\nSubject: Fwd\r\nMessage-ID: <f@isp.test>\r\n"
-        b'Content-Type: multipart/mixed; boundary="out"\r\n\r\n--out\r\n\r\nSee below.\r\n\r\n'
-        b"--out\r\nContent-Type: message/rfc822\r\n\r\n" + notification + b"\r\n--out--\r\n"
-    )
 
 
 def parts_of(notification: bytes) -> bytes:
