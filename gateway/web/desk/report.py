@@ -31,7 +31,7 @@ from gateway.web.desk.pages import Problem, back_to, language_of, page
 from gateway.web.desk.parts import DeskParts, Parts
 from gateway.web.desk.refusal_words import told
 from gateway.web.desk.report_texts import TEXTS
-from gateway.web.desk.report_view import seen
+from gateway.web.desk.report_view import graded_for, seen
 from policies.returned.words import Form
 from policies.sanctions.engine import Refused
 from policies.sanctions.words import Grade
@@ -154,6 +154,7 @@ def _page(
     with parts.database.reading() as connection:
         words = words_of(connection, parts.keyring, found)
         facts = case_view.facts_by_number(connection, [found.fact] if found.fact else [])
+    shown, is_signed = seen(words, is_revealed), bool(found.form) and found.source not in WAYS
     return page(
         request,
         "report",
@@ -162,8 +163,9 @@ def _page(
         report=found,
         case=next((case_id(fact.case) for fact in facts if fact.case), ""),
         is_open=found.state in OPEN,
-        is_signed=bool(found.form) and found.source not in WAYS,
-        seen=seen(words, is_revealed),
+        is_signed=is_signed,
+        seen=shown,
+        graded=graded_for(found, shown, is_signed),
         is_erased=words is None and found.subject is not None,
         is_revealed=is_revealed,
         tenants=sorted(parts.tenants),

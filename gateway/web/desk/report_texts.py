@@ -43,6 +43,22 @@ TEXTS: dict[str, dict[str, str]] = {
         "token_ours": "ours",
         "token_forged": "shaped like ours, and forged",
         "token_none": "There was none of ours in it.",
+        "graded": "Why this grade",
+        "graded_A": "A token of ours proves what it is about, and the signature who reports it.",
+        "graded_B": "A token of ours proves what it is about. Who reports it is not proven: no "
+        "listed feedback source has signed it.",
+        "graded_envelope": "A listed source has signed it, but only the mailbox that it came to "
+        "names the recipient, and no signature covers that: whoever has such a report can send it "
+        "on to any mailbox.",
+        "graded_mailing": "Its only token is the mailing's, which every recipient of the mailing "
+        "has: it names the tenant, and no recipient.",
+        "graded_words": "It is a mail with a token of ours in it. Whether it complains only a "
+        "person can read.",
+        "graded_C": "No token of ours counts for it. It was matched by a Message-ID, by a "
+        "recipient it states or by staff; the first two can be known to strangers.",
+        "graded_D": "Nothing in it leads to mail of ours.",
+        "graded_bounce": "Who wrote this bounce, or whom it is about, is not proven, so it changes "
+        "nothing.",
         "contradicts": "Its tokens are forged or contradict each other, so none of them counts.",
         "place_recipient": "the mailbox it came to",
         "place_original-mail-from": "the return path that the report states",
@@ -111,6 +127,22 @@ TEXTS: dict[str, dict[str, str]] = {
         "token_ours": "nasz",
         "token_forged": "o kształcie naszego, podrobiony",
         "token_none": "Nie było w nim żadnego naszego.",
+        "graded": "Skąd ten stopień",
+        "graded_A": "Nasz token dowodzi, czego dotyczy, a podpis, kto je składa.",
+        "graded_B": "Nasz token dowodzi, czego dotyczy. Kto je składa, nie jest pewne: nie "
+        "podpisało go żadne znane źródło zgłoszeń.",
+        "graded_envelope": "Podpisało je znane źródło, ale odbiorcę wskazuje tylko skrzynka, na "
+        "którą przyszło, a jej podpis nie obejmuje: kto ma takie zgłoszenie, może je przesłać na "
+        "dowolną skrzynkę.",
+        "graded_mailing": "Jego jedyny token to token wysyłki, który ma każdy jej odbiorca: "
+        "wskazuje klienta, ale nie odbiorcę.",
+        "graded_words": "To wiadomość, w której jest nasz token. Czy jest skargą, może ocenić "
+        "tylko człowiek.",
+        "graded_C": "Nie przemawia za nim żaden nasz token. Dopasowano je po Message-ID, po "
+        "podanym odbiorcy albo zrobił to personel; dwa pierwsze mogą znać obcy.",
+        "graded_D": "Nic w nim nie prowadzi do naszej poczty.",
+        "graded_bounce": "Nie ma dowodu, kto napisał ten zwrot ani kogo dotyczy, więc niczego nie "
+        "zmienia.",
         "contradicts": "Jego tokeny są podrobione lub sobie przeczą, więc żaden się nie liczy.",
         "place_recipient": "skrzynka, na którą przyszło",
         "place_original-mail-from": "ścieżka zwrotna podana w raporcie",

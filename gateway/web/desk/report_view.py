@@ -3,7 +3,8 @@
 `seen` takes what was sealed with a report and gives `Seen`: who reports what, about whom, where
 tokens of ours stood, the machine's fields and those of our mail that came back. Addresses are
 masked and tokens cut short until `is_revealed`; only then is there a raw view. All of it is what
-strangers wrote, as text of bounded length. Pure; raises nothing.
+strangers wrote, as text of bounded length. `graded_for` says why a report has its grade. Pure;
+raises nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 from gateway.feedback import mime
 from gateway.feedback.mime import decoded, lines, read_header, shown
+from gateway.records.report_store import BOUNCE, StoredReport
+from policies.sanctions.words import Grade
 from suppression.masking import mask
 
 MAX_VALUE = 500
@@ -31,6 +34,8 @@ OWN = frozenset(
     | {"reporter", "incidents"}
 )
 """What the intake says of a mail; staff who take a report say other things."""
+OF_MAILING = "feedback-id"
+"""The place whose token names no recipient."""
 _TOKEN = re.compile(r"(?<![0-9a-z])[a-z2-7]{46}([a-z2-7]{6})(?![0-9a-z])", re.IGNORECASE)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -110,6 +115,28 @@ def seen(words: Mapping[str, object] | None, is_revealed: bool) -> Seen:
         raw=_raw(raw("raw")) if is_revealed else "",
         raw_original=_raw(raw("original")) if is_revealed else "",
     )
+
+
+def graded_for(report: StoredReport, seen: Seen, is_signed: bool) -> str:
+    """The name of the sentence that says why it has its grade; "" when staff took it, when its
+    words are gone or when its tokens say it themselves. `is_signed`: a listed source has signed
+    it."""
+    if not report.form or seen.is_empty:
+        return ""
+    ours = {place for place, is_ours in seen.tokens if is_ours and not seen.contradicts}
+    if report.type == BOUNCE:
+        return "graded_bounce"
+    match report.grade:
+        case Grade.A:
+            return "graded_A"
+        case Grade.B | Grade.C if ours == {OF_MAILING}:
+            return "graded_mailing"
+        case Grade.B:
+            return "graded_envelope" if is_signed else "graded_B"
+        case Grade.C:
+            return "graded_words" if ours else "graded_C"
+        case Grade.D:
+            return "" if seen.contradicts else "graded_D"
 
 
 def _raw(octets: bytes) -> str:

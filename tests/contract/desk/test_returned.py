@@ -81,23 +81,30 @@ async def test_a_report_says_what_speaks_for_it(world: World) -> None:
     original = (
         f"Subject: =?utf-8?q?Oferta_dla_{JAN.replace('@', '=40')}?=\nConsentry-Trace: {token}"
     )
-    number = await came(world, arf(f"{original}\nX-Own: of ours", agent="Loop <b>", To=JAN))
-    for role, language, ours, unsigned in (
-        (Role.AUDITOR, "en", "ours</span> consentry-trace", "no listed feedback source"),
-        (Role.ABUSE, "pl", "nasz</span> consentry-trace", "nie podpisało żadne"),
+    number = await came(world, arf(f"{original}\nX-Own: kept back", agent="Loop <b>", To=JAN))
+    for role, language, ours, unsigned, why in (
+        (
+            *(Role.AUDITOR, "en", "ours</span> consentry-trace", "no listed feedback source"),
+            "Who reports it is not proven",
+        ),
+        (
+            *(Role.ABUSE, "pl", "nasz</span> consentry-trace", "nie podpisało żadne"),
+            "Kto je składa, nie jest pewne",
+        ),
     ):
         page = (await world.as_(role, language).get(f"reports/{number}")).text
+        assert why in page
         assert ours in page
         assert unsigned in page
         assert "Oferta dla j***@inbox.test" in page
         assert "Loop &lt;b&gt;" in page
         assert f"\N{HORIZONTAL ELLIPSIS}{token[-6:]}" in page
         assert "<pre" not in page
-        assert not [one for one in ("kowalski", token, "X-Own", "of ours") if one in page]
+        assert not [one for one in ("kowalski", token, "X-Own", "kept back") if one in page]
     abuse = world.as_(Role.ABUSE)
     shown = (await abuse.post(f"reports/{number}/reveal", reason="they called")).text
     assert f"Consentry-Trace: {token}" in shown
-    assert "X-Own: of ours" in shown
+    assert "X-Own: kept back" in shown
     assert "From: Loop &lt;fbl@loop.test&gt;" in shown
     assert JAN in shown
     with world.database.reading() as connection:
