@@ -7,6 +7,7 @@ be asked before automatic.py, since bounces, too, call themselves `auto-replied`
 What is known of the forms: qmail, Postfix, Exim, Yahoo and GMX write the address on a line of its
 own and their words behind or below it; Sendmail lists addresses and keeps the words in a
 transcript; Exchange and Domino write a sentence; most add our header below a line of dashes.
+A mail without plain text is read as what its HTML shows (mime.py).
 """
 
 from __future__ import annotations

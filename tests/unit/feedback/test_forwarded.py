@@ -102,7 +102,7 @@ async def test_what_gives_our_token_back_bounces_unsigned(way: Any, is_signed: b
 
 
 @pytest.mark.parametrize("way", [sent_on, parts_of])
-@pytest.mark.parametrize("original", ["Subject: hello", mailing()])
+@pytest.mark.parametrize("original", ["Subject: hello", mailing()], ids=["nothing", "mailing"])
 async def test_a_return_path_alone_proves_nothing_of_what_is_sent_on(
     way: Any, original: str
 ) -> None:
