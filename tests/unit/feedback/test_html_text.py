@@ -78,6 +78,7 @@ PIECES = st.sampled_from(MARKUP) | st.sampled_from(SAID).map(escape) | st.sample
 
 
 @given(HEADS, st.lists(PIECES, max_size=25).map("".join))
+@example("From: MAILER-DAEMON@mx.test\r\nX-XARF: PLAIN\r\n", "Report-Type: spam\n")
 @example("From: MAILER-DAEMON@mx.test\r\n", "undeliverable<br>&lt;anna@inbox.test&gt;: 550 no")
 def test_html_does_no_more_than_its_words_as_a_plain_text(head: str, html: str) -> None:
     """Whoever writes it: it is no report, and else what that text would be."""
