@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from gateway.records.prepared import Prepared
 from gateway.records.store import remembered
 from gateway.records.tables import audit, meta
 from suppression.masking import mask_all
@@ -24,8 +25,8 @@ START = bytes(32)
 """What the first record's digest covers in place of a predecessor."""
 _STEP = 1000
 # Made once: making them costs more than running them.
-_HEAD = select(audit.c.id, audit.c.digest).order_by(audit.c.id.desc()).limit(1)
-_ADD = insert(audit)
+_HEAD = Prepared(select(audit.c.id, audit.c.digest).order_by(audit.c.id.desc()).limit(1))
+_ADD = Prepared(insert(audit))
 
 
 def append(
@@ -51,13 +52,13 @@ def append(
         "detail": json.dumps(mask_all(detail or {}), sort_keys=True, separators=(",", ":")),
     }
     digest = _digest(previous, row)
-    connection.execute(_ADD, {**row, "digest": digest})
+    _ADD.run(connection, {**row, "digest": digest})
     known[_HEAD] = number + 1, digest
 
 
 def head(connection: Connection) -> tuple[int, bytes]:
     """The last record's number and digest; (0, START) when there is none."""
-    row = connection.execute(_HEAD).first()
+    row = _HEAD.first(connection)
     return (0, START) if row is None else (row.id, row.digest)
 
 

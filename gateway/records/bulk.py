@@ -201,7 +201,7 @@ def _unknown(
         "SELECT key, scope, code, ends, entry FROM standing_index "  # noqa: S608 - only marks
         f"WHERE key {wanted} AND (ends IS NULL OR ends > ?)"
     )
-    rows = run(connection, query, (*keys, now)).fetchall()
+    rows = run(connection, query, (*keys, now))
     if not rows:
         return batch, []
     groups = _groups(connection, [entry for _, _, code, _, entry in rows if code in RENEWED])

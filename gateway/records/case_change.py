@@ -29,6 +29,7 @@ from gateway.records.case_store import (
 )
 from gateway.records.case_trail import write_entry
 from gateway.records.policy_versions import in_force, preset_of
+from gateway.records.prepared import Prepared
 from gateway.records.tables import facts
 from policies.sanctions import engine
 from policies.sanctions.case import (
@@ -48,6 +49,8 @@ from policies.sanctions.case import (
 from policies.sanctions.ladder import Ladder, Preset
 from policies.sanctions.words import Decision
 from suppression.masking import mask
+
+_ADD_FACT = Prepared(insert(facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,14 @@ def change(
     *,
     detail: Mapping[str, object] | None = None,
     subject: int | None = None,
+    before: Case | None = None,
 ) -> Moved:
     """Let something happen to a case. `detail` (no addresses) and `subject` (a sealed text, such as
-    a reply) go into its timeline."""
+    a reply) go into its timeline. `before` is the case, where the caller has just read it."""
     if isinstance(happening, Decided):  # a case's state keeps why something was rejected
         happening = replace(happening, reason=mask(happening.reason))
-    before = load_case(connection, number)
+    if before is None:
+        before = load_case(connection, number)
     if not before.step:
         raise engine.Refused("it is from before there were ladders; only its blocks can be lifted")
     preset = preset_of(connection, rules, before.tenant, before.policy)
@@ -189,9 +194,7 @@ def store_fact(connection: Connection, fact: Fact, case: int | None, subject: in
         "actor": fact.actor,
         "subject": subject,
     }
-    made = connection.execute(insert(facts), row).inserted_primary_key
-    assert made is not None  # noqa: S101 - a single-row insert always has one
-    return int(made[0])
+    return _ADD_FACT.insert(connection, row)
 
 
 def with_divisor(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from gateway.records.prepared import Prepared
 from gateway.records.tables import cases
 from policies.sanctions.case import Case, from_plain, to_plain
 from policies.sanctions.words import Phase
@@ -21,21 +22,25 @@ from policies.sanctions.words import Phase
 TRACKING_OCTETS = 16
 _row = cases.c
 # Made once: making them costs more than running them.
-_STATE = select(_row.state).where(_row.id == bindparam("number"))
-_FOLDING = select(_row.id, _row.state).where(
-    _row.ladder == bindparam("ladder"),
-    _row.tenant == bindparam("tenant"),
-    _row.mailing == bindparam("mailing"),
-    _row.mailing != "",
-    _row.notified_at.is_(None),
-    _row.closed_at.is_(None),
+_STATE = Prepared(select(_row.state).where(_row.id == bindparam("number")))
+_FOLDING = Prepared(
+    select(_row.id, _row.state).where(
+        _row.ladder == bindparam("ladder"),
+        _row.tenant == bindparam("tenant"),
+        _row.mailing == bindparam("mailing"),
+        _row.mailing != "",
+        _row.notified_at.is_(None),
+        _row.closed_at.is_(None),
+    )
 )
-_ON_PROBATION = select(_row.id, _row.state).where(
-    _row.tenant == bindparam("tenant"),
-    _row.phase == Phase.PROBATION.value,
-    _row.closed_at.is_(None),
+_ON_PROBATION = Prepared(
+    select(_row.id, _row.state).where(
+        _row.tenant == bindparam("tenant"),
+        _row.phase == Phase.PROBATION.value,
+        _row.closed_at.is_(None),
+    )
 )
-_SAVE = update(cases).where(_row.id == bindparam("number"))
+_SAVE = Prepared(update(cases).where(_row.id == bindparam("number")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Clocks:
 
 def load_case(connection: Connection, number: int) -> Case:
     """The case with this number; LookupError."""
-    state = connection.execute(_STATE, {"number": number}).scalar()
+    state = _STATE.scalar(connection, {"number": number})
     if state is None:
         raise LookupError(f"there is no case C-{number:06d}")
     return decode(number, state)
@@ -63,7 +68,7 @@ def decode(number: int, state: str) -> Case:
 def folding(connection: Connection, ladder: str, tenant: str, mailing: str) -> Case | None:
     """The case that takes a further fact of this mailing, if there is one."""
     own = {"ladder": ladder, "tenant": tenant, "mailing": mailing}
-    row = connection.execute(_FOLDING, own).first()
+    row = _FOLDING.first(connection, own)
     return None if row is None else decode(row.id, row.state)
 
 
@@ -106,13 +111,13 @@ def insert_case(connection: Connection, case: Case, clocks: Clocks) -> Case:
 
 def on_probation(connection: Connection, tenant: str) -> list[Case]:
     """The tenant's cases that are lifted on probation."""
-    found = connection.execute(_ON_PROBATION, {"tenant": tenant})
+    found = _ON_PROBATION.all(connection, {"tenant": tenant})
     return [decode(row.id, row.state) for row in found]
 
 
 def save_case(connection: Connection, case: Case, clocks: Clocks) -> None:
     """Store a case as it stands now."""
-    connection.execute(_SAVE, {**_columns(case, clocks), "number": case.id})
+    _SAVE.run(connection, {**_columns(case, clocks), "number": case.id})
 
 
 def _columns(case: Case, clocks: Clocks) -> dict[str, object]:

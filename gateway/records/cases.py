@@ -106,7 +106,8 @@ def _move(
     own = (ladder.name, fact.tenant, fact.mailing)
     standing = folding(connection, *own) or last_of_mailing(connection, *own)
     if standing is not None and joins(standing, sent_at or fact.at):
-        return change(connection, standing.id, Taken(fact, counts), "gateway", now, rules)
+        taken = Taken(fact, counts)
+        return change(connection, standing.id, taken, "gateway", now, rules, before=standing)
     return begin(connection, preset, ladder, digest, fact, counts, fact.actor, now, rules)
 
 

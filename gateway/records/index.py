@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, insert, null, select, update
+from sqlalchemy import Connection, delete, insert, null, select, update
 
 from gateway.records import feed
 from gateway.records.codes import CLEARED, FIRST_HASHED, MARK, hash_kind, hash_number
+from gateway.records.prepared import Prepared
 from gateway.records.store import run
 from gateway.records.tables import attestations, consents, meta, standing_index, suppressions
 from suppression.hashes import HashKind
@@ -25,10 +26,7 @@ the kind's number below zero.
 """
 _GENERATION = "index:generation"
 # Made once: making them costs more than running them.
-_PUT = insert(standing_index)
-_ROWS = select(
-    standing_index.c.key, standing_index.c.scope, standing_index.c.code, standing_index.c.entry
-).where(standing_index.c.key.in_(bindparam("keys", expanding=True)))
+_PUT = Prepared(insert(standing_index))
 
 
 def attested_key(tenant_number: int) -> bytes:
@@ -41,7 +39,7 @@ def put(
 ) -> None:
     """Bring one entry, consent or mark into force."""
     row = {"key": key, "scope": scope, "code": code, "entry": entry, "ends": ends}
-    connection.execute(_PUT, row)
+    _PUT.run(connection, row)
     mark_hashed(connection, [code])
 
 
@@ -84,8 +82,10 @@ def take(connection: Connection, key: bytes, scope: int, code: int, entry: int) 
 
 def rows_of(connection: Connection, keys: Iterable[bytes]) -> Sequence[tuple[bytes, int, int, int]]:
     """Key, scope, code and entry of every row under `keys`, expired ones included."""
-    found = connection.execute(_ROWS, {"keys": list(keys)})
-    return [(row[0], row[1], row[2], row[3]) for row in found]
+    wanted = tuple(keys)
+    marks = ",".join("?" * len(wanted)) or "NULL"
+    query = f"SELECT key, scope, code, entry FROM standing_index WHERE key IN ({marks})"  # noqa: S608 - but marks
+    return run(connection, query, wanted)
 
 
 def is_complete(connection: Connection) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 from gateway.records.case_rules import Rules
 from gateway.records.case_store import load_case
 from gateway.records.case_trail import write_entry
+from gateway.records.prepared import Prepared
 from gateway.records.subjects import add_subject, overwrite, plain_texts
 from gateway.records.tables import notices
 from policies.sanctions.case import Case
@@ -32,6 +33,7 @@ ACTOR = "notices"
 PAUSES = (60, 120, 300, 900, 1800, 3600)
 """Seconds after the first, second, ... try that brought nothing; the last one repeats."""
 _row = notices.c
+_ADD = Prepared(insert(notices))
 
 
 class NoticeState(StrEnum):
@@ -282,9 +284,7 @@ def _add(
         "state": NoticeState.WAITING.value,
         "said": "",
     }
-    made = connection.execute(insert(notices), row).inserted_primary_key
-    assert made is not None  # noqa: S101 - a single-row insert always has one
-    return int(made[0])
+    return _ADD.insert(connection, row)
 
 
 def _outcome(

@@ -14,11 +14,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from gateway.records import audit
 from gateway.records.case_rules import Rules
+from gateway.records.prepared import Prepared
 from gateway.records.tables import policy_uses, policy_versions
 from policies.sanctions import preset as presets
 from policies.sanctions.ladder import Preset
 
-_USED = (
+_USED = Prepared(
     select(policy_uses.c.digest)
     .where(policy_uses.c.tenant == bindparam("tenant"), policy_uses.c.since <= bindparam("at"))
     .order_by(policy_uses.c.since.desc())
@@ -81,4 +82,5 @@ def _read(name: str, content: str) -> Preset:
 
 
 def _used(connection: Connection, tenant: str, at: float) -> str | None:
-    return connection.execute(_USED, {"tenant": tenant, "at": int(at)}).scalar()
+    digest: str | None = _USED.scalar(connection, {"tenant": tenant, "at": int(at)})
+    return digest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, bindparam, case, func, select
 
+from gateway.records.prepared import Prepared
 from gateway.records.tables import blocks, facts, windows
 from policies.sanctions.case import Counts
 from policies.sanctions.draft import GATEWAY
@@ -22,14 +23,16 @@ _forgiven = (
 )
 _is_weak = and_(_fact.grade == Grade.B.value, _fact.actor == GATEWAY)
 # Built once: building a statement takes longer than running it.
-_COUNTED = select(func.count(), func.coalesce(func.sum(case((_is_weak, 1), else_=0)), 0)).where(
-    _fact.tenant == bindparam("tenant"),
-    _fact.kind == bindparam("kind"),
-    _fact.at > bindparam("since"),
-    _fact.at > _forgiven,
-    _fact.excuse.is_(None),
+_COUNTED = Prepared(
+    select(func.count(), func.coalesce(func.sum(case((_is_weak, 1), else_=0)), 0)).where(
+        _fact.tenant == bindparam("tenant"),
+        _fact.kind == bindparam("kind"),
+        _fact.at > bindparam("since"),
+        _fact.at > _forgiven,
+        _fact.excuse.is_(None),
+    )
 )
-_SUMS = (
+_SUMS = Prepared(
     select(windows.c.key, func.sum(windows.c.amount))
     .where(
         windows.c.key.in_((bindparam("recipients"), bindparam("delivered"))),
@@ -46,9 +49,9 @@ def recent_counts(
     """The counts with which one more fact of this kind is taken now."""
     since = int(now) - DAY
     own = {"tenant": tenant, "kind": kind.value, "since": since}
-    counted, weak = connection.execute(_COUNTED, own).one()
+    ((counted, weak),) = _COUNTED.all(connection, own)
     names = {name: f"rate:{name}:{tenant}" for name in ("recipients", "delivered")}
-    rows = connection.execute(_SUMS, names | {"since": since})
+    rows = _SUMS.all(connection, names | {"since": since})
     sums = {key: int(amount) for key, amount in rows}
     return Counts(
         facts=int(counted) + 1,

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Connection, Select, bindparam, insert, or_, select
 
+from gateway.records.prepared import Prepared
 from gateway.records.subjects import add_subject, plain_texts
 from gateway.records.tables import reports
 from policies.returned.words import COMPLAINTS, FeedbackType
@@ -24,16 +25,16 @@ from suppression.masking import mask
 
 _row = reports.c
 # Made once: making them costs more than running them.
-_ADD = insert(reports)
-_OF_NUMBER = select(reports).where(_row.id == bindparam("number"))
-_OF_MAIL = select(reports).where(_row.mail == bindparam("mail"))
-_SAME = (
+_ADD = Prepared(insert(reports))
+_OF_NUMBER = Prepared(select(reports).where(_row.id == bindparam("number")))
+_OF_MAIL = Prepared(select(reports).where(_row.mail == bindparam("mail")))
+_SAME = Prepared(
     select(reports)
     .where(
         _row.key == bindparam("key"),
         _row.tenant == bindparam("tenant"),
         _row.mailing == bindparam("mailing"),
-        _row.type.in_(COMPLAINTS),
+        or_(*(_row.type == one.value for one in COMPLAINTS)),
         _row.grade != Grade.D.value,
         _row.id != bindparam("but"),
     )
@@ -148,10 +149,9 @@ def insert_report(
         "type": report.type,
         "mail": report.mail,
     }
-    made = connection.execute(_ADD, row).inserted_primary_key
-    assert made is not None  # noqa: S101 - a single-row insert always has one
+    number = _ADD.insert(connection, row)
     undecided = dict.fromkeys(("fact_id", "decided_at", "decided_by", "reason"))
-    return _stored({**row, **undecided, "id": int(made[0])})
+    return _stored({**row, **undecided, "id": number})
 
 
 def get_report(connection: Connection, number: int) -> StoredReport:
@@ -164,8 +164,8 @@ def get_report(connection: Connection, number: int) -> StoredReport:
 
 def of_mail(connection: Connection, mail: str) -> StoredReport | None:
     """The report that came in this mail to this mailbox."""
-    row = connection.execute(_OF_MAIL, {"mail": mail}).mappings().first()
-    return None if row is None else _stored(row)
+    row = _OF_MAIL.first(connection, {"mail": mail})
+    return None if row is None else _stored(row._asdict())
 
 
 def same_complaints(
@@ -176,13 +176,13 @@ def same_complaints(
     if not report.is_complaint or not report.key or not report.tenant:
         return []
     own = {"key": report.key, "tenant": report.tenant, "mailing": report.mailing, "but": but}
-    return [_stored(row) for row in connection.execute(_SAME, own).mappings()]
+    return [_stored(row._asdict()) for row in _SAME.all(connection, own)]
 
 
 def find_report(connection: Connection, number: int) -> StoredReport | None:
     """The report with this number."""
-    row = connection.execute(_OF_NUMBER, {"number": number}).mappings().first()
-    return None if row is None else _stored(row)
+    row = _OF_NUMBER.first(connection, {"number": number})
+    return None if row is None else _stored(row._asdict())
 
 
 def list_reports(

@@ -24,6 +24,7 @@ from gateway.records import audit, figures, notices, webhooks
 from gateway.records.blocks import case_id
 from gateway.records.case_rules import Rules
 from gateway.records.cases import take_fact
+from gateway.records.prepared import Prepared
 from gateway.records.recent import recent_counts
 from gateway.records.report_store import (
     Report,
@@ -63,8 +64,8 @@ __all__ = [
 ]
 ACTOR = "reports"
 _row = reports.c
-_SET = update(reports).where(_row.id == bindparam("number"))
-_BEGUN = select(mailings.c.started_at).where(mailings.c.id == bindparam("mailing"))
+_SET = Prepared(update(reports).where(_row.id == bindparam("number")))
+_BEGUN = Prepared(select(mailings.c.started_at).where(mailings.c.id == bindparam("mailing")))
 """Made once: making them costs more than running them."""
 
 
@@ -214,7 +215,7 @@ def mailing_begun(connection: Connection, mailing: str) -> float | None:
     is long over the day in its id must do."""
     known = remembered(connection)
     if ("begun", mailing) not in known:
-        at = connection.execute(_BEGUN, {"mailing": mailing}).scalar()
+        at = _BEGUN.scalar(connection, {"mailing": mailing})
         known["begun", mailing] = _day_of(mailing) if at is None else float(at)
     begun: float | None = known["begun", mailing]
     return begun
@@ -315,6 +316,9 @@ def _tell_webhook(
     connection: Connection, report: StoredReport, address: str, rules: Rules, now: float
 ) -> None:
     """The address itself goes only where the contract passes it on."""
+    number, kind = stream_number(connection, report.tenant), WebhookKind.REPORT_RECEIVED
+    if not webhooks.is_wanted(connection, number, kind):
+        return
     passes_on = rules.of(report.tenant).preset.passes_complainer_on
     is_told = passes_on and address
     subject = add_subject(connection, rules.keyring.seal(address)) if is_told else None
@@ -327,8 +331,6 @@ def _tell_webhook(
         "grade": report.grade.value,
         "ref": report.ref,
     }
-    number = stream_number(connection, report.tenant)
-    kind = WebhookKind.REPORT_RECEIVED
     webhooks.queue(connection, number, kind, report.key or None, subject, payload, now)
 
 
@@ -349,7 +351,7 @@ def _decided(
 
 
 def _set(connection: Connection, number: int, **values: object) -> None:
-    connection.execute(_SET, {**values, "number": number})
+    _SET.run(connection, {**values, "number": number})
 
 
 def _audit(

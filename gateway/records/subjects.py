@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from gateway.records import index
 from gateway.records.codes import CONSENTS, FIRST_SUPPRESSION
+from gateway.records.prepared import Prepared
 from gateway.records.store import is_postgresql, run
 from gateway.records.streams import tenant_numbers, within
 from gateway.records.tables import (
@@ -50,19 +51,19 @@ from suppression.masking import mask
 DESTROYED = bytes(17)
 """What overwrites a secret; as long, so that SQLite changes it in place and leaves no copy."""
 # Made once: making them costs more than running them.
-_ADD, _ADD_SECRET = insert(subjects), insert(subject_secrets)
-_SOURCE = select(sources.c.id).where(
-    sources.c.setter == bindparam("setter"), sources.c.name == bindparam("name")
+_ADD, _ADD_SECRET = Prepared(insert(subjects)), Prepared(insert(subject_secrets))
+_SOURCE = Prepared(
+    select(sources.c.id).where(
+        sources.c.setter == bindparam("setter"), sources.c.name == bindparam("name")
+    )
 )
 
 
 def add_subject(connection: Connection, sealed: Sealed) -> int:
     """Store an encrypted address; the new subject's number."""
-    number = connection.execute(_ADD, {"sealed": sealed.data}).inserted_primary_key
-    assert number is not None  # noqa: S101 - a single-row insert always has one
-    row = {"subject": number[0], "secret": sealed.secret}
-    connection.execute(_ADD_SECRET, row)
-    return int(number[0])
+    number = _ADD.insert(connection, {"sealed": sealed.data})
+    _ADD_SECRET.run(connection, {"subject": number, "secret": sealed.secret})
+    return number
 
 
 def subject_of(
@@ -188,14 +189,14 @@ def source_number(connection: Connection, setter: str, name: str) -> int:
     found = find_source(connection, setter, name)
     if found is None:
         made = connection.execute(insert(sources), {"setter": setter, "name": mask(name)})
-        assert made.inserted_primary_key is not None  # noqa: S101 - as above
+        assert made.inserted_primary_key is not None  # noqa: S101 - a single-row insert always has one
         found = int(made.inserted_primary_key[0])
     return found
 
 
 def find_source(connection: Connection, setter: str, name: str) -> int | None:
     """The number of a source, if it has one."""
-    found = connection.execute(_SOURCE, {"setter": setter, "name": mask(name)}).scalar()
+    found = _SOURCE.scalar(connection, {"setter": setter, "name": mask(name)})
     return None if found is None else int(found)
 
 
@@ -205,7 +206,7 @@ def next_ids(connection: Connection, table: Table, count: int) -> int:
         # The sequence goes on behind them, for the rows that come without a number.
         own = "(SELECT pg_get_serial_sequence(?, 'id')::regclass AS s) AS own"
         numbers = f"SELECT setval(s, nextval(s) + ? - 1) FROM {own}"  # noqa: S608 - a constant
-        last = run(connection, numbers, (count, table.name)).scalar_one()
+        ((last,),) = run(connection, numbers, (count, table.name))
         return int(last) - count + 1
     last = connection.execute(select(table.c.id).order_by(table.c.id.desc()).limit(1)).scalar()
     return int(last or 0) + 1

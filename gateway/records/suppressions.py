@@ -38,6 +38,7 @@ from gateway.records.drafts import Draft as Draft
 from gateway.records.drafts import Refused as Refused
 from gateway.records.drafts import check, key_of
 from gateway.records.opt_outs import Lifted, OptOut
+from gateway.records.prepared import Prepared
 from gateway.records.restriction import restricted_entries
 from gateway.records.streams import (
     find_scope,
@@ -62,7 +63,7 @@ from suppression.precedence import RULES, Lifter, ends_at, is_longer, may_lift
 from suppression.standing import Reason, Stops
 
 # Made once: making them costs more than running them.
-_LIVE = (
+_LIVE = Prepared(
     select(standing_index.c.entry, standing_index.c.ends, sources.c.setter, sources.c.name)
     .join(suppressions, suppressions.c.id == standing_index.c.entry)
     .join(sources, sources.c.id == suppressions.c.source)
@@ -73,7 +74,7 @@ _LIVE = (
         or_(standing_index.c.ends.is_(None), standing_index.c.ends > bindparam("now")),
     )
 )
-_ADD = insert(suppressions)
+_ADD = Prepared(insert(suppressions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ def _add(
         raise Refused("that end is over already")
     if draft.reason is not Reason.MANUAL:
         ends = ends_at(draft.reason, now, _earlier(connection, key, scope, draft.reason))
-    for same in connection.execute(_LIVE, {"key": key, "scope": scope, "code": code, "now": now}):
+    for same in _LIVE.all(connection, {"key": key, "scope": scope, "code": code, "now": now}):
         # Whoever set a manual entry lifts it, so another's wish needs an entry of its own.
         if draft.reason is Reason.MANUAL and same.setter != draft.setter:
             continue
@@ -285,9 +286,7 @@ def _add(
         "created_at": int(now),
         "ends_at": None if ends is None else int(ends),
     }
-    made = connection.execute(_ADD, row).inserted_primary_key
-    assert made is not None  # noqa: S101 - a single-row insert always has one
-    entry = int(made[0])
+    entry = _ADD.insert(connection, row)
     made_at, until = int(now), None if ends is None else int(ends)
     index.put(connection, key, scope, code, entry, until)
     noted = OptOut(key, draft.scope, code, made_at, until, draft.setter, mask(draft.source))

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, bindparam, delete, insert, or_, select, update
 
 from gateway.records import audit
+from gateway.records.prepared import Prepared
 from gateway.records.restriction import restricted_keys
+from gateway.records.store import remembered
 from gateway.records.streams import find_number, stream_number
 from gateway.records.tables import meta, streams, webhook_deliveries
 from gateway.words import WebhookKind
@@ -24,7 +26,7 @@ from gateway.words import WebhookKind
 TRACKING_OCTETS = 16
 _MARK = "webhook:"
 _row = webhook_deliveries.c
-_WANTED = select(meta.c.value).where(meta.c.name == bindparam("mark"))
+_WANTED = Prepared(select(meta.c.value).where(meta.c.name == bindparam("mark")))
 """Made once: making it costs more than running it."""
 
 
@@ -60,6 +62,7 @@ def mark(connection: Connection, wanted: Mapping[str, Collection[WebhookKind]], 
 
     What waits for tenants that have no webhook any more is given up.
     """
+    remembered(connection).clear()
     marks = {
         f"{_MARK}{stream_number(connection, tenant)}": " ".join(sorted(kinds))
         for tenant, kinds in wanted.items()
@@ -92,8 +95,10 @@ def mark(connection: Connection, wanted: Mapping[str, Collection[WebhookKind]], 
 
 def is_wanted(connection: Connection, tenant_number: int, kind: WebhookKind) -> bool:
     """Whether the tenant has a webhook for this kind."""
-    marked = connection.execute(_WANTED, {"mark": f"{_MARK}{tenant_number}"}).scalar()
-    return kind in str(marked or "").split()
+    known, mark = remembered(connection), f"{_MARK}{tenant_number}"
+    if mark not in known:
+        known[mark] = str(_WANTED.scalar(connection, {"mark": mark}) or "").split()
+    return kind in known[mark]
 
 
 def queue(
