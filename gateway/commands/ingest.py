@@ -8,10 +8,13 @@ was taken (or had been before), 1 when one was not.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +29,7 @@ from gateway.errors import StoreUnavailable
 from gateway.events import Event
 from gateway.explanation import show as printable
 from gateway.feedback.intake import Intake, NoMail
+from gateway.feedback.mime import read_header
 from gateway.feedback.terms import Terms
 from gateway.notices.gather import House
 from gateway.records.case_replies import TooManyReplies
@@ -34,6 +38,8 @@ from gateway.sanctions.rules import rules_of
 from gateway.sender_dns.lookups import Unanswered
 
 STDIN = "-"
+MAX_DATE = 100
+"""Characters of a date that are read."""
 AT_ONCE = 16
 """Mails under way: what queues up for the records meanwhile shares a commit."""
 TOLD_EVERY = 5.0
@@ -129,12 +135,12 @@ async def _take(intake: Intake, mails: Sequence[Path], most: int) -> list[Row]:
 async def _one(intake: Intake, path: Path, most: int) -> Row:
     row: Row = {"mail": printable(str(path)), "problem": ""}
     try:
-        octets = await asyncio.to_thread(_read, path, most + 1)
+        octets, written_at = await asyncio.to_thread(_read, path, most + 1)
         if len(octets) > most:
             raise NoMail(f"it has more than {most} octets")
         if octets.startswith(MARK) and re.search(rb"\r?\n\r?\n" + MARK, octets):
             raise NoMail("it is an mbox of several mails; give each as a file of its own")
-        done = await intake.ingest(octets, "cli")
+        done = await intake.ingest(octets, "cli", _delivered_at(octets, written_at))
     except TooManyReplies:
         return row | {"problem": "its case has had its replies for today"}
     except (NoMail, OSError, StoreUnavailable, Unanswered) as error:
@@ -144,8 +150,22 @@ async def _one(intake: Intake, path: Path, most: int) -> Row:
     return {"mail": row["mail"], **done.shown(), "problem": ""}
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read(path: Path, most: int) -> tuple[bytes, float | None]:
+    """The first octets of a mail, and when its file was written (Unix seconds)."""
     if str(path) == STDIN:
-        return sys.stdin.buffer.read(most)
+        return sys.stdin.buffer.read(most), None
     with path.open("rb") as file:
-        return file.read(most)
+        return file.read(most), os.fstat(file.fileno()).st_mtime
+
+
+def _delivered_at(octets: bytes, written_at: float | None) -> float | None:
+    """When a mail came, in Unix seconds: as its file says or, if that is later, its topmost
+    Received field, which is that of the server that took it. None: nobody knows."""
+    if written_at is None:
+        return None
+    received = read_header(octets).first("received").rpartition(b";")[2]
+    try:
+        said = parsedate_to_datetime(received.decode("ascii", "replace").strip()[:MAX_DATE])
+        return max(written_at, said.replace(tzinfo=said.tzinfo or UTC).timestamp())
+    except (ValueError, OverflowError):
+        return written_at

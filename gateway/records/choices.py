@@ -16,13 +16,14 @@ from sqlalchemy import Connection, or_, select
 
 from gateway.errors import AddressSyntaxError
 from gateway.message.address import parse_mailbox
-from gateway.records.codes import DECODED, FIRST_SUPPRESSION
+from gateway.records.codes import CONSENTS, DECODED, FIRST_SUPPRESSION
 from gateway.records.streams import find_number, find_stream, scope_texts, tenant_numbers
 from gateway.records.subjects import plain_texts, subject_of
 from gateway.records.suppressions import Draft, add, add_by_key, suppress
-from gateway.records.tables import standing_index
+from gateway.records.tables import consents, standing_index
 from gateway.words import Address
 from suppression.choices import Choice, InForce, in_force
+from suppression.consent import Level
 from suppression.keys import Keyring
 from suppression.standing import Reason
 
@@ -108,6 +109,28 @@ def look(
     texts = scope_texts(connection)
     found = [(DECODED[row.code][0], texts[row.scope]) for row in connection.execute(query)]
     return Chosen(tenant, stream, in_force(found))
+
+
+def has_agreed_since(
+    connection: Connection, keyring: Keyring, stream_number: int, key: bytes, at: float
+) -> bool:
+    """Whether the recipient with this exact key has agreed to the list later than `at` (Unix
+    seconds), by a consent in force that lifts what they had asked for before."""
+    address = _address(connection, keyring, key)
+    keys = {key} if address is None else {key, *keyring.look_up_keys(address)}
+    rows = standing_index.c
+    query = (
+        select(consents.c.id)
+        .join(standing_index, rows.entry == consents.c.id)
+        .where(
+            rows.key.in_(keys),
+            rows.scope == stream_number,
+            rows.code.in_(CONSENTS),
+            rows.code >= int(Level.DOUBLE),
+            consents.c.given_at > int(at),
+        )
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _named(connection: Connection, stream_number: int) -> tuple[str, str]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from gateway.message.address import parse_mailbox
-from gateway.records.choices import Chosen, choose, look
+from gateway.records import index
+from gateway.records.choices import Chosen, choose, has_agreed_since, look
 from gateway.records.database import Database
 from gateway.records.streams import numbering
 from gateway.records.suppressions import Draft, add, entries, lift
 from gateway.records.tables import audit as audit_table
+from gateway.records.tables import consents
 from gateway.words import Address, StreamKind
 from policies.terms import Limits, StreamTerms
 from suppression.choices import Choice, InForce, Why
+from suppression.consent import Level
 from suppression.keys import Keyring
 from suppression.precedence import Lifter, stopping
 from suppression.standing import Reason
@@ -157,3 +160,32 @@ def test_an_objection_shows_as_out_of_everything(jan: Recipient) -> None:
         key = jan.keyring.loose_key(JAN)
         found = look(connection, jan.keyring, jan.weekly.number, key, NOW)
     assert found.in_force == InForce(is_out_wide=True)
+
+
+def test_a_newer_consent_is_in_force_proven_and_of_that_list(
+    jan: Recipient, database: Database, keyring: Keyring
+) -> None:
+    """Only double opt-in counts, later than the moment asked about; an ended one no more."""
+    key = keyring.exact_key(JAN)
+
+    def has_agreed(at: float, number: int = jan.weekly.number) -> bool:
+        with database.reading() as connection:
+            return has_agreed_since(connection, keyring, number, key, at)
+
+    def agree(level: Level) -> int:
+        row = {"key": key, "scope": jan.weekly.number, "level": int(level)}
+        with database.transaction() as connection:
+            made = connection.execute(insert(consents), {**row, "given_at": int(NOW)})
+            assert made.inserted_primary_key is not None
+            entry = int(made.inserted_primary_key[0])
+            index.put(connection, key, jan.weekly.number, int(level), entry)
+        return entry
+
+    agree(Level.SINGLE)
+    assert not has_agreed(NOW - 1)
+    entry = agree(Level.DOUBLE)
+    assert (has_agreed(NOW - 1), has_agreed(NOW)) == (True, False)
+    assert not has_agreed(NOW - 1, jan.monthly.number)
+    with database.transaction() as connection:
+        index.take(connection, key, jan.weekly.number, int(Level.DOUBLE), entry)
+    assert not has_agreed(NOW - 1)

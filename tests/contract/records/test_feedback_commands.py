@@ -1,24 +1,31 @@
-"""`consentry feedback storms|release|believe|rates` as an operator types them."""
+"""`consentry feedback storms|release|believe|rates|ingest` as an operator types them."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.config.load import load
 from gateway.errors import ConfigurationError
-from gateway.records import figures
+from gateway.message.address import parse_mailbox
+from gateway.records import figures, index
 from gateway.records.bounces import BounceTerms, StormDecided, settle
 from gateway.records.figures import Figure
 from gateway.records.keyring import open_keyring
 from gateway.records.opening import open_records
-from gateway.records.tables import bounces
+from gateway.records.streams import stream_number
+from gateway.records.tables import bounces, consents
+from suppression.consent import Level
+from suppression.tokens import Purpose, Tokens
 
 from .cases_world import rules_of
 from .returned_world import Returns, numbered
@@ -118,3 +125,52 @@ def test_an_mbox_of_several_mails_is_not_taken_for_one(folder: Path) -> None:
     one, two = json.loads(result.stdout)
     assert (one["what"], one["problem"]) == ("report", "")
     assert two["problem"] == "it is an mbox of several mails; give each as a file of its own"
+
+
+def test_an_old_wish_undoes_no_newer_consent(folder: Path) -> None:
+    """A Maildir may be taken in twice: who has agreed since by double opt-in stays agreed. The time
+    of the file counts, or a later one of the server that took it; what came within a day of the
+    consent, and whoever has agreed by less, is unsubscribed."""
+    path = folder / "consentry.yaml"
+    path.write_text(path.read_text().replace("  base_url:", "  mailto_domain: u.test\n  base_url:"))
+    config = load(path).config
+    database = open_records(config)
+    keyring, now = open_keyring(database, config.keyring), time.time()
+    tokens = Tokens(keyring)
+
+    def wish(name: str, level: Level, days: float, received: float | None = None) -> Path:
+        """A mail whose file is so many days old, of somebody who agreed ten days ago."""
+        key = keyring.exact_key(parse_mailbox(f"{name}@inbox.test"))
+        with database.transaction() as connection:
+            scope = stream_number(connection, "example", "weekly")
+            row = {"key": key, "scope": scope, "level": int(level)}
+            given = int(now - 10 * 86_400)
+            made = connection.execute(insert(consents), {**row, "given_at": given})
+            assert made.inserted_primary_key is not None
+            index.put(connection, key, scope, int(level), int(made.inserted_primary_key[0]))
+        at = formatdate(now - 86_400 * (50 if received is None else received))
+        token = tokens.make(Purpose.UNSUBSCRIBE, scope, key)
+        file = folder / name
+        file.write_text(
+            f"Received: from a by b; {at}\nReceived: from x by a; {formatdate(now)}\n"
+            f"From: {name}@inbox.test\nTo: u+{token}@u.test\n\nStop.\n"
+        )
+        os.utime(file, (now, now - 86_400 * days))
+        return file
+
+    mails = {
+        wish("old", Level.DOUBLE, 30): "nothing",
+        wish("hosted", Level.HOSTED, 11.1): "nothing",
+        wish("single", Level.SINGLE, 30): "unsubscribed",
+        wish("close", Level.HOSTED, 10.5): "unsubscribed",
+        wish("new", Level.HOSTED, 2): "unsubscribed",
+        wish("moved", Level.HOSTED, 30, received=2): "unsubscribed",
+    }
+    database.close()
+    rows = json.loads(done(folder, "ingest", *map(str, mails), "--json"))
+    assert {Path(row["mail"]): row["what"] for row in rows} == mails
+    piped = CliRunner().invoke(
+        app, ["feedback", "ingest", "-", "--json", "--config", str(path)],
+        input=(folder / "old").read_bytes(),
+    )  # fmt: skip
+    assert json.loads(piped.stdout)[0]["what"] == "unsubscribed", "nobody says when it came"
