@@ -294,12 +294,12 @@ ALERTS = (
         f"sum by (instance, limit) (increase({DEFERRED_UNPROVEN.full_name}[1h])) > 0",
         "0m",
         "{{ $labels.instance }} defers mail to the abuse mailbox ({{ $labels.limit }})",
-        "More mail than `feedback.unproven` says came today with neither a token of ours nor the "
-        "signature of a listed source. Its senders try again; reports that are proven are taken.",
+        "More mail than `feedback.unproven` says came today without the signature of a listed "
+        "source. Its senders try again; reports of listed sources are taken.",
         "The desk's abuse mailbox shows what was kept. `per_source`: one client sends too much; "
         "if it is a feedback loop, list it in `sanctions.feedback_sources`, if it is a relay of "
         "your own, raise the setting. `per_day`: many do; raise it when they mean it, else refuse "
-        "them before they come here.",
+        "them before they come here. `per_token`: much is about one recipient or one mailing.",
     ),
     Alert(
         "ConsentryReloadRefused",

@@ -183,8 +183,8 @@ RETURNED = Declared(
 DEFERRED_UNPROVEN = Declared(
     Kind.COUNTER,
     "unproven_mails_deferred_total",
-    "Mails to our mailboxes that nothing proves and that there was no room for, by the setting of "
-    "`feedback.unproven` that was reached: per_day or per_source.",
+    "Mails to our mailboxes that no listed source has signed and that there was no room for, by "
+    "the setting of `feedback.unproven` that was reached: per_day, per_source or per_token.",
     ("limit",),
 )
 REPORTS = Declared(

@@ -59,8 +59,9 @@ class StormSettings(Settings):
 
 
 class UnprovenSettings(Settings):
-    """How many mails a day (UTC) are kept that neither a token of ours nor the signature of a
-    listed source proves. Over it they are deferred; proven ones are never counted."""
+    """How many mails a day (UTC) are kept that no listed source has signed. Over it they are
+    deferred. What has a token of ours is counted for that alone, and all else for its client and
+    for everybody."""
 
     per_source: Count = Field(
         default=100,
@@ -68,6 +69,10 @@ class UnprovenSettings(Settings):
         "own, which all mail comes from, write as many as in `per_day`.",
     )
     per_day: Count = Field(default=1_000, description="From everybody together.")
+    per_token: Count = Field(
+        default=100,
+        description="With one token of ours: about one recipient, or only about a mailing.",
+    )
 
 
 class FeedbackSettings(Settings):

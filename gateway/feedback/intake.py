@@ -30,7 +30,7 @@ from gateway.networks import network_of
 from gateway.records import unproven
 from gateway.records.case_replies import Reply, TooManyReplies, attach
 from gateway.records.case_view import by_tracking
-from gateway.records.choices import choose, has_agreed_since
+from gateway.records.choices import choose
 from gateway.records.database import Connection, Database
 from gateway.records.figures import day_of
 from gateway.records.returned import Returned, Taken, take_returned
@@ -51,12 +51,11 @@ NO_ROOM = {
     "please try again tomorrow",
     "per_day": "451 4.7.1 too much mail today that is about none of ours, "
     "please try again tomorrow",
+    "per_token": "451 4.7.1 too much mail about this today, please try again tomorrow",
 }
 """By the setting under `feedback.unproven` that is reached."""
 MAIL = "mail"
 """The source of a suppression that was asked for by mail."""
-CLOCKS = 86_400.0
-"""Seconds that others' clocks may be wrong by; a wish may rather undo a consent than be lost."""
 NO_REPLY = (Form.DSN, Form.PLAIN_BOUNCE, Form.AUTO_REPLY, Form.CHALLENGE)
 """What no person has written to a case."""
 ADDRESSED = ("delivered-to", "x-original-to", "envelope-to", "to")
@@ -113,7 +112,7 @@ class Intake:
         self._judge = Judge(database, known)
         self._passing = Passing(database, emit, clock)
         self._deferred = Counter(dict.fromkeys(NO_ROOM, 0))
-        """Unproven mails without room since the start, by the setting that was reached."""
+        """Mails without room since the start, by the setting that was reached."""
         self._told: dict[str, int] = {}
         """The day on which each of these was told of last."""
 
@@ -166,11 +165,9 @@ class Intake:
             return OUR_FAULT
         return KEPT
 
-    async def ingest(self, octets: bytes, way: str, delivered_at: float | None = None) -> Done:
+    async def ingest(self, octets: bytes, way: str) -> Done:
         """Take a mail that was delivered elsewhere; `way` is `api` or `cli`. The mailbox it names
-        counts, where that is one of ours. `delivered_at` (Unix seconds) is when that was, if the
-        caller knows: a wish to unsubscribe does not undo a consent given a day later or more.
-        Raises TooManyReplies for a case's."""
+        counts, where that is one of ours. Raises TooManyReplies for a case's."""
         terms = self._terms
         mail = await self._judge.read(octets, terms, self._clock())
         header = read_header(mail.octets)
@@ -185,13 +182,7 @@ class Intake:
         mailbox = next((box for text in stated if (box := terms.mailboxes.find(text))), None)
         has_sender = header.first("return-path") != b"<>"
         return await self._take(
-            mail,
-            mailbox,
-            has_sender,
-            mailbox.kind if mailbox else way,
-            way,
-            terms,
-            delivered_at=delivered_at,
+            mail, mailbox, has_sender, mailbox.kind if mailbox else way, way, terms
         )
 
     async def _take(
@@ -203,7 +194,6 @@ class Intake:
         way: str,
         terms: Terms,
         client: Client | None = None,
-        delivered_at: float | None = None,
     ) -> Done:
         """All that one mailbox does with a mail, committed."""
         parsed, token = mail.parsed, mailbox.token if mailbox else None
@@ -216,7 +206,7 @@ class Intake:
             )
             work = partial(self._attach, token, parsed, is_automatic, terms)
         elif token is not None and kind is Kind.UNSUBSCRIBE and _is_wish(mail, has_sender):
-            work = partial(self._unsubscribe, token, parsed, terms, delivered_at)
+            work = partial(self._unsubscribe, token, parsed, terms)
         else:
             now = self._clock()
             returned = await self._judge.judge(mail, mailbox, name, way, terms, now)
@@ -258,20 +248,10 @@ class Intake:
         return Done("reply", parsed.form, bool(events), tenant, events=tuple(events))
 
     def _unsubscribe(
-        self,
-        token: Token,
-        parsed: Parsed,
-        terms: Terms,
-        delivered_at: float | None,
-        connection: Connection,
+        self, token: Token, parsed: Parsed, terms: Terms, connection: Connection
     ) -> Done:
         """The same as one click on the page behind the token."""
         now, keyring = self._clock(), terms.rules.keyring
-        number = token.stream_number
-        if delivered_at is not None and has_agreed_since(
-            connection, keyring, number, token.key, delivered_at + CLOCKS
-        ):
-            return Done("nothing", parsed.form, is_new=False)
         try:
             chosen = choose(
                 connection, keyring, token.stream_number, token.key, Choice(), MAIL, now
@@ -294,9 +274,9 @@ class Intake:
     ) -> Done:
         now = self._clock()
         taken = take_returned(connection, returned, terms.rules, terms.bounces, now)
-        if client is not None and taken.is_new and not unproven.is_proven(returned):
+        if client is not None and taken.is_new:
             network, keyring = network_of(client.address), terms.rules.keyring
-            unproven.count(connection, keyring, network, terms.unproven, now)
+            unproven.count(connection, keyring, returned, network, terms.unproven, now)
         match = returned.match
         return Done(
             "report" if taken.report else "bounce",

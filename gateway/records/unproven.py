@@ -1,9 +1,10 @@
-"""How many unproven mails are kept a day: of everybody together, and from each source.
+"""How many mails are kept a day that no listed source has signed.
 
-Anybody may write to `fbl@` and `abuse@`, and what neither a token of ours nor a listed source's
-signature proves is kept for a person. `count` counts one in the transaction that keeps it; without
-room it raises NoRoom, so that nothing of that is kept. Counted by day (UTC). A source's network is
-stored as a keyed hash that changes daily.
+Anybody may write to `fbl@` and `abuse@`: what has no token of ours either is counted for everybody
+together and for each source. Whoever had one mail of ours has its tokens: what has one is counted
+for that alone, so that no stranger takes its room. `count` counts one in the transaction that keeps
+it; without room it raises NoRoom, so that nothing of that is kept. Counted by day (UTC). Networks
+and tokens are stored as a keyed hash that changes daily.
 """
 
 from __future__ import annotations
@@ -31,28 +32,40 @@ class NoRoom(Exception):
         self.limit = limit
 
 
-def is_proven(returned: Returned) -> bool:
-    """Whether a token of ours or the signature of a listed source speaks for it."""
-    return returned.grade in (Grade.A, Grade.B) or bool(returned.source)
-
-
 def count(
-    connection: Connection, keyring: Keyring, network: str, most: UnprovenSettings, now: float
+    connection: Connection,
+    keyring: Keyring,
+    returned: Returned,
+    network: str,
+    most: UnprovenSettings,
+    now: float,
 ) -> None:
     """One more is kept, from this network (`gateway.networks`). Raises NoRoom."""
-    day = day_of(now)
-    text = f"{_PURPOSE} {day} {network}".encode()
+    if returned.source:
+        return
+    day, token = day_of(now), _token(returned)
+    text = f"{_PURPOSE} {day} {token or network}".encode()
     source = Mac(keyring.current.token)(text)[:KEY_OCTETS]
     query = select(_row.source, _row.amount)
     query = query.where(_row.day == day, _row.source.in_((EVERYBODY, source)))
     kept = {row.source: row.amount for row in connection.execute(query)}
-    if kept.get(source, 0) >= most.per_source:
+    if token and kept.get(source, 0) >= most.per_token:
+        raise NoRoom("per_token")
+    if not token and kept.get(source, 0) >= most.per_source:
         raise NoRoom("per_source")
-    if kept.get(EVERYBODY, 0) >= most.per_day:
+    if not token and kept.get(EVERYBODY, 0) >= most.per_day:
         raise NoRoom("per_day")
     run(
         connection,
         "INSERT INTO unproven_mails (day, source, amount) VALUES (?, ?, 1)"
         " ON CONFLICT (day, source) DO UPDATE SET amount = unproven_mails.amount + 1",
-        [(day, EVERYBODY), (day, source)],
+        [(day, source)] if token else [(day, EVERYBODY), (day, source)],
     )
+
+
+def _token(returned: Returned) -> str:
+    """What tells the token of ours in it from others: whom it names, or the mailing; "" if none."""
+    match = returned.match
+    if match is None or returned.grade not in (Grade.A, Grade.B):
+        return ""
+    return f"{match.tenant}/{match.stream} {match.key.hex() if match.is_named else match.mailing}"

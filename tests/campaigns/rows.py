@@ -291,12 +291,14 @@ ROWS = (
     Row("a flood of mail to the abuse mailbox", (
         Proof("each source has its room", UNPROVEN,
             Edit("gateway/records/unproven.py",
-                "if kept.get(source, 0) >= most.per_source:", "if False:")),
+                "kept.get(source, 0) >= most.per_source:", "False:")),
         Proof("and all of them together", UNPROVEN,
             Edit("gateway/records/unproven.py",
-                "if kept.get(EVERYBODY, 0) >= most.per_day:", "if False:")),
-        Proof("what is proven always has room", UNPROVEN,
-            Edit("gateway/feedback/intake.py", " and not unproven.is_proven(returned):", ":")),
+                "kept.get(EVERYBODY, 0) >= most.per_day:", "False:")),
+        Proof("strangers take no room of what is proven", UNPROVEN,
+            Edit("gateway/records/unproven.py", "token or network", "network")),
+        Proof("each token has its room", UNPROVEN,
+            Edit("gateway/records/unproven.py", ">= most.per_token", "< 0")),
     )),
     Row("mail that comes back: nested, in parts, with bombs in it", (
         Proof("multiparts are followed to a depth",

@@ -101,5 +101,5 @@ unproven_mails = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
-"""Kept mails that nothing proves, by day (since 1970, UTC) and keyed hash of the client's network;
-empty: of all together."""
+"""Kept mails that no listed source has signed, by day (since 1970, UTC) and keyed hash of what our
+token in it names, or of the client's network; empty: of all clients together."""

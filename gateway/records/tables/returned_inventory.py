@@ -69,11 +69,11 @@ RETURNED_HOLDINGS: dict[str, Holding] = {
         kept="as long as a storm may last, an hour at least",
     ),
     "unproven_mails": Holding(
-        "How many mails strangers have sent to the abuse mailbox, so that they cannot fill it.",
+        "How many mails came back that no listed source has signed, so that nobody fills the desk.",
         {
             "day": "day, counted from 1970",
-            "source": "keyed hash of the day and the client's address (of IPv6: its /64), or empty "
-            "for all together",
+            "source": "keyed hash of the day and the client's address (of IPv6: its /64) or what a "
+            "token of ours names, or empty for all clients together",
             "amount": "count",
         },
         kept="until the next day",

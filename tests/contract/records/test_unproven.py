@@ -1,4 +1,4 @@
-"""Mail of strangers has so much room a day, and what is proven is never counted."""
+"""Mail of strangers has so much room a day, and what is proven has room of its own."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ from gateway.records.bounces import BounceTerms
 from gateway.records.database import Database
 from gateway.records.figures import day_of
 from gateway.records.retention import purge
+from gateway.records.returned import Returned
 from gateway.records.streams import stream_number
 from gateway.records.tables import reports, unproven_mails
+from policies.returned.words import Form
+from policies.sanctions.words import Grade
 from suppression.keys import Keyring
 from suppression.tokens import Purpose, Tokens
 from tests.e2e.returned_mail import DOMAIN, dsn, narrowly_signed, plain, report
@@ -40,7 +43,7 @@ DAY = 86_400.0
 LISTED = "isp.test"
 KEY = new_key(KeyKind.ED25519)
 SELLER, OTHER, THIRD = (Client(address=f"192.0.2.{number}") for number in (1, 2, 3))
-MOST = UnprovenSettings(per_source=2, per_day=3)
+MOST = UnprovenSettings(per_source=2, per_day=3, per_token=4)
 ABUSE = Mailbox(Kind.ABUSE, f"abuse@{DOMAIN}")
 FROM_ONE, FROM_ALL = NO_ROOM["per_source"], NO_ROOM["per_day"]
 
@@ -164,7 +167,7 @@ async def test_all_sources_together_have_their_room(world: World) -> None:
     assert world.told() == ["per_day", "per_source"]
 
 
-async def test_what_is_proven_is_never_counted(world: World) -> None:
+async def test_strangers_take_no_room_of_what_is_proven(world: World) -> None:
     """Neither before the room is used up nor after: strangers can shut out nobody's report."""
     proven = list(ways(world))
     for name, octets in proven[:2]:
@@ -174,6 +177,24 @@ async def test_what_is_proven_is_never_counted(world: World) -> None:
     assert await world.send(world.fresh(), THIRD) == FROM_ALL
     for name, octets in proven[2:]:
         assert await world.send(octets) == KEPT, name
+
+
+@pytest.mark.parametrize("is_mailings", [False, True])
+async def test_each_token_has_its_room(world: World, is_mailings: bool) -> None:
+    """Every recipient has one, and the mailing's; whoever sends it on again and again fills neither
+    the records nor the desk, and takes nobody else's room. A listed source's mail has it always."""
+    token = world.tokens.make(Purpose.MAILING, world.stream, b"m1".ljust(16, b"\0"))
+    trace = f"Feedback-ID: m1.{token}:weekly:acme:consentry" if is_mailings else world.trace()
+    for number, client in enumerate((SELLER, OTHER, THIRD, SELLER)):
+        assert await world.send(report(f"t{number}", trace), client) == KEPT
+    assert await world.send(report("t4", trace), OTHER) == NO_ROOM["per_token"]
+    signer = Signer(LISTED, "s1", load_key(KEY))
+    assert await world.send(narrowly_signed(report("t5", trace), signer)) == KEPT
+    world.key = world.key[::-1]
+    assert await world.send(report("t6", world.trace())) == KEPT
+    assert [await world.send(world.fresh()) for _ in range(2)] == [KEPT, KEPT]
+    world.now += DAY
+    assert await world.send(report("t4", trace), OTHER) == KEPT
 
 
 async def test_nobody_learns_from_it_what_we_have_sent(world: World) -> None:
@@ -198,11 +219,12 @@ async def test_files_and_the_api_have_room(world: World) -> None:
 
 def test_sources_are_kept_hashed_and_for_a_day(database: Database, keyring: Keyring) -> None:
     """The network cannot be read, nor be followed from one day to the next."""
+    mail = Returned(Form.OTHER, "m1", "abuse", Grade.D, "smtp", NOW)
     with database.transaction() as connection:
         for now in (NOW, NOW + DAY, NOW + DAY):
-            unproven.count(connection, keyring, "192.0.2.1", MOST, now)
+            unproven.count(connection, keyring, mail, "192.0.2.1", MOST, now)
         with pytest.raises(unproven.NoRoom, match="per_source"):
-            unproven.count(connection, keyring, "192.0.2.1", MOST, NOW + DAY)
+            unproven.count(connection, keyring, mail, "192.0.2.1", MOST, NOW + DAY)
         rows = connection.execute(select(unproven_mails).order_by(unproven_mails.c.amount)).all()
     sources = {row.source for row in rows} - {unproven.EVERYBODY}
     assert sorted((row.day, row.amount) for row in rows) == sorted(
