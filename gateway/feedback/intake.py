@@ -30,7 +30,7 @@ from gateway.networks import network_of
 from gateway.records import unproven
 from gateway.records.case_replies import Reply, TooManyReplies, attach
 from gateway.records.case_view import by_tracking
-from gateway.records.choices import choose
+from gateway.records.choices import choose, has_agreed_since
 from gateway.records.database import Connection, Database
 from gateway.records.figures import day_of
 from gateway.records.returned import Returned, Taken, take_returned
@@ -56,6 +56,8 @@ NO_ROOM = {
 """By the setting under `feedback.unproven` that is reached."""
 MAIL = "mail"
 """The source of a suppression that was asked for by mail."""
+CLOCKS = 86_400.0
+"""Seconds that others' clocks may be wrong by; a wish may rather undo a consent than be lost."""
 NO_REPLY = (Form.DSN, Form.PLAIN_BOUNCE, Form.AUTO_REPLY, Form.CHALLENGE)
 """What no person has written to a case."""
 ADDRESSED = ("delivered-to", "x-original-to", "envelope-to", "to")
@@ -165,9 +167,11 @@ class Intake:
             return OUR_FAULT
         return KEPT
 
-    async def ingest(self, octets: bytes, way: str) -> Done:
+    async def ingest(self, octets: bytes, way: str, delivered_at: float | None = None) -> Done:
         """Take a mail that was delivered elsewhere; `way` is `api` or `cli`. The mailbox it names
-        counts, where that is one of ours. Raises TooManyReplies for a case's."""
+        counts, where that is one of ours. `delivered_at` (Unix seconds) is when that was, if the
+        caller knows: a wish to unsubscribe does not undo a consent given a day later or more.
+        Raises TooManyReplies for a case's."""
         terms = self._terms
         mail = await self._judge.read(octets, terms, self._clock())
         header = read_header(mail.octets)
@@ -182,7 +186,13 @@ class Intake:
         mailbox = next((box for text in stated if (box := terms.mailboxes.find(text))), None)
         has_sender = header.first("return-path") != b"<>"
         return await self._take(
-            mail, mailbox, has_sender, mailbox.kind if mailbox else way, way, terms
+            mail,
+            mailbox,
+            has_sender,
+            mailbox.kind if mailbox else way,
+            way,
+            terms,
+            delivered_at=delivered_at,
         )
 
     async def _take(
@@ -194,6 +204,7 @@ class Intake:
         way: str,
         terms: Terms,
         client: Client | None = None,
+        delivered_at: float | None = None,
     ) -> Done:
         """All that one mailbox does with a mail, committed."""
         parsed, token = mail.parsed, mailbox.token if mailbox else None
@@ -206,7 +217,7 @@ class Intake:
             )
             work = partial(self._attach, token, parsed, is_automatic, terms)
         elif token is not None and kind is Kind.UNSUBSCRIBE and _is_wish(mail, has_sender):
-            work = partial(self._unsubscribe, token, parsed, terms)
+            work = partial(self._unsubscribe, token, parsed, terms, delivered_at)
         else:
             now = self._clock()
             returned = await self._judge.judge(mail, mailbox, name, way, terms, now)
@@ -248,10 +259,20 @@ class Intake:
         return Done("reply", parsed.form, bool(events), tenant, events=tuple(events))
 
     def _unsubscribe(
-        self, token: Token, parsed: Parsed, terms: Terms, connection: Connection
+        self,
+        token: Token,
+        parsed: Parsed,
+        terms: Terms,
+        delivered_at: float | None,
+        connection: Connection,
     ) -> Done:
         """The same as one click on the page behind the token."""
         now, keyring = self._clock(), terms.rules.keyring
+        number = token.stream_number
+        if delivered_at is not None and has_agreed_since(
+            connection, keyring, number, token.key, delivered_at + CLOCKS
+        ):
+            return Done("nothing", parsed.form, is_new=False)
         try:
             chosen = choose(
                 connection, keyring, token.stream_number, token.key, Choice(), MAIL, now
