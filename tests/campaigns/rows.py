@@ -360,7 +360,7 @@ ROWS = (
         Proof("a picture is drawn anew", "tests/unit/uploads/test_drawing.py",
             Edit("gateway/uploads/intake.py",
                 "Upload(made.media_type, made.octets,", "Upload(made.media_type, octets,")),
-        Proof("acting needs the pass of a mailed code", "tests/contract/status/test_status_page.py",
+        Proof("acting needs the pass of a mailed code", "tests/contract/status/test_status_codes.py",
             Edit("gateway/web/status/acts.py",
                 "    if not passes.is_good(parts.keyring, named.link, link_pass, parts.clock()):",
                 "    if False:")),

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
-from sqlalchemy import insert
+from PIL import Image
+from sqlalchemy import func, insert, select
 from starlette.types import ASGIApp
 
 from gateway.config.load import Loaded, load
@@ -25,7 +27,7 @@ from gateway.records.keyring import open_keyring
 from gateway.records.policy_versions import remember
 from gateway.records.streams import stream_number
 from gateway.records.subjects import add_subject
-from gateway.records.tables import facts
+from gateway.records.tables import audit, facts
 from gateway.relay.settings import NextHopSettings
 from gateway.sanctions.rules import rules_of
 from gateway.web.app import web_app
@@ -204,3 +206,16 @@ def made_in(folder: Path) -> Iterator[World]:
     yield World(loaded, database, keyring, House.of(loaded, rules), index, Hops())
     index.close()
     database.close()
+
+
+def picture(colour: str = "white") -> bytes:
+    """A screenshot."""
+    file = BytesIO()
+    Image.new("RGB", (320, 200), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def changes(world: World) -> int:
+    """How many records the audit trail has."""
+    with world.database.reading() as connection:
+        return int(connection.scalar(select(func.count()).select_from(audit)) or 0)
