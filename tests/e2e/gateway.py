@@ -40,7 +40,7 @@ LOGIN, PASSWORD = "acme", "correct horse"
 DOMAIN = "acme.test"
 COMMAND = Path(sys.executable).with_name("consentry")
 CONFINE = Path(__file__).with_name("confine.py")
-START_SECONDS, STOP_SECONDS = 60.0, 60.0
+START_SECONDS, STOP_SECONDS = 120.0, 60.0
 
 
 def acme(**changes: Any) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class Gateway:
             stderr=subprocess.STDOUT,
             cwd=self.folder,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
-            timeout=100,
+            timeout=200,
         )
         if check and done.returncode != 0:
             raise RuntimeError(f"consentry {' '.join(arguments)} failed:\n{done.stdout}")

@@ -37,7 +37,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for_port(port: int, seconds: float = 60.0) -> None:
+def wait_for_port(port: int, seconds: float = 120.0) -> None:
     """Return once somebody accepts connections on `port`; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while True:

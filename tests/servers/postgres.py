@@ -72,7 +72,7 @@ class PostgresServer(Program):
                 *("--locale=C", "--auth=trust"),
             ]
         )
-        if making.wait(100) != 0:
+        if making.wait(120) != 0:
             raise RuntimeError(f"initdb failed:\n{self.log}")
         if self.certificates:
             for file in (self.certificates.certificate, self.certificates.key):

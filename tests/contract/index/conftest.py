@@ -1,6 +1,6 @@
 """The index over the test's records, in a real Redis."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -9,6 +9,14 @@ from policies.terms import StreamTerms
 from suppression.keys import Keyring
 from tests.contract.index.world import World
 from tests.servers.redis import RedisServer
+
+
+@pytest.fixture(autouse=True)
+def _all_the_time() -> Iterator[None]:
+    """The records may take as long for an answer as a slow machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.records.postgres_reader.PATIENCE", 60.0)
+        yield
 
 
 @pytest.fixture

@@ -80,7 +80,9 @@ class World:
     ) -> World:
         """An index under a prefix of its own, built and followed."""
         prefix = f"t{token_hex(4)}"
-        settings = RedisSettings(**redis.settings(prefix=prefix))
+        # A call may take longer than an operator may set, however slow the machine.
+        asked = RedisSettings(**redis.settings(prefix=prefix))
+        settings = asked.model_copy(update={"timeout": 5.0})
         with database.transaction() as connection:
             feed.enable(connection)
         publisher = IndexPublisher(settings)
