@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from gateway.events import Emit, Event
-from gateway.relay.answers import for_now, refuses_us
+from gateway.relay.answers import for_now, refuses_us, without_addresses
 from gateway.relay.connection import Connection
 from gateway.relay.outcome import HopReply, Trouble
 from gateway.relay.pool import Pool
@@ -74,6 +74,7 @@ class Hop:
 
     def failed(self, trouble: Trouble, words: str, phase: Phase = Phase.OPENING) -> None:
         """It could not be connected to, fell silent, broke off again and again, or refused us."""
+        words = without_addresses(words)  # an alarm and the status page name nobody
         self.failures += 1
         self._retry_at = self._clock() + self._backoff
         self.trouble, self.words, self._phase = trouble, words, phase
@@ -102,7 +103,7 @@ class Hop:
         is_common = is_rcpt and self._watch.refused(tenant, reply)
         if not (is_common or refuses_us(reply)):
             return reply
-        words = f"{reply.code} {reply.enhanced} {reply.text}"
+        words = f"{reply.code} {reply.enhanced} {without_addresses(reply.text)}"
         if self._clock() - self._alarmed_at >= ALARM_EVERY:
             self._alarmed_at = self._clock()
             self._tell("next_hop.refused_us", words)

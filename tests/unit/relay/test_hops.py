@@ -76,6 +76,19 @@ async def test_a_refusal_of_us_within_a_transaction_is_451_and_one_alarm(
     assert relay.alarms == ["next_hop.refused_us"]
 
 
+async def test_an_alarm_names_nobody(hop: Any, relay_to: Callable[..., Any]) -> None:
+    """Next hops repeat an address that they refuse; journal and `consentry status` have none."""
+    for verb in ("RCPT", "MAIL", "GREETING"):
+        relay = relay_to(hop)
+        hop.on(verb, lambda _: b"554 5.7.1 relay access denied for <r@x.example> r@x.example\r\n")
+        await ask(relay)
+        (alarm,) = relay.events
+        assert alarm.kind == "next_hop.refused_us"
+        said = [alarm.detail["words"], relay.hops.describe()[0]["words"]]
+        assert "relay access denied for <> <>" in said[0]
+        assert "@" not in str(said)
+
+
 async def test_a_silent_hop_is_passed_over(
     hop: Any, second_hop: Any, relay_to: Callable[..., Any]
 ) -> None:
