@@ -34,12 +34,12 @@ from tests.campaigns.books import Count, broken, reckon, show, what_happened
 from tests.campaigns.broken import FAULTS, in_use
 from tests.campaigns.customers import Crowd, Habits, Mail, compose
 from tests.campaigns.fleet import Fleet
+from tests.campaigns.hammering import a_little_slow, mails_without_end
 from tests.campaigns.house import Kill, settings_for
-from tests.campaigns.next_hop import WORDS, Act, NextHop, Script, Step, Turn, make_ports, overlaps
+from tests.campaigns.next_hop import NextHop, Turn, make_ports, overlaps
 from tests.e2e.certificates import make_certificates
 from tests.e2e.gateway import acme, customer
-from tests.faults.customer import SENDER
-from tests.faults.houses import STREAMS, WEEKLY
+from tests.faults.houses import STREAMS
 from tests.faults.waiting import eventually
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisSet
@@ -155,7 +155,7 @@ async def campaign(
 ) -> list[Count]:
     """Run it in `folder`; the counts."""
     certificates = make_certificates(folder / "certificates")
-    hop = NextHop(script(random.Random(chance.random())), certificates, make_ports(2))
+    hop = NextHop(a_little_slow(random.Random(chance.random()), 0.3), certificates, make_ports(2))
     guests = [
         Guest(f"guest{number}", name, forgets)
         for number, (name, _, forgets) in enumerate(KILLS * rounds)
@@ -179,7 +179,7 @@ async def campaign(
         crowd = Crowd(
             fleet.doors,
             certificates,
-            write_mails(random.Random(chance.random())),
+            mails_without_end(random.Random(chance.random()), lists=0.3, lines=100, tries=1000),
             Habits(customers=CONNECTIONS, hang_ups=0.02),
             chance.randrange(1000),
         )
@@ -214,28 +214,6 @@ async def campaign(
         *at_once(hop.turns, guests),
         *beyond(hop, guests),
     ]
-
-
-def script(chance: random.Random) -> Script:
-    """A next hop that is a little slow and now and then busy, and always says what it did."""
-
-    def step(phase: str) -> Step | None:
-        if phase == "DOT" and chance.random() < 0.3:
-            return Act.LATE
-        if phase in ("RCPT", "DOT") and chance.random() < 0.01:
-            return f"450 4.2.0 not now {WORDS}"
-        return None
-
-    return step
-
-
-def write_mails(chance: random.Random) -> Iterator[Mail]:
-    """The hammering tenant's mails, without end."""
-    for number in count():
-        sender = WEEKLY if chance.random() < 0.3 else SENDER
-        recipients = tuple(f"r{number}-{n}@inbox.test" for n in range(chance.choice((1, 1, 2))))
-        body = b"Good morning, reader\r\n" * chance.randrange(1, 100)
-        yield Mail(number, sender, recipients, compose(number, sender, body), tries=1000)
 
 
 def letters(tenant: str, first: int) -> Iterator[Mail]:

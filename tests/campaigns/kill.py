@@ -18,8 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,13 +27,12 @@ import uvloop
 from gateway.supervisor import SETTLED_AFTER
 from tests.campaigns.books import Count, broken, reckon, show
 from tests.campaigns.broken import in_use
-from tests.campaigns.customers import Crowd, Habits, Mail, compose
+from tests.campaigns.customers import Crowd, Habits
+from tests.campaigns.hammering import a_little_slow, mails_without_end
 from tests.campaigns.history import fill_records, write_journal
 from tests.campaigns.house import House, Kill, house
-from tests.campaigns.next_hop import WORDS, Act, Copy, NextHop, Script, Step, make_ports
+from tests.campaigns.next_hop import Copy, NextHop, make_ports
 from tests.e2e.certificates import make_certificates
-from tests.faults.customer import SENDER
-from tests.faults.houses import WEEKLY
 from tests.faults.waiting import eventually
 
 HABITS = Habits(customers=24, hang_ups=0.02, pause=0.05)
@@ -95,7 +93,7 @@ async def campaign(
 ) -> list[Count]:
     """Run it in `folder`; the counts."""
     certificates = make_certificates(folder / "certificates")
-    hop = NextHop(script(random.Random(chance.random())), certificates, make_ports(2))
+    hop = NextHop(a_little_slow(random.Random(chance.random()), 0.05), certificates, make_ports(2))
     await hop.start()
     gateway = house(folder, hop.ports, certificates, PATIENCE)
     gateway.write()
@@ -106,7 +104,7 @@ async def campaign(
     before = gateway.window()
     began = time.monotonic()
     try:
-        mails = write_mails(random.Random(chance.random()))
+        mails = mails_without_end(random.Random(chance.random()), lists=0.4, lines=200, tries=400)
         crowd = Crowd(gateway.doors, certificates, mails, HABITS, chance.randrange(1000))
         sending = asyncio.ensure_future(crowd.run())
         kills, windows = await killing(gateway, hop, before, times, gap, chance)
@@ -156,28 +154,6 @@ def costs(windows: Sequence[Window]) -> list[Count]:
         ),
         Count("windows with more than was sent", sum(octets < 0 for octets in missing), True),
     ]
-
-
-def script(chance: random.Random) -> Script:
-    """A next hop that is a little slow and now and then busy, and always says what it did."""
-
-    def step(phase: str) -> Step | None:
-        if phase == "DOT" and chance.random() < 0.05:
-            return Act.LATE
-        if phase in ("RCPT", "DOT") and chance.random() < 0.01:
-            return f"450 4.2.0 not now {WORDS}"
-        return None
-
-    return step
-
-
-def write_mails(chance: random.Random) -> Iterator[Mail]:
-    """Mails without end."""
-    for number in count():
-        sender = WEEKLY if chance.random() < 0.4 else SENDER
-        recipients = tuple(f"r{number}-{n}@inbox.test" for n in range(chance.choice((1, 1, 2))))
-        body = b"Good morning, reader\r\n" * chance.randrange(1, 200)
-        yield Mail(number, sender, recipients, compose(number, sender, body), tries=400)
 
 
 async def killing(
