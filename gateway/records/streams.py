@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from gateway.records import opt_outs
+from gateway.records.prepared import Prepared
 from gateway.records.store import remembered
 from gateway.records.tables import streams
 from suppression.tokens import MAX_STREAM
@@ -23,8 +24,10 @@ if TYPE_CHECKING:  # the database replays the opt-out log by these numbers
 EVERYWHERE = 0
 """The scope `*`."""
 # Made once: what is asked for every mail and opt-out costs four times as much to make as to run.
-_NUMBER = select(streams.c.number).where(
-    streams.c.tenant == bindparam("tenant"), streams.c.name == bindparam("name")
+_NUMBER = Prepared(
+    select(streams.c.number).where(
+        streams.c.tenant == bindparam("tenant"), streams.c.name == bindparam("name")
+    )
 )
 _STREAM = select(streams).where(streams.c.number == bindparam("number"))
 _ALL = select(streams)
@@ -50,7 +53,7 @@ def find_number(connection: Connection, tenant: str, name: str = "") -> int | No
     known = remembered(connection)
     own = _NUMBER, tenant, name
     if own not in known:
-        found = connection.execute(_NUMBER, {"tenant": tenant, "name": name}).scalar()
+        found = _NUMBER.scalar(connection, {"tenant": tenant, "name": name})
         if found is None:
             return None
         known[own] = int(found)
