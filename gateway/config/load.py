@@ -2,8 +2,8 @@
 
 `load` gives a `Loaded` or raises ConfigurationError with one line per error, each
 `file:line: key.path: what to do`. `inspect` gives errors and warnings as values, for
-`consentry check-config`; `check_reload` says whether one may follow another. Reads keys and
-certificates to check them; changes nothing.
+`consentry check-config`; `check_reload` says whether one may follow another, `not_yet` what of it
+waits for a restart. Reads keys and certificates to check them; changes nothing.
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ NEEDS_RESTART = (
     "postgresql",
 )
 """Keys of the gateway file that a reload may not change."""
+SET_AT_START = (
+    ("web", "listen"),
+    ("feedback", "listen"),
+    ("feedback", "max_bytes"),
+    ("feedback", "max_connections"),
+)
+"""Keys that it may change, but that a listener reads when it opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,19 @@ def check_reload(old: Loaded, new: Loaded) -> None:
             f"{new.path}: tenants_dir: no tenant is left in {new.config.tenants_dir}; put the "
             "files back (an empty house needs a restart)"
         )
+
+
+def not_yet(old: Loaded, new: Loaded) -> tuple[str, ...]:
+    """A warning for each key that `new` changes and that waits for a restart all the same."""
+    return tuple(
+        f"{new.path}: {section}.{key}: takes effect after a restart"
+        for section, key in SET_AT_START
+        if _set(old, section, key) != _set(new, section, key)
+    )
+
+
+def _set(loaded: Loaded, section: str, key: str) -> object:
+    return getattr(getattr(loaded.config, section), key, None)
 
 
 def inspect(path: Path) -> Inspection:

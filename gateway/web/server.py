@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import uvloop
 
-from gateway.config.load import Loaded, check_reload, load
+from gateway.config.load import Loaded, check_reload, load, not_yet
 from gateway.control import ControlServer
 from gateway.errors import ConsentryError, StoreUnavailable
 from gateway.events import Event
@@ -190,11 +190,7 @@ class WebProcess:
             detail: dict[str, object] = {"errors": str(problem).splitlines()}
             self._emit(Event("config.refused", time.time(), detail=detail))
             raise
-        warnings = loaded.warnings
-        if loaded.config.web.listen != self._loaded.config.web.listen:
-            warnings += (f"{loaded.path}: web.listen: takes effect after a restart",)
-        if loaded.config.feedback != self._loaded.config.feedback:
-            warnings += (f"{loaded.path}: feedback: takes effect after a restart",)
+        warnings = loaded.warnings + not_yet(self._loaded, loaded)
         self._loaded, self._parts, self._api_parts = loaded, parts, api_parts
         self._keyring, self._desk_parts, self._rules = keyring, desk_parts, rules
         self._status_parts = status_parts

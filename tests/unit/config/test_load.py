@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.example import write_example
-from gateway.config.load import check_reload, load
+from gateway.config.load import check_reload, load, not_yet
 from gateway.config.model import HopTls, ListenerTls
 from gateway.config.tenant import Unsubscribe
 from gateway.errors import ConfigurationError
@@ -252,3 +252,18 @@ def test_what_needs_a_restart_is_refused_by_a_reload(tmp_path: Path, old: str, n
     key = new.partition(":")[0]
     with pytest.raises(ConfigurationError, match=f"{key}: a change needs a restart"):
         check_reload(before, load(file))
+
+
+def test_what_waits_for_a_restart_is_named(tmp_path: Path) -> None:
+    """A listener reads it when it opens; what mail that comes back may do is in force at once."""
+    write_example(tmp_path, "mail.example.com")
+    file = tmp_path / "consentry.yaml"
+    text = f"{file.read_text()}\nfeedback:\n  domain: back.example.com\n  listen: 127.0.0.1:2526\n"
+    file.write_text(text)
+    before = load(file)
+    file.write_text(f"{text}  storm: {{count: 3}}\n  unproven: {{per_day: 7}}\n")
+    assert not_yet(before, load(file)) == ()
+    file.write_text(text.replace("2526", "2527"))
+    assert not_yet(before, load(file)) == (
+        f"{file}: feedback.listen: takes effect after a restart",
+    )
