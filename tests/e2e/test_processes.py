@@ -51,9 +51,9 @@ def house(
     shared_redis: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
-    """Two workers; a tenant's MAIL waits for eight seconds for its batch."""
+    """Two workers; a tenant's MAIL waits longer for its batch than a lease lasts."""
     sections = {"workers": 2, "redis": shared_redis.settings(prefix="processes")}
-    tenants = {"acme": acme(limits={"batch_wait": "8s"}), "other": customer("other")}
+    tenants = {"acme": acme(limits={"batch_wait": "30s"}), "other": customer("other")}
     settings = Settings(hop.port, trusted=None, gateway=sections, tenants=tenants)
     with Served(tmp_path_factory.mktemp("house"), settings, certificates) as running:
         eventually(lambda: is_whole(running))

@@ -99,7 +99,7 @@ def at_desk(
         color_scheme="dark" if scheme == "dark" else "light",
         accept_downloads=True,
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     try:
         page = context.new_page()
         asked: list[str] = []

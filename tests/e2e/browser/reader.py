@@ -138,7 +138,7 @@ def _context(browser: Browser, width: int, language: str) -> Iterator[BrowserCon
         has_touch=width == PHONE,
         extra_http_headers={"X-Forwarded-For": f"{VISITOR}:4711"},
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     try:
         yield context
     finally:

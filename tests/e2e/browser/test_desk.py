@@ -91,7 +91,7 @@ def test_a_block_is_asked_for_done_and_undone(browser: Browser, desk: Office) ->
 def test_everything_works_without_script(browser: Browser, desk: Office) -> None:
     """Sign-in, block, undo, sign-out."""
     context = browser.new_context(java_script_enabled=False, locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     try:
         page = context.new_page()
         page.goto(desk.url("blocks?lifted=yes"))
@@ -117,7 +117,7 @@ def test_the_first_sign_in_sets_up_a_code(browser: Browser, desk: Office) -> Non
     be read by everybody."""
     (made,) = json.loads(desk.gateway.run("staff", "add", "nina", "--role", "lead", "--json"))
     context = browser.new_context(locale="en-GB", viewport={"width": PHONE, "height": 740})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     try:
         page = context.new_page()
 
@@ -224,7 +224,7 @@ def test_a_provider_says_who_it_is(
     """Who was added by a verified address comes in, and from then on by who they are there; an
     address that is not verified is nobody's. The page asked for before is what comes next."""
     context = browser.new_context(locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     try:
         page = context.new_page()
         page.goto(desk.url("audit?actor=basia"))
