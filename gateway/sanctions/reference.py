@@ -45,7 +45,11 @@ THEN = {
     Then.NEXT: "the next step",
     Then.CLOSE: "it ends by itself",
 }
-BASIS = {Basis.RECIPIENTS: "the recipients", Basis.DELIVERED: "the messages delivered"}
+BASIS = {
+    Basis.RECIPIENTS: "the recipients",
+    Basis.DELIVERED: "the messages delivered",
+    Basis.OFFERED: "the messages delivered or refused so",
+}
 SHARES = {2: "Half", 3: "A third"}
 UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 

@@ -86,7 +86,13 @@ def take(draft: Draft, fact: Fact, counts: Counts) -> None:
 def reaches(threshold: Threshold, counts: Counts, share: int = 1) -> bool:
     """Whether the counts come to one `share`-th of the threshold."""
     times = share * counts.divisor
-    basis = counts.recipients if threshold.basis is Basis.RECIPIENTS else counts.delivered
+    match threshold.basis:
+        case Basis.RECIPIENTS:
+            basis = counts.recipients
+        case Basis.DELIVERED:
+            basis = counts.delivered
+        case Basis.OFFERED:  # a bounce of grade B came back after it was delivered
+            basis = counts.delivered + counts.facts - counts.weak
     return (
         counts.facts * times >= threshold.facts
         and counts.facts * times * 100 >= Fraction(str(threshold.percent)) * basis
@@ -130,7 +136,7 @@ def _judge(draft: Draft, fact: Fact, counts: Counts) -> None:
     elif (
         not ladder.is_automatic
         or _is_weak(fact)
-        or not reaches(ladder.block_at, replace(counts, facts=counts.facts - counts.weak))
+        or not reaches(ladder.block_at, replace(counts, facts=counts.facts - counts.weak, weak=0))
         or step.sanction is Sanction.DECIDE
         or (step.needs_report and not case.reports)
         or (step.sanction is Sanction.BLOCK and not case.domains)

@@ -17,6 +17,9 @@ class Basis(StrEnum):
 
     RECIPIENTS = "recipients"
     DELIVERED = "delivered"
+    OFFERED = "offered"
+    """Delivered, or refused by the next hop for the very reason that is counted: a list on which
+    nobody exists delivers nothing."""
 
 
 @dataclass(frozen=True, slots=True)

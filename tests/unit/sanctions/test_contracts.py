@@ -53,16 +53,19 @@ def test_standard_protected_hits_need_ten_and_one_percent(facts, recipients, pha
         (COMPLAINT, 21, 7000, Phase.OPEN, [NoticeKind.OPENED]),
         (COMPLAINT, 20, 7000, Phase.WATCHING, [NoticeKind.WARNING]),
         (COMPLAINT, 6, 7000, Phase.WATCHING, []),
-        (BOUNCE, 16, 200, Phase.OPEN, [NoticeKind.OPENED]),
-        (BOUNCE, 15, 200, Phase.WATCHING, [NoticeKind.WARNING]),
-        (BOUNCE, 5, 200, Phase.WATCHING, []),
-        (BOUNCE, 199, 199, Phase.WATCHING, []),
+        (BOUNCE, 16, 184, Phase.OPEN, [NoticeKind.OPENED]),
+        (BOUNCE, 16, 185, Phase.WATCHING, [NoticeKind.WARNING]),
+        (BOUNCE, 15, 185, Phase.WATCHING, [NoticeKind.WARNING]),
+        (BOUNCE, 5, 195, Phase.WATCHING, []),
+        (BOUNCE, 199, 0, Phase.WATCHING, []),
+        (BOUNCE, 200, 0, Phase.OPEN, [NoticeKind.OPENED]),
     ],
 )
-def test_standard_complaints_and_bounces_are_shares_of_what_was_delivered(
+def test_standard_complaints_and_bounces_are_shares_of_what_was_sent(
     kind, facts, delivered, phase, told
 ):
-    """0.3 % of at least 1,000, and 8 % of at least 200."""
+    """0.3 % of at least 1,000 delivered, and 8 % of at least 200 delivered or refused as bounces:
+    also of a list on which nobody exists."""
     tale = story("standard")
     counts = Counts(facts, 10**6, delivered)
     if kind is COMPLAINT:
@@ -78,10 +81,10 @@ def test_standard_complaints_and_bounces_are_shares_of_what_was_delivered(
         (Grade.B, 5, 5, Phase.WATCHING, []),
         (Grade.B, 15, 15, Phase.WATCHING, [NoticeKind.WARNING]),
         (Grade.B, 16, 16, Phase.UNDECIDED, []),
-        (Grade.B, 16, 1, Phase.UNDECIDED, []),
-        (Grade.B, 17, 1, Phase.UNDECIDED, []),
-        (None, 16, 1, Phase.UNDECIDED, []),
-        (None, 17, 1, Phase.OPEN, [NoticeKind.OPENED]),
+        (Grade.B, 18, 1, Phase.UNDECIDED, []),
+        (Grade.B, 19, 1, Phase.UNDECIDED, []),
+        (None, 18, 1, Phase.UNDECIDED, []),
+        (None, 19, 1, Phase.OPEN, [NoticeKind.OPENED]),
     ],
 )
 def test_bounces_of_grade_b_block_nobody_by_themselves(grade, facts, weak, phase, told):
@@ -96,9 +99,9 @@ def test_bounces_of_grade_b_block_nobody_by_themselves(grade, facts, weak, phase
 def test_a_bounce_of_grade_b_adds_to_a_running_case_and_asks_for_nothing():
     """Once the sanction is in force it is counted: nothing is charged or blocked anew for it."""
     tale = story("standard")
-    tale.fact(BOUNCE, grade=None, counts=Counts(16, 200, 200))
+    tale.fact(BOUNCE, grade=None, counts=Counts(18, 200, 200))
     before = tale.case
-    tale.fact(BOUNCE, grade=Grade.B, counts=Counts(17, 200, 200, weak=1))
+    tale.fact(BOUNCE, grade=Grade.B, counts=Counts(19, 200, 200, weak=1))
     assert tale.case == replace(before, facts=before.facts + 1)
 
 
