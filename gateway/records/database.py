@@ -27,9 +27,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.records import index, sqlite
 from gateway.records import opt_outs as noted
 from gateway.records.opt_out_log import OptOutLog, complete
-from gateway.records.store import ANY, TROUBLES, Place, Store, as_unavailable
+from gateway.records.store import ANY, TROUBLES, Place, Store, as_unavailable, forget, run
 
 T = TypeVar("T")
+_CHANGE = "change"
 BATCH_SECONDS = 0.02
 """A shared commit takes no further change after that time."""
 
@@ -138,9 +139,6 @@ class Database:
         self.publisher: Publisher | None = None
         self._engine = store.engine
         event.listen(self._engine, "begin", noted.begin)
-        event.listen(self._engine, "savepoint", noted.mark)
-        event.listen(self._engine, "release_savepoint", noted.keep)
-        event.listen(self._engine, "rollback_savepoint", noted.undo)
         self._queue: SimpleQueue[_Change | None] = SimpleQueue()
         self._thread: Thread | None = None
 
@@ -275,8 +273,16 @@ class Database:
 
 
 def _attempt(connection: Connection, change: _Change) -> None:
+    """Make a change; its exception undoes it alone. Where that fails so does the whole batch: a
+    full disk may have undone what was before it, too."""
+    kept = len(noted.pending(connection))
+    run(connection, f"SAVEPOINT {_CHANGE}", ())
     try:
-        with as_unavailable(ANY), connection.begin_nested():
+        with as_unavailable(ANY):
             change.result = change.work(connection)
     except Exception as error:
         change.error = error
+        run(connection, f"ROLLBACK TO SAVEPOINT {_CHANGE}", ())
+        forget(connection)
+        noted.undo(connection, kept)
+    run(connection, f"RELEASE SAVEPOINT {_CHANGE}", ())

@@ -22,7 +22,7 @@ from gateway.records.codes import FIRST_SUPPRESSION
 from gateway.records.tables import sources, streams
 from suppression.keys import KEY_OCTETS
 
-_PENDING, _MARKS = "opt-outs", "opt-outs:savepoints"
+_PENDING = "opt-outs"
 _FOREVER = 0
 _ROW = struct.Struct(">HIqq")
 """Code, scope number, made at, ends at (0 for never) of one row."""
@@ -186,22 +186,11 @@ def scopes_of(bodies: Sequence[str]) -> set[str]:
 def begin(connection: Connection) -> None:
     """A transaction begins, or is undone: what was noted before is not its own."""
     connection.info[_PENDING] = []
-    connection.info[_MARKS] = []
 
 
-def mark(connection: Connection, _name: object = None) -> None:
-    """A savepoint is made."""
-    connection.info[_MARKS].append(len(pending(connection)))
-
-
-def keep(connection: Connection, _name: object = None, _context: object = None) -> None:
-    """The last savepoint is released."""
-    connection.info[_MARKS].pop()
-
-
-def undo(connection: Connection, _name: object = None, _context: object = None) -> None:
-    """The last savepoint is rolled back, and what was noted since with it."""
-    del pending(connection)[connection.info[_MARKS].pop() :]
+def undo(connection: Connection, kept: int) -> None:
+    """What was noted since `kept` were `pending` is undone."""
+    del pending(connection)[kept:]
 
 
 def encode(record: Record) -> str:

@@ -37,7 +37,6 @@ from gateway.records.report_store import (
     same_complaints,
     words_of,
 )
-from gateway.records.store import remembered
 from gateway.records.streams import stream_number
 from gateway.records.subjects import add_subject
 from gateway.records.tables import mailings, reports
@@ -213,12 +212,8 @@ def mailing_of(connection: Connection, tenant: str, stream: str, at: float) -> s
 def mailing_begun(connection: Connection, mailing: str) -> float | None:
     """When a mailing began: its mail went out before the first notice, which ended it. Of one that
     is long over the day in its id must do."""
-    known = remembered(connection)
-    if ("begun", mailing) not in known:
-        at = _BEGUN.scalar(connection, {"mailing": mailing})
-        known["begun", mailing] = _day_of(mailing) if at is None else float(at)
-    begun: float | None = known["begun", mailing]
-    return begun
+    at = _BEGUN.scalar(connection, {"mailing": mailing})
+    return _day_of(mailing) if at is None else float(at)
 
 
 def _day_of(mailing: str) -> float | None:

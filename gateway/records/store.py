@@ -87,9 +87,8 @@ def run(connection: Connection, statement: str, given: Sequence[Any]) -> Sequenc
 
 
 def remembered(connection: Connection) -> dict[object, Any]:
-    """What this very transaction or savepoint has read and need not read again; empty in the next,
-    and in this one once another savepoint has asked: what that did may be undone. Whoever changes
-    what is in it asks, too."""
+    """What this very transaction has read and need not read again; empty in the next, and once a
+    part of it was undone (`forget`). Whoever changes what is in it changes it there, too."""
     here = connection.get_nested_transaction() or connection.get_transaction()
     if here is None:
         return {}
@@ -98,6 +97,11 @@ def remembered(connection: Connection) -> dict[object, Any]:
         kept = connection.info[_REMEMBERED] = (here, {})
     found: dict[object, Any] = kept[1]
     return found
+
+
+def forget(connection: Connection) -> None:
+    """Nothing that was `remembered` may be true any more."""
+    connection.info.pop(_REMEMBERED, None)
 
 
 @contextmanager

@@ -214,3 +214,32 @@ def test_errors_name_no_values(database: Database) -> None:
     with pytest.raises(StoreUnavailable) as caught, database.transaction() as connection:
         _insert(connection, "test:secret")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.sqlite_file
+async def test_nobody_is_told_of_a_change_that_another_took_with_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk makes SQLite undo all of a transaction, with what others had changed in it."""
+    monkeypatch.setattr("gateway.records.database.BATCH_SECONDS", 60.0)
+    begun, queued = Event(), Event()
+
+    def first(connection: Connection) -> None:
+        _insert(connection, "test:first")
+        begun.set()
+        queued.wait(60)
+
+    def second(connection: Connection) -> None:
+        connection.connection.cursor().execute("ROLLBACK")
+        raise StoreUnavailable("database or disk is full")
+
+    one = asyncio.create_task(database.write(first))
+    await asyncio.to_thread(begun.wait, 60)
+    other = asyncio.create_task(database.write(second))
+    await asyncio.sleep(0)
+    queued.set()
+    said = await asyncio.gather(one, other, return_exceptions=True)
+    assert [type(one) for one in said] == [StoreUnavailable, StoreUnavailable]
+    assert _count(database) == 0
+    await database.write(lambda connection: _insert(connection, "test:after"))
+    assert _count(database) == 1
