@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
@@ -337,9 +337,10 @@ def _wait_for_index(house: House) -> None:
 
 
 def reached(index: Path) -> int:
-    """How far the index has read."""
-    with sqlite3.connect(index) as connection:
+    """How far the index has read; it may be in the making."""
+    with sqlite3.connect(index) as connection, suppress(sqlite3.OperationalError):
         return int(connection.execute("SELECT coalesce(max(reached), 0) FROM files").fetchone()[0])
+    return 0
 
 
 def as_text(rows: list[Row]) -> str:
