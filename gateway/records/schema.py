@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in `migrations/versions`; a test keeps it true."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 

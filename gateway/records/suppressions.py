@@ -64,15 +64,17 @@ from suppression.standing import Reason, Stops
 
 # Made once: making them costs more than running them.
 _LIVE = Prepared(
-    select(standing_index.c.entry, standing_index.c.ends, sources.c.setter, sources.c.name)
-    .join(suppressions, suppressions.c.id == standing_index.c.entry)
-    .join(sources, sources.c.id == suppressions.c.source)
-    .where(
+    select(standing_index.c.entry, standing_index.c.ends).where(
         standing_index.c.key == bindparam("key"),
         standing_index.c.scope == bindparam("scope"),
         standing_index.c.code == bindparam("code"),
         or_(standing_index.c.ends.is_(None), standing_index.c.ends > bindparam("now")),
     )
+)
+_SET_BY = Prepared(
+    select(sources.c.setter, sources.c.name)
+    .join(suppressions, suppressions.c.source == sources.c.id)
+    .where(suppressions.c.id == bindparam("entry"))
 )
 _ADD = Prepared(insert(suppressions))
 
@@ -260,11 +262,13 @@ def _add(
     if draft.reason is not Reason.MANUAL:
         ends = ends_at(draft.reason, now, _earlier(connection, key, scope, draft.reason))
     for same in _LIVE.all(connection, {"key": key, "scope": scope, "code": code, "now": now}):
-        # Whoever set a manual entry lifts it, so another's wish needs an entry of its own.
-        if draft.reason is Reason.MANUAL and same.setter != draft.setter:
-            continue
-        if draft.reason is Reason.ROBINSON and same.name != mask(draft.source):
-            continue
+        if draft.reason in (Reason.MANUAL, Reason.ROBINSON):
+            setter, name = _SET_BY.all(connection, {"entry": same.entry})[0]
+            # Whoever set a manual entry lifts it, so another's wish needs an entry of its own.
+            if draft.reason is Reason.MANUAL and setter != draft.setter:
+                continue
+            if draft.reason is Reason.ROBINSON and name != mask(draft.source):
+                continue
         if code not in RENEWED or not is_longer(ends, same.ends):
             if feed.identity(connection):
                 # Whoever made it may not have got it into the index, and was told so.

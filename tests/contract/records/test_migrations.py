@@ -18,7 +18,7 @@ from gateway.records.tables import metadata
 from tests.contract.records.places import NODE
 from tests.servers.postgres import PostgresServer
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", schema.HEAD)
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", schema.HEAD)
 OLD = (
     "INSERT INTO cases VALUES (3, 'abuse', 'acme', 'm7', 100, 110, NULL)",
     "INSERT INTO cases VALUES (5, 'bounces', 'acme', '', 200, NULL, 220)",

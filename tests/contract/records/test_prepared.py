@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from gateway.records import case_store, recent
 from gateway.records.database import Database
 from gateway.records.prepared import Prepared
-from gateway.records.store import run
+from gateway.records.store import direct, run
 from gateway.records.tables import meta, subjects
 
 _OF_NAME = Prepared(select(meta.c.name, meta.c.value).where(meta.c.name == bindparam("wanted")))
@@ -86,3 +87,18 @@ def test_a_list_is_refused(database: Database) -> None:
     of_names = Prepared(select(meta.c.value).where(meta.c.name.in_(bindparam("names"))))
     with database.transaction() as connection, pytest.raises(TypeError, match="varies in length"):
         of_names.all(connection, {"names": ["test:1"]})
+
+
+@pytest.mark.sqlite_file
+def test_what_each_report_asks_needs_one_index(database: Database) -> None:
+    """Neither all cases of the tenant nor the rows of its facts are read for one report more."""
+    with database.transaction() as connection:
+        raw = direct(connection)
+        assert raw is not None
+        for asked, names, index in (
+            (case_store._FOLDING, ("ladder", "tenant", "mailing"), "INDEX ix_cases_folding"),
+            (recent._COUNTED, ("tenant", "kind", "since"), "COVERING INDEX ix_facts_recent"),
+        ):
+            own, values = asked._made(connection, dict.fromkeys(names))
+            plan = raw.execute(f"EXPLAIN QUERY PLAN {own.text}", values).fetchall()
+            assert any(index in row[3] for row in plan), plan
