@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from gateway.supervisor import Supervisor
 
 CHILD = """
 import signal, sys, time
@@ -217,3 +220,31 @@ def test_children_do_not_outlive_a_killed_supervisor() -> None:
     process.wait()
     assert process.stdout.read() == ""  # the pipe ends when the child, its last writer, has gone
     process.stdout.close()
+
+
+async def test_children_that_are_heard_before_they_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each serves, also when another's start is known first: nobody waits for it in vain."""
+    start, early = asyncio.create_subprocess_exec, []
+    both = asyncio.Event()
+
+    async def slowly(*command: str, **options: bool) -> asyncio.subprocess.Process:
+        process = await start(*command, **options)
+        service.serves(process.pid)
+        early.append(process.pid)
+        if len(early) == len(commands):
+            both.set()
+        await both.wait()
+        return process
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", slowly)
+    commands = dict.fromkeys(("smtp", "web"), ("sleep", "300"))
+    service = Supervisor(commands, patience=60)
+    running = asyncio.create_task(service.run())
+    await asyncio.wait_for(both.wait(), 60)
+    for _ in range(10):  # turns of the loop, for both to be known
+        await asyncio.sleep(0)
+    assert [child["serves"] for child in service.describe()] == [True, True]
+    service._stop.set()
+    assert await asyncio.wait_for(running, 60) == 0
