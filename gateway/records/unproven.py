@@ -9,10 +9,11 @@ and tokens are stored as a keyed hash that changes daily.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from gateway.config.feedback import UnprovenSettings
 from gateway.records.figures import day_of
+from gateway.records.prepared import Prepared
 from gateway.records.returned import Returned
 from gateway.records.store import run
 from gateway.records.tables import unproven_mails
@@ -22,6 +23,12 @@ from suppression.keys import KEY_OCTETS, Keyring, Mac
 EVERYBODY = b""
 _row = unproven_mails.c
 _PURPOSE = "unproven mail"
+_KEPT = Prepared(
+    select(_row.source, _row.amount).where(
+        _row.day == bindparam("day"),
+        _row.source.in_((bindparam("source"), bindparam("everybody"))),
+    )
+)
 
 
 class NoRoom(Exception):
@@ -46,9 +53,7 @@ def count(
     day, token = day_of(now), _token(returned)
     text = f"{_PURPOSE} {day} {token or network}".encode()
     source = Mac(keyring.current.token)(text)[:KEY_OCTETS]
-    query = select(_row.source, _row.amount)
-    query = query.where(_row.day == day, _row.source.in_((EVERYBODY, source)))
-    kept = {row.source: row.amount for row in connection.execute(query)}
+    kept = dict(_KEPT.all(connection, {"day": day, "source": source, "everybody": EVERYBODY}))
     if token and kept.get(source, 0) >= most.per_token:
         raise NoRoom("per_token")
     if not token and kept.get(source, 0) >= most.per_source:
