@@ -57,7 +57,7 @@ from tests.e2e.ports import LOOPBACK, free_port, wait_for_port
 from tests.e2e.returned_mail import DOMAIN, LOOP, dsn, plain, report, token_maker
 
 AIM = 300.0
-SESSIONS = 20
+SESSIONS = 40
 RECIPIENTS = 50
 """Of one relayed message in the journal."""
 LISTED = LOOP.rpartition("@")[2]

@@ -31,7 +31,7 @@ from gateway.records.store import ANY, TROUBLES, Place, Store, as_unavailable, f
 
 T = TypeVar("T")
 _CHANGE = "change"
-BATCH_SECONDS = 0.02
+BATCH_SECONDS = 0.03
 """A shared commit takes no further change after that time."""
 
 
