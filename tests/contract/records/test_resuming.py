@@ -69,7 +69,11 @@ def _state(folder: Path) -> tuple[set[tuple[object, ...]], list[str], list[str]]
             stored = list(entries(connection, keyring))
             assert len(rows) == len(stored)
             addresses = sorted(entry.address.lower() for entry in stored)
-            actions = connection.execute(select(audit_table.c.action)).scalars().all()
+            actions = (
+                connection.execute(select(audit_table.c.action).order_by(audit_table.c.id))
+                .scalars()
+                .all()
+            )
             names = connection.execute(select(meta.c.name)).scalars().all()
             assert audit.verify(connection) is None
     assert not [name for name in names if name.startswith("import:")]

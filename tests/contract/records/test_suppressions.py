@@ -209,7 +209,11 @@ async def test_an_import_is_complete_and_can_be_repeated(
     again, _ = _import(database, keyring, LIST, draft)
     assert (again.added, again.known, again.digest) == (0, 4, tally.digest)
     with database.reading() as connection:
-        actions = connection.execute(select(audit_table.c.action)).scalars().all()
+        actions = (
+            connection.execute(select(audit_table.c.action).order_by(audit_table.c.id))
+            .scalars()
+            .all()
+        )
     assert actions == ["suppression.import-started", "suppression.imported"] * 2
 
 
